@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine's start, its shared state, and the life of descriptors.
+ */
+#ifndef WSRX_ENGINE_H
+#define WSRX_ENGINE_H
+
+#include "settings.h"
+#include "socket.h"
+#include "system.h"
+#include "table.h"
+
+/* Written once at start-up, before `active` is set; read-only after. */
+struct engine {
+    atomic_bool active;
+    struct settings settings;
+    struct system_calls system;
+    struct table *table;
+    enum hold hold; /* never HOLD_AUTO */
+};
+
+extern struct engine engine;
+
+/* Starts the engine: maps the table, decides where tails are held. 0, or a negative errno: it is
+ * not active then, and every receive passes. Not thread-safe: for start-up. */
+int engine_start(const struct settings *settings, const struct system_calls *system,
+                 bool under_wine);
+
+/* Whether nothing is held on any socket: one atomic read. */
+static inline bool engine_idle(void)
+{
+    return !atomic_load_explicit(&engine.active, memory_order_acquire) ||
+           table_idle(engine.table);
+}
+
+/* The belief to be forgotten before the real close of `fd`, and what follows from a close that
+ * succeeded. Async-signal-safe; engine_closed() may change errno. */
+socket_belief engine_closing(int fd);
+void engine_closed(int fd, socket_belief belief);
+
+/* The same for every descriptor of a range. */
+void engine_closed_range(unsigned first, unsigned last);
+
+/* The program is about to fork: from now on others may ask for what is held. */
+void engine_forks(void);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "readiness.h"
+
+#include "user_memory.h"
+
+#include <errno.h>
+#include <limits.h>
+
+static const struct timespec at_once = {0, 0};
+
+/* The cookie is asked for again, since the belief may be stale. */
+static enum held_kind held_on(int fd, size_t *ret_left)
+{
+    uint64_t cookie = socket_cookie(socket_know(fd));
+    enum held_kind kind;
+
+    if (cookie == 0)
+        return HELD_NOT;
+    kind = table_look(engine.table, cookie, ret_left);
+    if (kind != HELD_NOT && socket_ask_cookie(fd) != cookie) {
+        socket_ask(fd);
+        return HELD_NOT;
+    }
+    return kind;
+}
+
+static bool has_tail(int fd)
+{
+    enum held_kind kind = held_on(fd, NULL);
+
+    return kind == HELD_HERE || kind == HELD_STREAM;
+}
+
+bool readiness_left(int fd, size_t *ret_left)
+{
+    return !engine_idle() && held_on(fd, ret_left) != HELD_NOT;
+}
+
+int readiness_poll(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
+{
+    /* The kernel goes first: it checks the caller's memory as it does. */
+    int count = engine.system.ppoll(fds, nfds, &at_once, mask);
+
+    if (count < 0)
+        return -errno;
+    for (nfds_t i = 0; i < nfds; i++) {
+        short readable = fds[i].events & (POLLIN | POLLRDNORM);
+
+        if (fds[i].fd < 0 || !readable || (fds[i].revents & POLLNVAL) || !has_tail(fds[i].fd))
+            continue;
+        count += fds[i].revents == 0;
+        fds[i].revents |= readable;
+    }
+    return count;
+}
+
+/* fd_set is only the usual size: select(2) takes as many bits as nfds says. */
+enum { LONG_BITS = sizeof(long) * CHAR_BIT, SELECT_LONGS = 1024 };
+
+static bool bit(const unsigned long *set, int fd)
+{
+    return set[fd / LONG_BITS] >> fd % LONG_BITS & 1;
+}
+
+int readiness_select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
+                     const sigset_t *mask)
+{
+    unsigned long asked[SELECT_LONGS], *set = (unsigned long *)reading;
+    size_t longs = nfds > 0 ? ((size_t)nfds + LONG_BITS - 1) / LONG_BITS : 0;
+    int tails = 0, count;
+
+    if (!reading || longs == 0 || longs > SELECT_LONGS ||
+        user_memory_read(asked, reading, longs * sizeof *asked) != 0)
+        return 0;
+    for (int fd = 0; fd < nfds; fd++) {
+        if (!bit(asked, fd))
+            continue;
+        if (has_tail(fd))
+            tails++;
+        else
+            asked[fd / LONG_BITS] &= ~(1ul << fd % LONG_BITS);
+    }
+    if (tails == 0)
+        return 0;
+
+    count = engine.system.pselect(nfds, reading, writing, except, &at_once, mask);
+    if (count < 0)
+        return -errno;
+    for (int fd = 0; fd < nfds; fd++) {
+        if (!bit(asked, fd) || bit(set, fd))
+            continue;
+        set[fd / LONG_BITS] |= 1ul << fd % LONG_BITS;
+        count++;
+    }
+    return count;
+}

@@ -1,0 +1,717 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "receive.h"
+
+#include "spill.h"
+#include "tell.h"
+#include "user_memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* UIO_FASTIOV: as many buffers need no spill area to list them. */
+enum { FEW = 8 };
+
+/* One receive, from the face's call to its result. The iovec array and the msghdr are our copies;
+ * what they point to is the caller's. */
+struct receive {
+    int fd;
+    int flags;
+    enum call_kind kind;
+    const struct iovec *iov;
+    size_t iovlen;
+    size_t room; /* bytes in all of iov */
+
+    /* Where the peer's address goes: by recvfrom's pair, or by the msghdr. */
+    struct sockaddr *name;
+    socklen_t *namelen;
+    struct msghdr *msg;
+
+    struct spill *spill; /* acquired, or NULL */
+    size_t touched;      /* bytes of it */
+    bool held_before;    /* this part was the next one of a held message */
+    struct receive_report report;
+};
+
+/* A message in our hands: taken from the kernel, nothing of it reported yet. */
+struct taken {
+    size_t length;
+    const struct iovec *iov; /* its bytes */
+    size_t iovlen;
+    bool delivered; /* the kernel has put the first part in place, with the address */
+    int msg_flags;
+    socklen_t peer_length;
+    const struct sockaddr *peer; /* NULL: not asked for */
+};
+
+enum { NOTHING_HELD = INT_MIN + 1 };
+
+static unsigned how_of(const struct receive *receive)
+{
+    return (receive->flags & MSG_PEEK ? MESSAGE_PEEK : 0u) |
+           (receive->flags & MSG_TRUNC ? MESSAGE_TRUNC : 0u);
+}
+
+/* --- what the caller gets ---------------------------------------------------------------- */
+
+/* As the kernel's move_addr_to_user(): the part of the address that fits, and its full length. */
+static int deliver_name(const struct receive *receive, const struct sockaddr *peer,
+                        socklen_t length)
+{
+    socklen_t room;
+    int error;
+
+    if (receive->msg) {
+        if (receive->msg->msg_name) {
+            room = receive->msg->msg_namelen;
+            receive->msg->msg_namelen = length;
+            return user_memory_write(receive->msg->msg_name, peer, room < length ? room : length);
+        }
+        return 0;
+    }
+    if (!receive->name)
+        return 0;
+    error = user_memory_read(&room, receive->namelen, sizeof room);
+    if (!error && (int)room < 0)
+        error = -EINVAL;
+    if (!error)
+        error = user_memory_write(receive->name, peer, room < length ? room : length);
+    if (!error)
+        error = user_memory_write(receive->namelen, &length, sizeof length);
+    return error;
+}
+
+static int copy_out(void *context, const void *from, size_t size)
+{
+    const struct receive *receive = context;
+
+    return user_memory_scatter(receive->iov, receive->iovlen, from, size);
+}
+
+/* The result of a receive that got `part` of `remaining` bytes, by kind and mode. */
+static ssize_t result_of(struct receive *receive, const struct part *part, size_t remaining,
+                         const struct held *held)
+{
+    struct policy policy =
+        message_policy(engine.settings.mode, receive->kind, engine.settings.calls_all);
+    bool cut = part->given < remaining && held->kind != HELD_STREAM;
+
+    receive->report.ours = held->kind != HELD_STREAM;
+    receive->report.length = held->length;
+    receive->report.offset = held->offset;
+    receive->report.left = remaining - part->given;
+    if (receive->msg) {
+        receive->msg->msg_flags = receive->flags & MSG_CMSG_CLOEXEC;
+        receive->msg->msg_flags |= cut ? MSG_TRUNC : held->msg_flags & ~MSG_TRUNC;
+    }
+    if (cut && policy.emsgsize && !(receive->flags & (MSG_PEEK | MSG_TRUNC)) && receive->room > 0)
+        return -EMSGSIZE;
+    return (ssize_t)part->result;
+}
+
+/* --- held in the process ----------------------------------------------------------------- */
+
+static ssize_t receive_by_kernel(struct receive *receive, uint64_t cookie);
+
+/* The next part of what is held, if anything is. */
+static ssize_t serve(struct receive *receive, uint64_t cookie)
+{
+    struct held held;
+    struct part part;
+    int taken = table_take(engine.table, cookie, receive->room, how_of(receive), copy_out, receive,
+                           &held, &part);
+    ssize_t result;
+
+    if (taken == 0)
+        return NOTHING_HELD;
+    if (taken == -EREMOTE)
+        return receive_by_kernel(receive, cookie);
+    if (taken < 0)
+        return taken;
+
+    receive->held_before = true;
+    result = result_of(receive, &part, held.length - held.offset, &held);
+    if (receive->msg)
+        receive->msg->msg_controllen = 0;
+    if (receive->name || (receive->msg && receive->msg->msg_name)) {
+        int error;
+
+        /* A first part taken by a call that did not ask: the connected peer's, or none. */
+        if (!held.peer_known) {
+            socklen_t length = sizeof held.peer;
+
+            if (getpeername(receive->fd, (struct sockaddr *)&held.peer, &length) == 0)
+                held.peer_length = length;
+        }
+        error = deliver_name(receive, (struct sockaddr *)&held.peer, held.peer_length);
+        if (error)
+            return error;
+    }
+    return result;
+}
+
+/* The belief may be stale, so the cookie is asked for again before a byte is handed out. */
+static ssize_t serve_if_held(struct receive *receive, socket_belief *belief)
+{
+    for (int tries = 0; tries < 2; tries++) {
+        uint64_t cookie = socket_cookie(*belief);
+
+        if (cookie == 0 || table_look(engine.table, cookie, NULL) == HELD_NOT)
+            return NOTHING_HELD;
+        if (socket_ask_cookie(receive->fd) == cookie)
+            return serve(receive, cookie);
+        *belief = socket_ask(receive->fd);
+    }
+    return NOTHING_HELD;
+}
+
+/* The whole message into the caller's buffers and the spill area behind them. */
+static ssize_t take_vectored(struct receive *receive, struct taken *taken,
+                             struct sockaddr_storage *peer)
+{
+    struct spill *spill = receive->spill;
+    struct msghdr msg = {.msg_iov = spill->iov, .msg_iovlen = receive->iovlen + 1};
+    ssize_t result;
+
+    if (receive->iov != spill->iov)
+        memcpy(spill->iov, receive->iov, receive->iovlen * sizeof *spill->iov);
+    spill->iov[receive->iovlen] = (struct iovec){spill->data, spill->size};
+    if (receive->name || receive->msg) {
+        msg.msg_name = peer;
+        msg.msg_namelen = sizeof *peer;
+    }
+    if (receive->msg) {
+        msg.msg_control = receive->msg->msg_control;
+        msg.msg_controllen = receive->msg->msg_controllen;
+    }
+    result = engine.system.recvmsg(receive->fd, &msg, receive->flags);
+    if (result < 0)
+        return -errno;
+
+    if (receive->msg)
+        receive->msg->msg_controllen = msg.msg_controllen;
+    if (receive->iovlen > 0)
+        user_memory_learn(receive->iov[0].iov_base, (size_t)result < receive->iov[0].iov_len
+                                                        ? (size_t)result
+                                                        : receive->iov[0].iov_len);
+    taken->iov = spill->iov;
+    taken->iovlen = msg.msg_iovlen;
+    taken->delivered = true;
+    taken->msg_flags = msg.msg_flags;
+    taken->peer = msg.msg_name;
+    taken->peer_length = msg.msg_namelen;
+    return result;
+}
+
+/* The whole message into the spill area, for one buffer that the kernel has written to before:
+ * as fast as the program's own call. */
+static ssize_t take_bounced(struct receive *receive, struct taken *taken, struct iovec *whole)
+{
+    struct spill *spill = receive->spill;
+    socklen_t room = receive->name ? *receive->namelen : 0;
+    ssize_t result = engine.system.recvfrom(receive->fd, spill->data, spill->size, receive->flags,
+                                            receive->name, receive->namelen);
+
+    if (result < 0)
+        return -errno;
+    *whole = (struct iovec){spill->data, (size_t)result};
+    taken->iov = whole;
+    taken->iovlen = 1;
+    taken->delivered = false;
+    taken->msg_flags = 0;
+    taken->peer = receive->name;
+    taken->peer_length = 0;
+    if (receive->name)
+        taken->peer_length = *receive->namelen < room ? *receive->namelen : room;
+    return result;
+}
+
+/* Puts the first part in place, where the kernel has not done so. */
+static int deliver(struct receive *receive, const struct taken *taken)
+{
+    if (taken->delivered)
+        return deliver_name(receive, taken->peer, taken->peer_length);
+    return copy_out(receive, taken->iov[0].iov_base,
+                    taken->length < receive->room ? taken->length : receive->room);
+}
+
+static ssize_t lose(struct receive *receive, const struct taken *taken, const char *why)
+{
+    static atomic_int told;
+
+    tell_once(told, "%s; %zu bytes of a message are lost", why, taken->length - receive->room);
+    table_count_lost(engine.table, taken->length - receive->room);
+    return (ssize_t)receive->room;
+}
+
+/* A message that does not fit, or one that comes while an earlier one is held. */
+static ssize_t settle(struct receive *receive, const struct taken *taken)
+{
+    struct policy policy =
+        message_policy(engine.settings.mode, receive->kind, engine.settings.calls_all);
+    struct held held = {.length = taken->length, .msg_flags = taken->msg_flags};
+    bool fits = taken->length <= receive->room;
+    struct part part = message_part(taken->length, receive->room, 0);
+    bool stream = false;
+    uint64_t cookie = 0;
+    int error = socket_identify(receive->fd, &cookie, &stream);
+
+    held.kind = stream ? HELD_STREAM : HELD_HERE;
+    if (fits && (error || table_look(engine.table, cookie, NULL) == HELD_NOT)) {
+        error = deliver(receive, taken);
+        return error ? error : result_of(receive, &part, taken->length, &held);
+    }
+    if (!fits) {
+        int fault = deliver(receive, taken);
+
+        if (fault || (!stream && !policy.hold)) {
+            table_count_lost(engine.table, taken->length - (fault ? 0 : part.given));
+            return fault ? fault : result_of(receive, &part, taken->length, &held);
+        }
+        if (error)
+            return lose(receive, taken, "the socket cannot be identified");
+        held.offset = part.given;
+    }
+
+    if (taken->peer) {
+        held.peer_known = true;
+        held.peer_length = taken->peer_length < sizeof held.peer ? taken->peer_length
+                                                                 : (socklen_t)sizeof held.peer;
+        memcpy(&held.peer, taken->peer, held.peer_length);
+    }
+    error = table_hold(engine.table, cookie, &held, taken->iov, taken->iovlen);
+    if (error < 0)
+        return fits ? (ssize_t)taken->length : lose(receive, taken, "the fragment table is full");
+    if (stream)
+        socket_set_stream(receive->fd, cookie);
+    else if (cookie != socket_cookie(socket_believe(receive->fd)))
+        socket_ask(receive->fd);
+
+    if (error == 0 && !fits) {
+        held.offset = 0;
+        return result_of(receive, &part, taken->length, &held);
+    }
+    /* It is behind another one, whose next part is due now. */
+    return serve(receive, cookie);
+}
+
+static ssize_t receive_whole(struct receive *receive)
+{
+    struct sockaddr_storage peer;
+    struct taken taken;
+    struct iovec whole;
+    bool bounce = receive->kind == CALL_PLAIN && receive->iovlen == 1 &&
+                  user_memory_known(receive->iov->iov_base) &&
+                  (!receive->name || user_memory_known(receive->namelen));
+    ssize_t result = bounce ? take_bounced(receive, &taken, &whole)
+                            : take_vectored(receive, &taken, &peer);
+
+    if (result == -ENOTSOCK) {
+        /* The belief was stale, and this call is not the program's own. */
+        socket_ask(receive->fd);
+        return RECEIVE_PASS;
+    }
+    if (result < 0)
+        return result;
+    taken.length = (size_t)result;
+    receive->touched = taken.length;
+    if (taken.length > receive->room || !table_idle(engine.table))
+        return settle(receive, &taken);
+
+    receive->report = (struct receive_report){true, taken.length, 0, 0};
+    if (receive->msg)
+        receive->msg->msg_flags = taken.msg_flags;
+    result = deliver(receive, &taken);
+    return result < 0 ? result : (ssize_t)taken.length;
+}
+
+/* --- held in the kernel ------------------------------------------------------------------ */
+
+/* Peeks or takes the message at the head of the queue into the spill area; does not block. */
+static ssize_t head_of_queue(struct receive *receive, int flags, bool control,
+                             struct taken *taken, struct iovec *whole,
+                             struct sockaddr_storage *peer)
+{
+    struct msghdr msg = {.msg_name = peer, .msg_namelen = sizeof *peer, .msg_iov = whole,
+                         .msg_iovlen = 1};
+    ssize_t result;
+
+    *whole = (struct iovec){receive->spill->data, receive->spill->size};
+    if (control && receive->msg) {
+        msg.msg_control = receive->msg->msg_control;
+        msg.msg_controllen = receive->msg->msg_controllen;
+        flags |= receive->flags & MSG_CMSG_CLOEXEC;
+    }
+    result = engine.system.recvmsg(receive->fd, &msg, flags | MSG_DONTWAIT);
+    if (result < 0)
+        return -errno;
+    if (receive->msg && control)
+        receive->msg->msg_controllen = msg.msg_controllen;
+    receive->touched = (size_t)result;
+    *taken = (struct taken){(size_t)result, whole, 1, false, msg.msg_flags, msg.msg_namelen,
+                            (struct sockaddr *)peer};
+    return result;
+}
+
+/* One try under the table's mutex. -EAGAIN: the queue is empty. */
+static ssize_t kernel_part_locked(struct receive *receive, uint64_t cookie)
+{
+    struct table *table = engine.table;
+    struct sockaddr_storage peer;
+    struct iovec whole;
+    struct taken taken;
+    struct held held = {.kind = HELD_NOT};
+    struct part part;
+    bool known = table_get_locked(table, cookie, &held);
+    unsigned how = how_of(receive);
+    ssize_t result;
+    int error;
+
+    if (known && held.kind != HELD_KERNEL)
+        return -EREMOTE;
+    do /* A pending error comes once, and says nothing of a message that we are in the midst of. */
+        result = head_of_queue(receive, MSG_PEEK, false, &taken, &whole, &peer);
+    while (known && result < 0 && result != -EAGAIN && result != -EBADF && result != -ENOTSOCK);
+    if (known && (result < 0 || taken.length != held.length)) {
+        /* Taken behind our back, by a process that does not share the table. */
+        table_count_lost(table, held.length - held.offset);
+        table_finish_locked(table, cookie);
+        known = false;
+    }
+    if (result < 0)
+        return result;
+
+    if (!known)
+        held = (struct held){.kind = HELD_KERNEL, .length = taken.length};
+    part = message_part(taken.length - held.offset, receive->room, how);
+
+    if (part.left == 0 && !(how & MESSAGE_PEEK)) {
+        size_t expected = taken.length;
+
+        do
+            result = head_of_queue(receive, 0, !known, &taken, &whole, &peer);
+        while (known && result < 0 && result != -EAGAIN);
+        if (known)
+            table_finish_locked(table, cookie);
+        if (result < 0)
+            return result;
+        if (taken.length != expected) {
+            /* Another one, between peek and take: it is whole in our hands. */
+            held = (struct held){.kind = HELD_HERE, .length = taken.length};
+            part = message_part(taken.length, receive->room, how);
+        }
+    } else if (!known && receive->msg) {
+        head_of_queue(receive, MSG_PEEK, true, &taken, &whole, &peer);
+    }
+
+    error = copy_out(receive, receive->spill->data + held.offset, part.given);
+    if (error)
+        return error;
+    if (known || held.offset > 0)
+        receive->held_before = true;
+    else if (receive->msg == NULL || receive->msg->msg_control == NULL)
+        held.msg_flags = taken.msg_flags & ~MSG_CTRUNC;
+    if (!known)
+        held.msg_flags = taken.msg_flags;
+    result = result_of(receive, &part, taken.length - held.offset, &held);
+
+    if (part.left > 0 && !(how & MESSAGE_PEEK)) {
+        size_t offset = held.offset + part.given;
+
+        if (known) {
+            table_advance_locked(table, cookie, offset);
+        } else {
+            struct held now = held;
+
+            now.offset = offset;
+            error = table_hold_locked(table, cookie, &now, &whole, 1);
+            if (error < 0)
+                return error;
+        }
+    }
+    if (known) {
+        atomic_fetch_add_explicit(&table->counters.parts, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&table->counters.bytes_saved, part.given, memory_order_relaxed);
+        if (receive->msg)
+            receive->msg->msg_controllen = 0;
+    }
+    error = deliver_name(receive, (struct sockaddr *)&peer, taken.peer_length);
+    return error ? error : result;
+}
+
+/* Peek, hand out, and take with the last part. */
+static ssize_t receive_by_kernel(struct receive *receive, uint64_t cookie)
+{
+    if (!receive->spill)
+        receive->spill = spill_acquire(socket_longest(socket_believe(receive->fd)));
+    if (!receive->spill)
+        return RECEIVE_PASS;
+
+    for (;;) {
+        struct table_guard guard;
+        ssize_t result;
+        char none;
+
+        table_enter(engine.table, &guard);
+        result = kernel_part_locked(receive, cookie);
+        table_leave(engine.table, &guard);
+        if (result == -EREMOTE) {
+            result = serve(receive, cookie);
+            if (result != NOTHING_HELD)
+                return result;
+            continue;
+        }
+        if (result != -EAGAIN)
+            return result;
+        /* Wait as the program's own call would: blocking, timeout, signals, errors. */
+        if (engine.system.recvfrom(receive->fd, &none, 0,
+                                   (receive->flags & MSG_DONTWAIT) | MSG_PEEK, NULL, NULL) < 0)
+            return -errno;
+    }
+}
+
+/* --- the way of a receive ---------------------------------------------------------------- */
+
+/* Whether a call of this kind can be ours at all, by the settings and what is held. */
+static bool may_concern(enum call_kind kind)
+{
+    if (!atomic_load_explicit(&engine.active, memory_order_acquire))
+        return false;
+    if (!table_idle(engine.table) || kind == CALL_COOPERATING)
+        return true;
+    return engine.settings.mode != MODE_OFF && (kind == CALL_PLAIN || engine.settings.calls_all);
+}
+
+/* The same before the caller's lists of buffers are read. */
+static bool may_concern_fd(enum call_kind kind, int fd)
+{
+    return may_concern(kind) && socket_kind(socket_know(fd)) >= SOCKET_DATAGRAM;
+}
+
+static ssize_t run(struct receive *receive)
+{
+    const struct settings *settings = &engine.settings;
+    socket_belief belief;
+    ssize_t result;
+
+    if (!may_concern(receive->kind) || (receive->flags & (MSG_OOB | MSG_ERRQUEUE)))
+        return RECEIVE_PASS;
+    /* A stale belief must not turn MSG_WAITALL, which a stream may mean, into a wait for more. */
+    belief = receive->flags & MSG_WAITALL ? socket_ask(receive->fd) : socket_know(receive->fd);
+    if (socket_kind(belief) < SOCKET_DATAGRAM)
+        return RECEIVE_PASS;
+
+    if (!table_idle(engine.table)) {
+        result = serve_if_held(receive, &belief);
+        if (result != NOTHING_HELD)
+            return result;
+    }
+    if (socket_kind(belief) == SOCKET_STREAM)
+        socket_set_stream(receive->fd, 0);
+    receive->report.ours = socket_is_message(belief);
+    if (!socket_is_message(belief) || receive->room == 0 ||
+        receive->room >= socket_longest(belief) || (receive->flags & (MSG_PEEK | MSG_TRUNC)))
+        return RECEIVE_PASS;
+    if (receive->kind != CALL_COOPERATING &&
+        (settings->mode == MODE_OFF ||
+         (receive->kind == CALL_REPORTING && !settings->calls_all)))
+        return RECEIVE_PASS;
+
+    if (!receive->spill)
+        receive->spill = spill_acquire(socket_longest(belief));
+    if (!receive->spill) {
+        static atomic_int told;
+
+        tell_once(told, "no memory for a spill area; receives are as without the library");
+        return RECEIVE_PASS;
+    }
+    if (message_policy(settings->mode, receive->kind, settings->calls_all).hold &&
+        (engine.hold == HOLD_KERNEL || receive->iovlen == SPILL_IOVECS ||
+         atomic_load_explicit(&engine.table->full, memory_order_relaxed)))
+        return receive_by_kernel(receive, socket_cookie(belief));
+    return receive_whole(receive);
+}
+
+static ssize_t run_and_release(struct receive *receive)
+{
+    ssize_t result = run(receive);
+
+    if (receive->spill)
+        spill_release(receive->spill, receive->touched);
+    return result;
+}
+
+/* Takes over the caller's iovec array. False: the kernel shall say what is wrong with it. */
+static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t iovlen,
+                     struct iovec *few)
+{
+    struct iovec *copy = few;
+
+    if (iovlen > SPILL_IOVECS)
+        return false;
+    if (iovlen > FEW) {
+        receive->spill = spill_acquire(socket_longest(socket_know(receive->fd)));
+        if (!receive->spill)
+            return false;
+        copy = receive->spill->iov;
+    }
+    if (iovlen > 0 && user_memory_read(copy, iov, iovlen * sizeof *iov) != 0)
+        return false;
+    for (size_t i = 0; i < iovlen; i++) {
+        if (copy[i].iov_len > (size_t)SSIZE_MAX - receive->room)
+            return false;
+        receive->room += copy[i].iov_len;
+    }
+    receive->iov = copy;
+    receive->iovlen = iovlen;
+    return true;
+}
+
+ssize_t receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                       socklen_t *namelen)
+{
+    struct iovec one = {buf, len};
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
+                              .iovlen = 1, .room = len, .name = name, .namelen = namelen};
+
+    return run_and_release(&receive);
+}
+
+ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_storage *name,
+                     socklen_t *namelen, struct receive_report *report)
+{
+    struct iovec one = {buf, len};
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_COOPERATING, .iov = &one,
+                              .iovlen = 1, .room = len, .name = (struct sockaddr *)name,
+                              .namelen = namelen};
+    ssize_t result = run_and_release(&receive);
+
+    *report = receive.report;
+    return result;
+}
+
+ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags)
+{
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN};
+    struct iovec few[FEW];
+    ssize_t result = RECEIVE_PASS;
+
+    if (iovcnt <= 0 || !may_concern_fd(CALL_PLAIN, fd))
+        return RECEIVE_PASS;
+    /* readv(2) with no room consumes nothing, as read(2). */
+    if (copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)
+        result = run(&receive);
+    if (receive.spill)
+        spill_release(receive.spill, receive.touched);
+    return result;
+}
+
+/* recvmsg(2), and whether the part came out of a held message. */
+static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, bool *ret_held_before)
+{
+    struct msghdr copy;
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_REPORTING, .msg = &copy};
+    struct iovec few[FEW];
+    ssize_t result = RECEIVE_PASS;
+
+    *ret_held_before = false;
+    if (!may_concern_fd(CALL_REPORTING, fd) || user_memory_read(&copy, msg, sizeof copy) != 0)
+        return RECEIVE_PASS;
+    if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
+        result = run(&receive);
+    if (receive.spill)
+        spill_release(receive.spill, receive.touched);
+    if (result >= 0) {
+        int error = user_memory_write(&msg->msg_namelen, &copy.msg_namelen, sizeof copy.msg_namelen);
+
+        if (!error)
+            error = user_memory_write(&msg->msg_controllen, &copy.msg_controllen,
+                                      sizeof copy.msg_controllen);
+        if (!error)
+            error = user_memory_write(&msg->msg_flags, &copy.msg_flags, sizeof copy.msg_flags);
+        if (error)
+            return error;
+    }
+    *ret_held_before = receive.held_before;
+    return result;
+}
+
+ssize_t receive_message(int fd, struct msghdr *msg, int flags)
+{
+    bool held_before;
+
+    return receive_message_noting(fd, msg, flags, &held_before);
+}
+
+/* --- recvmmsg ---------------------------------------------------------------------------- */
+
+static int64_t nanoseconds(const struct timespec *time)
+{
+    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return nanoseconds(&time);
+}
+
+ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+                         struct timespec *timeout)
+{
+    unsigned count = 0;
+    struct timespec limit;
+    int64_t deadline = 0;
+
+    if (!may_concern_fd(CALL_REPORTING, fd) || vlen == 0)
+        return RECEIVE_PASS;
+    if (!engine.settings.calls_all &&
+        table_look(engine.table, socket_cookie(socket_know(fd)), NULL) == HELD_NOT)
+        return RECEIVE_PASS;
+    if (vlen > SPILL_IOVECS) /* recvmmsg(2): at most UIO_MAXIOV */
+        vlen = SPILL_IOVECS;
+    if (timeout) {
+        if (user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
+            limit.tv_nsec < 0 || limit.tv_nsec > 999999999)
+            return RECEIVE_PASS;
+        deadline = now() + nanoseconds(&limit);
+    }
+
+    while (count < vlen) {
+        struct msghdr *msg = &vec[count].msg_hdr;
+        unsigned length;
+        bool held_before;
+        ssize_t result =
+            receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, &held_before);
+
+        if (result == RECEIVE_PASS) {
+            result = engine.system.recvmsg(fd, msg, flags & ~MSG_WAITFORONE);
+            result = result < 0 ? -errno : result;
+        }
+        length = (unsigned)result;
+        if (result >= 0 && user_memory_write(&vec[count].msg_len, &length, sizeof length) != 0)
+            result = -EFAULT;
+        if (result < 0) {
+            if (count == 0)
+                return result;
+            break;
+        }
+        count++;
+        /* recvmmsg(2): the timeout is looked at after each message. */
+        if (timeout && now() >= deadline)
+            break;
+        if (held_before || (flags & MSG_WAITFORONE))
+            flags |= MSG_DONTWAIT;
+    }
+    if (timeout) {
+        int64_t rest = deadline - now();
+
+        rest = rest > 0 ? rest : 0;
+        limit = (struct timespec){rest / 1000000000, rest % 1000000000};
+        if (user_memory_write(timeout, &limit, sizeof limit) != 0)
+            return -EFAULT;
+    }
+    return count;
+}

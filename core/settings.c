@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "settings.h"
+
+#include "tell.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct setting {
+    const char *name;
+    const char *fallback; /* the default, in words */
+    const char *expected;
+    const char *stays; /* what happens now */
+    const char *help;
+    bool (*parse)(struct settings *settings, const char *value);
+};
+
+/* --- values ------------------------------------------------------------------------------ */
+
+/* The index of `value` in a list of words that ends with NULL, or -1. */
+static int word(const char *value, const char *const *words)
+{
+    for (int i = 0; words[i]; i++)
+        if (strcmp(value, words[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* A whole number in decimal, all of `value` up to `end`. */
+static bool number(const char *value, const char *end, size_t max, size_t *ret_number)
+{
+    size_t result = 0;
+
+    if (value == end)
+        return false;
+    for (; value < end; value++) {
+        size_t digit = (size_t)(*value - '0');
+
+        if (digit > 9 || result > (max - digit) / 10)
+            return false;
+        result = result * 10 + digit;
+    }
+    *ret_number = result;
+    return true;
+}
+
+static bool size(const char *value, size_t *ret_size)
+{
+    static const char units[] = "KMG";
+    const char *end = value + strlen(value);
+    const char *unit = end > value ? strchr(units, end[-1]) : NULL;
+    unsigned shift = 0;
+
+    if (unit && *unit) {
+        shift = 10 * (unsigned)(unit - units + 1);
+        end--;
+    }
+    if (!number(value, end, SIZE_MAX >> shift, ret_size))
+        return false;
+    *ret_size <<= shift;
+    return true;
+}
+
+static bool flag(const char *value, bool *ret_flag)
+{
+    static const char *const words[] = {"0", "1", NULL};
+    int found = word(value, words);
+
+    *ret_flag = found == 1;
+    return found >= 0;
+}
+
+static bool parse_mode(struct settings *settings, const char *value)
+{
+    static const char *const words[] = {"continue", "error", "discard", "observe", "off", NULL};
+    int found = word(value, words);
+
+    if (found >= 0)
+        settings->mode = (enum mode)found;
+    return found >= 0;
+}
+
+static bool parse_calls(struct settings *settings, const char *value)
+{
+    static const char *const words[] = {"plain", "all", NULL};
+    int found = word(value, words);
+
+    settings->calls_all = found == 1;
+    return found >= 0;
+}
+
+static bool parse_hold(struct settings *settings, const char *value)
+{
+    static const char *const words[] = {"auto", "process", "kernel", NULL};
+    int found = word(value, words);
+
+    if (found >= 0)
+        settings->hold = (enum hold)found;
+    return found >= 0;
+}
+
+static bool parse_hold_max(struct settings *settings, const char *value)
+{
+    size_t most = (size_t)1 << 40, parsed;
+
+    if (!size(value, &parsed) || parsed > most)
+        return false;
+    settings->hold_max = parsed;
+    return true;
+}
+
+static bool parse_strict(struct settings *settings, const char *value)
+{
+    return flag(value, &settings->strict);
+}
+
+static bool parse_help(struct settings *settings, const char *value)
+{
+    return flag(value, &settings->help);
+}
+
+static bool starts(const char **value, const char *end, const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    if ((size_t)(end - *value) < length || memcmp(*value, prefix, length) != 0)
+        return false;
+    *value += length;
+    return true;
+}
+
+static bool parse_selector(struct selector *selector, const char *item, const char *end)
+{
+    size_t parsed = 0;
+
+    memset(selector, 0, sizeof *selector);
+    selector->exclude = starts(&item, end, "!");
+    if (starts(&item, end, "port=")) {
+        selector->kind = SELECT_PORT;
+        if (!number(item, end, UINT16_MAX, &parsed))
+            return false;
+    } else if (starts(&item, end, "fd=")) {
+        selector->kind = SELECT_FD;
+        if (!number(item, end, INT_MAX, &parsed))
+            return false;
+    } else if (starts(&item, end, "path=")) {
+        selector->kind = SELECT_PATH;
+        selector->path = item;
+        selector->path_length = (size_t)(end - item);
+        return item < end;
+    } else if (starts(&item, end, "udp")) {
+        selector->kind = SELECT_UDP;
+        return item == end;
+    } else if (starts(&item, end, "unix")) {
+        selector->kind = SELECT_UNIX;
+        return item == end;
+    } else if (starts(&item, end, "vsock")) {
+        selector->kind = SELECT_VSOCK;
+        return item == end;
+    } else {
+        return false;
+    }
+    selector->number = (unsigned)parsed;
+    return true;
+}
+
+static bool parse_sockets(struct settings *settings, const char *value)
+{
+    size_t count = 0;
+
+    for (const char *item = value;; item++) {
+        const char *end = strchrnul(item, ',');
+
+        if (count == SELECTORS_MAX || !parse_selector(&settings->selector[count], item, end))
+            return false;
+        count++;
+        item = end;
+        if (!*end)
+            break;
+    }
+    settings->selectors = count;
+    return true;
+}
+
+/* --- the table --------------------------------------------------------------------------- */
+
+static const struct setting table[] = {
+    {"WSRX_MODE", "continue", "continue, error, discard, observe or off", "the mode stays continue",
+     "what a receive shorter than its message does", parse_mode},
+    {"WSRX_CALLS", "plain", "plain or all", "plain calls only",
+     "plain: recv, recvfrom, read, readv, preadv2; all: recvmsg and recvmmsg too", parse_calls},
+    {"WSRX_SOCKETS", "all message sockets",
+     "udp, unix, vsock, port=N, fd=N or path=P, comma-separated, ! before one to exclude it, 32 at "
+     "most",
+     "all message sockets are selected", "which sockets", parse_sockets},
+    {"WSRX_HOLD", "auto", "auto, process or kernel", "the hold stays auto",
+     "where a tail is held (auto: kernel under Wine, process elsewhere)", parse_hold},
+    {"WSRX_HOLD_MAX", "64M", "a size in bytes, with K, M or G, up to 1024G", "it stays 64M",
+     "memory for tails; past it messages are held in the kernel", parse_hold_max},
+    {"WSRX_STRICT", "0", "0 or 1", "it stays 0", "1: exit 125 on a bad setting", parse_strict},
+    {"WSRX_HELP", "0", "0 or 1", "it stays 0", "1: print this", parse_help},
+};
+
+enum { SETTINGS = sizeof table / sizeof *table };
+
+static const struct setting *find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0)
+            return &table[i];
+    return NULL;
+}
+
+/* A value or name in a message: what is printable of it, within bounds. */
+static const char *shown(const char *text, size_t length, char *buffer, size_t size_of_buffer)
+{
+    size_t at = 0;
+
+    for (; at < length && at < size_of_buffer - 1; at++)
+        buffer[at] = (unsigned char)text[at] < ' ' || text[at] == 127 ? '?' : text[at];
+    buffer[at] = '\0';
+    return buffer;
+}
+
+unsigned settings_read(struct settings *settings, char *const *environment)
+{
+    char name[64], value[128];
+    unsigned bad = 0;
+
+    memset(settings, 0, sizeof *settings);
+    settings->hold_max = (size_t)64 << 20;
+
+    for (; *environment; environment++) {
+        const char *entry = *environment;
+        const char *equals = strchrnul(entry, '=');
+        const struct setting *setting;
+
+        if (strncmp(entry, "WSRX_", 5) != 0 || !*equals)
+            continue;
+        setting = find(entry, (size_t)(equals - entry));
+        if (!setting) {
+            tell("%s: no such setting; it is ignored (WSRX_HELP=1 lists them)",
+                 shown(entry, (size_t)(equals - entry), name, sizeof name));
+            bad++;
+        } else if (!setting->parse(settings, equals + 1)) {
+            tell("%s=\"%s\": expected %s; %s", setting->name,
+                 shown(equals + 1, strlen(equals + 1), value, sizeof value), setting->expected,
+                 setting->stays);
+            bad++;
+        }
+    }
+    return bad;
+}
+
+void settings_help(void)
+{
+    char text[4096];
+    size_t length = 0;
+
+    for (size_t i = 0; i < SETTINGS && length < sizeof text; i++) {
+        const char *value = getenv(table[i].name);
+        struct settings scratch;
+
+        if (value && !table[i].parse(&scratch, value))
+            value = NULL;
+        length += (size_t)snprintf(text + length, sizeof text - length,
+                                   "%s=%s\n    %s\n    values: %s; default: %s\n", table[i].name,
+                                   value ? value : table[i].fallback, table[i].help,
+                                   table[i].expected, table[i].fallback);
+    }
+    (void)!write(STDERR_FILENO, text, length < sizeof text ? length : sizeof text);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The WSRX_* settings: read once, and the line for each bad value.
+ *
+ * This file owns the table of settings. It must never pass a bad value over in silence.
+ */
+#ifndef WSRX_SETTINGS_H
+#define WSRX_SETTINGS_H
+
+#include "message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum hold { HOLD_AUTO, HOLD_PROCESS, HOLD_KERNEL };
+
+enum selector_kind { SELECT_UDP, SELECT_UNIX, SELECT_VSOCK, SELECT_PORT, SELECT_FD, SELECT_PATH };
+
+/* One item of WSRX_SOCKETS. */
+struct selector {
+    enum selector_kind kind;
+    bool exclude;
+    unsigned number;   /* port or fd */
+    const char *path;  /* not terminated: see path_length */
+    size_t path_length;
+};
+
+enum { SELECTORS_MAX = 32 };
+
+struct settings {
+    enum mode mode;
+    bool calls_all;
+    struct selector selector[SELECTORS_MAX];
+    size_t selectors; /* 0: all message sockets */
+    enum hold hold;
+    size_t hold_max; /* bytes */
+    bool strict;
+    bool help;
+};
+
+/* Reads the environment. Tells each bad value and each unknown WSRX_ name, and keeps the default.
+ * Returns how many it told. Not thread-safe: for start-up. */
+unsigned settings_read(struct settings *settings, char *const *environment);
+
+/* Writes the settings with their current values to stderr. */
+void settings_help(void);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* Address space only until a descriptor is used: fs.nr_open's default. */
+enum { BELIEFS = 1 << 20 };
+
+_Atomic socket_belief *socket_beliefs;
+unsigned socket_beliefs_count;
+
+static const struct settings *settings;
+static atomic_uint highest; /* descriptor of which something is believed */
+
+int socket_start(const struct settings *with_settings)
+{
+    void *at = mmap(NULL, BELIEFS * sizeof(socket_belief), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (at == MAP_FAILED)
+        return -errno;
+    settings = with_settings;
+    socket_beliefs = at;
+    socket_beliefs_count = BELIEFS;
+    return 0;
+}
+
+static void believe(int fd, socket_belief belief)
+{
+    unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
+
+    if ((unsigned)fd >= socket_beliefs_count)
+        return;
+    while (seen < (unsigned)fd && !atomic_compare_exchange_weak(&highest, &seen, (unsigned)fd))
+        continue;
+    atomic_store_explicit(&socket_beliefs[fd], belief, memory_order_relaxed);
+}
+
+/* --- the kernel's word ------------------------------------------------------------------- */
+
+static int option(int fd, int name, int *ret_value)
+{
+    socklen_t length = sizeof *ret_value;
+
+    return getsockopt(fd, SOL_SOCKET, name, ret_value, &length) == 0 ? 0 : -errno;
+}
+
+uint64_t socket_ask_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t length = sizeof cookie;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0)
+        return 0;
+    return cookie & SOCKET_COOKIE_MASK;
+}
+
+int socket_identify(int fd, uint64_t *ret_cookie, bool *ret_stream)
+{
+    int type, error = option(fd, SO_TYPE, &type);
+
+    if (error)
+        return error;
+    *ret_stream = type == SOCK_STREAM;
+    *ret_cookie = socket_ask_cookie(fd);
+    return *ret_cookie ? 0 : -ENOPROTOOPT;
+}
+
+/* By type, domain and protocol; nothing else has messages that Linux would cut. */
+static enum socket_kind classify(int fd)
+{
+    int type, domain, protocol, error = option(fd, SO_TYPE, &type);
+
+    if (error)
+        return error == -EBADF ? SOCKET_UNKNOWN : SOCKET_OTHER;
+    if (type != SOCK_DGRAM && type != SOCK_SEQPACKET)
+        return SOCKET_OTHER;
+    if (option(fd, SO_DOMAIN, &domain) != 0 || option(fd, SO_PROTOCOL, &protocol) != 0)
+        return SOCKET_OTHER;
+    switch (domain) {
+    case AF_INET:
+    case AF_INET6:
+        /* Not ICMP "ping" sockets (datagram too), nor SCTP (delivers in parts by itself). */
+        return type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+                   ? SOCKET_DATAGRAM
+                   : SOCKET_OTHER;
+    case AF_UNIX:
+    case AF_VSOCK:
+        return SOCKET_LARGE;
+    default:
+        return SOCKET_OTHER;
+    }
+}
+
+/* --- WSRX_SOCKETS ------------------------------------------------------------------------ */
+
+struct names {
+    int domain;
+    struct sockaddr_storage local, peer;
+    socklen_t local_length, peer_length;
+};
+
+static unsigned port(const struct sockaddr_storage *name)
+{
+    if (name->ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)name)->sin_port);
+    if (name->ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)name)->sin6_port);
+    return 0;
+}
+
+static bool has_path(const struct sockaddr_storage *name, socklen_t length,
+                     const struct selector *selector)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)name;
+    size_t most = (size_t)length - offsetof(struct sockaddr_un, sun_path);
+
+    return name->ss_family == AF_UNIX && length > offsetof(struct sockaddr_un, sun_path) &&
+           strnlen(un->sun_path, most) == selector->path_length &&
+           memcmp(un->sun_path, selector->path, selector->path_length) == 0;
+}
+
+static bool matches(const struct selector *selector, int fd, const struct names *names)
+{
+    switch (selector->kind) {
+    case SELECT_UDP:
+        return names->domain == AF_INET || names->domain == AF_INET6;
+    case SELECT_UNIX:
+        return names->domain == AF_UNIX;
+    case SELECT_VSOCK:
+        return names->domain == AF_VSOCK;
+    case SELECT_PORT:
+        return port(&names->local) == selector->number || port(&names->peer) == selector->number;
+    case SELECT_FD:
+        return (unsigned)fd == selector->number;
+    case SELECT_PATH:
+        return has_path(&names->local, names->local_length, selector) ||
+               has_path(&names->peer, names->peer_length, selector);
+    }
+    return false;
+}
+
+/* Any inclusion (or none is given), and no exclusion. `*ret_settled`: the answer can be kept, for
+ * the socket has a name of its own by which it was judged. */
+static bool selected(int fd, bool *ret_settled)
+{
+    struct names names = {.local_length = sizeof names.local, .peer_length = sizeof names.peer};
+    bool included = true, any_inclusion = false, found = false;
+
+    *ret_settled = true;
+    if (settings->selectors == 0)
+        return true;
+    if (option(fd, SO_DOMAIN, &names.domain) != 0 ||
+        getsockname(fd, (struct sockaddr *)&names.local, &names.local_length) != 0)
+        return false;
+    if (getpeername(fd, (struct sockaddr *)&names.peer, &names.peer_length) != 0)
+        names.peer_length = 0;
+    if (names.domain == AF_INET || names.domain == AF_INET6)
+        *ret_settled = port(&names.local) != 0;
+
+    for (size_t i = 0; i < settings->selectors; i++) {
+        const struct selector *selector = &settings->selector[i];
+
+        if (selector->exclude) {
+            included = included && !matches(selector, fd, &names);
+        } else {
+            any_inclusion = true;
+            found = found || matches(selector, fd, &names);
+        }
+    }
+    return included && (found || !any_inclusion);
+}
+
+/* --- beliefs ----------------------------------------------------------------------------- */
+
+socket_belief socket_ask(int fd)
+{
+    socket_belief before = socket_believe(fd), belief;
+    enum socket_kind kind = classify(fd);
+    bool settled = true;
+    uint64_t cookie = 0;
+
+    if (kind == SOCKET_UNKNOWN)
+        return 0;
+    if (kind != SOCKET_OTHER && !selected(fd, &settled))
+        kind = SOCKET_OTHER;
+    /* Linux before 4.12 has no SO_COOKIE; a socket that cannot be told from its successor is
+     * better left alone. */
+    if (kind != SOCKET_OTHER && (cookie = socket_ask_cookie(fd)) == 0)
+        kind = SOCKET_OTHER;
+    belief = (uint64_t)kind << 56 | cookie;
+    if (socket_kind(before) == SOCKET_FRESH)
+        belief |= SOCKET_OWN_BIT;
+    if (settled)
+        believe(fd, belief);
+    return belief;
+}
+
+socket_belief socket_know(int fd)
+{
+    socket_belief belief = socket_believe(fd);
+
+    return socket_kind(belief) <= SOCKET_FRESH ? socket_ask(fd) : belief;
+}
+
+void socket_made(int fd)
+{
+    if (fd >= 0)
+        believe(fd, (uint64_t)SOCKET_FRESH << 56);
+}
+
+void socket_forget(int fd)
+{
+    if (socket_believe(fd) != 0)
+        believe(fd, 0);
+}
+
+void socket_forget_range(unsigned first, unsigned last)
+{
+    unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
+
+    for (unsigned fd = first; fd <= last && fd <= seen; fd++)
+        socket_forget((int)fd);
+}
+
+void socket_duplicated(int old, int new)
+{
+    /* Asked now, so that both are known to be one socket when either is closed. */
+    believe(new, socket_know(old));
+}
+
+void socket_set_stream(int fd, uint64_t cookie)
+{
+    believe(fd, cookie ? (uint64_t)SOCKET_STREAM << 56 | cookie : (uint64_t)SOCKET_OTHER << 56);
+}
+
+bool socket_is_last(int fd, socket_belief belief)
+{
+    unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
+
+    if (!(belief & SOCKET_OWN_BIT))
+        return false;
+    for (unsigned other = 0; other <= seen; other++)
+        if ((int)other != fd && socket_cookie(socket_believe((int)other)) == socket_cookie(belief))
+            return false;
+    return true;
+}

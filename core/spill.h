@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The thread's spill area: where a receive puts what may not fit the caller's buffer.
+ *
+ * One area a thread, mapped at its first need and unmapped when the thread ends. A receive in a
+ * signal handler on top of another one gets an area of its own for its duration.
+ */
+#ifndef WSRX_SPILL_H
+#define WSRX_SPILL_H
+
+#include <stddef.h>
+#include <sys/uio.h>
+
+enum { SPILL_IOVECS = 1024 }; /* UIO_MAXIOV: what one call can take */
+
+struct spill {
+    size_t mapped; /* bytes, this head included */
+    size_t size;   /* of data */
+    struct iovec iov[SPILL_IOVECS];
+    char data[];
+};
+
+/* Prepares the release of areas with their threads. 0, or a negative errno. */
+int spill_start(void);
+
+/* An area with at least `size` bytes of data, or NULL: no memory. To be given back with
+ * spill_release(). A thread cancelled or unwound in between leaves it to the thread's end.
+ * Async-signal-safe; may change errno. */
+struct spill *spill_acquire(size_t size);
+
+/* `touched`: how many bytes of data were used. */
+void spill_release(struct spill *spill, size_t touched);
+
+#endif

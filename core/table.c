@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    BUCKETS = 1 << 14,
+    PAGE = 4096,
+    /* Receives that are under way when the table fills up are held all the same: room for 4,096
+     * datagrams. It is address space only until it is used. */
+    SLACK = 256 << 20,
+    /* Abandoned messages that are kept for a process that may still ask. */
+    ORPHANS_MAX = 64,
+};
+
+/* One slot for each page of the arena; a message uses that of its first page. Pages and slots are
+ * named by index; 0 is never used and means "none". Slots are never reused for data, so the state
+ * word of a message that is gone can be compared safely. */
+struct slot {
+    /* Generation in the upper half, offset of the next part in the message in the lower. Changes
+     * with the mutex held, by compare-and-swap (see the head of table.h). */
+    _Atomic uint64_t state;
+    uint64_t cookie;
+    uint64_t sequence; /* in the order of arrival, over all sockets */
+    uint32_t pages;    /* length of the run that starts here */
+    uint32_t next;     /* the socket's next message */
+    uint32_t chain;    /* the bucket's next socket (first messages only) */
+    uint32_t stored;   /* offset in the message at which the stored bytes begin */
+    bool orphan;
+    struct held held; /* .kind is written last, and cleared first: what repair() goes by */
+};
+
+struct table_inside {
+    struct table table;
+    pthread_mutex_t mutex;
+    uint64_t sequence;
+    _Atomic uint64_t version; /* changes with every link: what an interrupted walk goes by */
+    uint32_t orphans;
+    uint32_t top;         /* pages above it were never used */
+    uint32_t page_count;  /* of the arena, slack included */
+    uint32_t pages_max;   /* WSRX_HOLD_MAX */
+    uint32_t pages_used;
+    uint32_t search;      /* where the last free run was found */
+    uint32_t bucket[BUCKETS];
+    struct slot *slot;    /* [page_count] */
+    uint64_t *bitmap;     /* a bit set: the page is used */
+    char *arena;
+};
+
+static size_t round_up(size_t size)
+{
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+static int mutex_create(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+
+    if (error)
+        return -error;
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+    error = pthread_mutex_init(mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return -error;
+}
+
+int table_create(size_t hold_max, struct table **ret_table)
+{
+    size_t max = round_up(hold_max) / PAGE;
+    size_t count = max + SLACK / PAGE + 1;
+    size_t slots_at = round_up(sizeof(struct table_inside));
+    size_t bitmap_at = slots_at + round_up(count * sizeof(struct slot));
+    size_t arena_at = bitmap_at + round_up(count / 8 + 8);
+    struct table_inside *inside;
+    char *at;
+    int error;
+
+    if (count > UINT32_MAX)
+        return -ENOMEM;
+    at = mmap(NULL, arena_at + count * PAGE, PROT_READ | PROT_WRITE,
+              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+
+    inside = (struct table_inside *)at;
+    error = mutex_create(&inside->mutex);
+    if (error) {
+        munmap(at, arena_at + count * PAGE);
+        return error;
+    }
+    inside->table.inside = inside;
+    inside->page_count = (uint32_t)count;
+    inside->pages_max = (uint32_t)max;
+    inside->slot = (struct slot *)(at + slots_at);
+    inside->bitmap = (uint64_t *)(at + bitmap_at);
+    inside->arena = at + arena_at;
+    inside->top = inside->search = 1;
+    atomic_store(&inside->table.full, max == 0);
+    *ret_table = &inside->table;
+    return 0;
+}
+
+/* --- pages ------------------------------------------------------------------------------- */
+
+static bool page_used(const struct table_inside *inside, uint32_t page)
+{
+    return inside->bitmap[page / 64] >> page % 64 & 1;
+}
+
+static void pages_mark(struct table_inside *inside, uint32_t page, uint32_t count, bool used)
+{
+    for (uint32_t end = page + count; page < end; page++) {
+        uint64_t bit = UINT64_C(1) << page % 64;
+
+        if (used)
+            inside->bitmap[page / 64] |= bit;
+        else
+            inside->bitmap[page / 64] &= ~bit;
+    }
+}
+
+/* A run of free pages between two bounds: first fit. 0: there is none. */
+static uint32_t pages_find(const struct table_inside *inside, uint32_t from, uint32_t to,
+                           uint32_t count)
+{
+    uint32_t run = 0;
+
+    for (uint32_t page = from; page < to; page++) {
+        if (run == 0 && page % 64 == 0 && inside->bitmap[page / 64] == UINT64_MAX) {
+            page += 63;
+            continue;
+        }
+        run = page_used(inside, page) ? 0 : run + 1;
+        if (run == count)
+            return page - count + 1;
+    }
+    return 0;
+}
+
+static uint32_t pages_take(struct table_inside *inside, uint32_t count)
+{
+    uint32_t page = pages_find(inside, inside->search, inside->page_count, count);
+
+    if (!page)
+        page = pages_find(inside, 1, inside->page_count, count);
+    if (!page)
+        return 0;
+    pages_mark(inside, page, count, true);
+    inside->search = page + count;
+    if (inside->top < inside->search)
+        inside->top = inside->search;
+    inside->pages_used += count;
+    return page;
+}
+
+static void pages_release(struct table_inside *inside, uint32_t page, uint32_t count)
+{
+    enum { KEEP = 256 };
+
+    pages_mark(inside, page, count, false);
+    inside->pages_used -= count;
+    if (inside->search > page)
+        inside->search = page;
+    /* What a burst has touched goes back to the system; a little stays for the next one. */
+    if (page + count > KEEP) {
+        uint32_t from = page > KEEP ? page : KEEP;
+
+        madvise(inside->arena + (size_t)from * PAGE, (size_t)(page + count - from) * PAGE,
+                MADV_REMOVE);
+    }
+}
+
+static void update_full(struct table_inside *inside)
+{
+    atomic_store_explicit(&inside->table.full, inside->pages_used >= inside->pages_max,
+                          memory_order_relaxed);
+}
+
+/* --- messages ---------------------------------------------------------------------------- */
+
+static uint64_t state_of(uint64_t generation, size_t offset)
+{
+    return generation << 32 | (uint32_t)offset;
+}
+
+static uint32_t *bucket_of(struct table_inside *inside, uint64_t cookie)
+{
+    return &inside->bucket[(cookie * UINT64_C(0x9e3779b97f4a7c15)) >> 50 & (BUCKETS - 1)];
+}
+
+/* The link that leads to the socket's first message, or ends the chain. */
+static uint32_t *find_locked(struct table_inside *inside, uint64_t cookie)
+{
+    uint32_t *link = bucket_of(inside, cookie);
+
+    while (*link && inside->slot[*link].cookie != cookie)
+        link = &inside->slot[*link].chain;
+    return link;
+}
+
+static void append_locked(struct table_inside *inside, uint32_t at)
+{
+    struct slot *slot = &inside->slot[at];
+    uint32_t *link = find_locked(inside, slot->cookie);
+
+    slot->next = slot->chain = 0;
+    while (*link)
+        link = &inside->slot[*link].next;
+    *link = at;
+    atomic_fetch_add(&inside->version, 1);
+}
+
+/* Unlinks the socket's first message; its next one takes the place. */
+static void unlink_locked(struct table_inside *inside, uint32_t *link)
+{
+    struct slot *slot = &inside->slot[*link];
+
+    if (slot->next) {
+        inside->slot[slot->next].chain = slot->chain;
+        *link = slot->next;
+    } else {
+        *link = slot->chain;
+    }
+    atomic_fetch_add(&inside->version, 1);
+}
+
+static void remove_locked(struct table_inside *inside, uint32_t *link)
+{
+    uint32_t at = *link;
+    struct slot *slot = &inside->slot[at];
+    uint64_t generation = (atomic_load(&slot->state) >> 32) + 1;
+
+    unlink_locked(inside, link);
+    atomic_fetch_sub(&inside->table.used, 1);
+    if (slot->held.kind != HELD_KERNEL)
+        atomic_fetch_sub(&inside->table.here, 1);
+    if (slot->orphan)
+        inside->orphans--;
+    slot->held.kind = HELD_NOT;
+    atomic_store(&slot->state, state_of(generation, 0));
+    pages_release(inside, at, slot->pages);
+    update_full(inside);
+}
+
+static void lose_locked(struct table_inside *inside, uint32_t *link)
+{
+    struct slot *slot = &inside->slot[*link];
+
+    if (slot->held.kind != HELD_KERNEL)
+        table_count_lost(&inside->table, slot->held.length - (uint32_t)atomic_load(&slot->state));
+    remove_locked(inside, link);
+}
+
+/* The oldest message that nobody is known to ask for makes room. */
+static bool evict_orphan_locked(struct table_inside *inside)
+{
+    uint32_t oldest = 0;
+
+    if (inside->orphans == 0)
+        return false;
+    for (uint32_t at = 1; at < inside->top; at++) {
+        struct slot *slot = &inside->slot[at];
+
+        if (slot->held.kind != HELD_NOT && slot->orphan &&
+            (!oldest || slot->sequence < inside->slot[oldest].sequence))
+            oldest = at;
+    }
+    if (!oldest)
+        return false;
+    lose_locked(inside, find_locked(inside, inside->slot[oldest].cookie));
+    return true;
+}
+
+/* After a death inside the mutex: everything is made anew from the slots that are whole. */
+static void repair(struct table_inside *inside)
+{
+    uint32_t bits = inside->page_count / 64 + 1;
+    unsigned used = 0, here = 0;
+
+    memset(inside->bucket, 0, sizeof inside->bucket);
+    memset(inside->bitmap, 0, bits * sizeof *inside->bitmap);
+    inside->pages_used = inside->orphans = 0;
+    inside->search = 1;
+
+    for (uint32_t at = 1; at < inside->top; at++) {
+        struct slot *slot = &inside->slot[at];
+        uint32_t *link;
+
+        if (slot->held.kind == HELD_NOT)
+            continue;
+        pages_mark(inside, at, slot->pages, true);
+        inside->pages_used += slot->pages;
+        inside->orphans += slot->orphan;
+        used++;
+        here += slot->held.kind != HELD_KERNEL;
+
+        /* Into its socket's list by the order of arrival. */
+        slot->next = slot->chain = 0;
+        link = find_locked(inside, slot->cookie);
+        while (*link && inside->slot[*link].sequence < slot->sequence)
+            link = &inside->slot[*link].next;
+        slot->next = *link;
+        if (*link) {
+            slot->chain = inside->slot[*link].chain;
+            inside->slot[*link].chain = 0;
+        }
+        *link = at;
+    }
+    atomic_store(&inside->table.used, used);
+    atomic_store(&inside->table.here, here);
+    update_full(inside);
+}
+
+/* --- the mutex --------------------------------------------------------------------------- */
+
+/* Returns whether this thread had it already: we are in a signal handler on top of a take. */
+static bool lock(struct table_inside *inside)
+{
+    int error = pthread_mutex_lock(&inside->mutex);
+
+    if (error == EOWNERDEAD) {
+        repair(inside);
+        pthread_mutex_consistent(&inside->mutex);
+    }
+    return error == EDEADLK;
+}
+
+static void unlock(struct table_inside *inside, bool nested)
+{
+    if (!nested)
+        pthread_mutex_unlock(&inside->mutex);
+}
+
+void table_enter(struct table *table, struct table_guard *guard)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
+    guard->nested = lock(table->inside);
+}
+
+void table_leave(struct table *table, struct table_guard *guard)
+{
+    unlock(table->inside, guard->nested);
+    pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
+}
+
+/* --- hold -------------------------------------------------------------------------------- */
+
+static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip, size_t size)
+{
+    for (size_t i = 0; i < iovlen && size > 0; i++) {
+        size_t piece = iov[i].iov_len;
+
+        if (skip >= piece) {
+            skip -= piece;
+            continue;
+        }
+        piece = piece - skip < size ? piece - skip : size;
+        memcpy(to, (char *)iov[i].iov_base + skip, piece);
+        to += piece;
+        size -= piece;
+        skip = 0;
+    }
+}
+
+int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
+                      const struct iovec *iov, size_t iovlen)
+{
+    struct table_inside *inside = table->inside;
+    bool behind = *find_locked(inside, cookie) != 0;
+    size_t offset = behind ? 0 : held->offset;
+    size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
+    uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
+    struct slot *slot;
+    uint32_t at;
+
+    while (inside->pages_used + pages > inside->pages_max && evict_orphan_locked(inside))
+        continue;
+    at = pages_take(inside, pages);
+    if (!at)
+        return -ENOMEM;
+
+    slot = &inside->slot[at];
+    gather(inside->arena + (size_t)at * PAGE, iov, iovlen, offset, size);
+    slot->cookie = cookie;
+    slot->sequence = ++inside->sequence;
+    slot->pages = pages;
+    slot->stored = (uint32_t)offset;
+    slot->orphan = false;
+    atomic_store(&slot->state, state_of((atomic_load(&slot->state) >> 32) + 1, offset));
+    slot->held = *held;
+    append_locked(inside, at);
+    atomic_fetch_add(&table->used, 1);
+    if (held->kind != HELD_KERNEL)
+        atomic_fetch_add(&table->here, 1);
+    update_full(inside);
+    atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    return behind;
+}
+
+int table_hold(struct table *table, uint64_t cookie, const struct held *held,
+               const struct iovec *iov, size_t iovlen)
+{
+    struct table_guard guard;
+    int result;
+
+    table_enter(table, &guard);
+    result = table_hold_locked(table, cookie, held, iov, iovlen);
+    table_leave(table, &guard);
+    return result;
+}
+
+/* --- take -------------------------------------------------------------------------------- */
+
+/* One try under the mutex. -EAGAIN: a signal handler was faster; -EINTR: it would end the message,
+ * for which signals must be blocked, and `may_finish` says that they are not. */
+static int take_locked(struct table_inside *inside, uint64_t cookie, size_t room, unsigned how,
+                       table_copy copy, void *context, bool may_finish, struct held *ret_held,
+                       struct part *ret_part)
+{
+    uint64_t version = atomic_load(&inside->version);
+    uint32_t *link = find_locked(inside, cookie);
+    struct slot *slot = &inside->slot[*link];
+    uint64_t state;
+    size_t offset;
+    int error;
+
+    if (slot == inside->slot)
+        return atomic_load(&inside->version) == version ? 0 : -EAGAIN;
+    state = atomic_load(&slot->state);
+    offset = (uint32_t)state;
+    *ret_held = slot->held;
+    ret_held->offset = offset;
+    if (ret_held->kind == HELD_KERNEL)
+        return -EREMOTE;
+    if (ret_held->kind == HELD_STREAM)
+        how |= MESSAGE_STREAM;
+    *ret_part = message_part(ret_held->length - offset, room, how);
+    if (ret_part->left == 0 && !(how & MESSAGE_PEEK) && !may_finish)
+        return -EINTR;
+
+    error = copy(context,
+                 inside->arena + (size_t)(slot - inside->slot) * PAGE + offset - slot->stored,
+                 ret_part->given);
+    if (error)
+        return error;
+    if (how & MESSAGE_PEEK)
+        return atomic_load(&slot->state) == state ? 1 : -EAGAIN;
+    if (!atomic_compare_exchange_strong(
+            &slot->state, &state, state_of(state >> 32, ret_held->length - ret_part->left)))
+        return -EAGAIN;
+    if (ret_part->left == 0)
+        remove_locked(inside, link);
+    return 1;
+}
+
+static void count_part(struct table *table, const struct part *part, size_t remaining)
+{
+    size_t dropped = remaining - part->given - part->left;
+
+    atomic_fetch_add_explicit(&table->counters.parts, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&table->counters.bytes_saved, part->given, memory_order_relaxed);
+    if (dropped)
+        table_count_lost(table, dropped);
+}
+
+int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, table_copy copy,
+               void *context, struct held *ret_held, struct part *ret_part)
+{
+    struct table_inside *inside = table->inside;
+    struct table_guard guard;
+    int result;
+
+    do {
+        bool nested = lock(inside);
+
+        result = take_locked(inside, cookie, room, how, copy, context, false, ret_held, ret_part);
+        unlock(inside, nested);
+    } while (result == -EAGAIN);
+
+    if (result == -EINTR) {
+        table_enter(table, &guard);
+        result = take_locked(inside, cookie, room, how, copy, context, true, ret_held, ret_part);
+        table_leave(table, &guard);
+    }
+    if (result == 1 && !(how & MESSAGE_PEEK))
+        count_part(table, ret_part, ret_held->length - ret_held->offset);
+    return result;
+}
+
+enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left)
+{
+    struct table_inside *inside = table->inside;
+    bool nested = lock(inside);
+    enum held_kind kind;
+    uint64_t version;
+
+    do {
+        uint32_t at;
+
+        version = atomic_load(&inside->version);
+        at = *find_locked(inside, cookie);
+        kind = at ? inside->slot[at].held.kind : HELD_NOT;
+        if (at && ret_left)
+            *ret_left = inside->slot[at].held.length -
+                        (uint32_t)atomic_load(&inside->slot[at].state);
+    } while (atomic_load(&inside->version) != version);
+    unlock(inside, nested);
+    return kind;
+}
+
+bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held)
+{
+    uint32_t at = *find_locked(table->inside, cookie);
+
+    if (!at)
+        return false;
+    *ret_held = table->inside->slot[at].held;
+    ret_held->offset = (uint32_t)atomic_load(&table->inside->slot[at].state);
+    return true;
+}
+
+void table_advance_locked(struct table *table, uint64_t cookie, size_t offset)
+{
+    struct slot *slot = &table->inside->slot[*find_locked(table->inside, cookie)];
+
+    atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, offset));
+}
+
+void table_finish_locked(struct table *table, uint64_t cookie)
+{
+    remove_locked(table->inside, find_locked(table->inside, cookie));
+}
+
+/* --- the end of a socket ----------------------------------------------------------------- */
+
+void table_abandon(struct table *table, uint64_t cookie, bool last)
+{
+    struct table_inside *inside = table->inside;
+    struct table_guard guard;
+    uint32_t *link;
+
+    table_enter(table, &guard);
+    link = find_locked(inside, cookie);
+    if (last) {
+        while (*link && inside->slot[*link].cookie == cookie)
+            lose_locked(inside, link);
+    } else {
+        for (uint32_t at = *link; at; at = inside->slot[at].next) {
+            if (!inside->slot[at].orphan)
+                inside->orphans++;
+            inside->slot[at].orphan = true;
+        }
+        while (inside->orphans > ORPHANS_MAX && evict_orphan_locked(inside))
+            continue;
+    }
+    table_leave(table, &guard);
+}
+
+void table_count_lost(struct table *table, size_t bytes)
+{
+    atomic_fetch_add_explicit(&table->counters.messages_lost, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&table->counters.bytes_lost, bytes, memory_order_relaxed);
+}

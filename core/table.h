@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fragment table: socket -> held messages, oldest first.
+ *
+ * It lives in one shared mapping, so that a forked child shares its parent's tails exactly as it
+ * shares the socket's queue. The key is the socket's cookie (SO_COOKIE: a kernel number, never
+ * reused), so dups share a tail and a reused descriptor number cannot get another socket's bytes.
+ *
+ * The mutex. It protects everything in the mapping but the few atomics that are named so. It is
+ * process-shared and robust: whoever dies inside it locks nobody out, and the next one in repairs
+ * the table. No call that can block is made under it. No other lock is taken under it.
+ * Signals: taking a part that leaves something is a read and one compare-and-swap, so a handler
+ * that interrupts it on the same thread (which the error-checking mutex tells by EDEADLK) simply
+ * goes first, and the interrupted take starts again. Everything else runs with signals blocked.
+ * fork: the mutex is in shared memory and belongs to a thread of one process; a child does not
+ * inherit it and needs no atfork handler.
+ */
+#ifndef WSRX_TABLE_H
+#define WSRX_TABLE_H
+
+#include "message.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* A message of which a part has been handed out, or that waits behind such a one. */
+enum held_kind {
+    HELD_NOT,    /* the slot is free */
+    HELD_HERE,   /* its tail is in the table (held in the process) */
+    HELD_KERNEL, /* it is still in the socket's queue (held in the kernel) */
+    HELD_STREAM, /* bytes of a stream that was taken for a message socket: no message at all */
+};
+
+/* What the table knows of a held message beside its bytes. */
+struct held {
+    enum held_kind kind;
+    size_t length; /* of the whole message, bytes */
+    size_t offset; /* of the next part in it */
+    int msg_flags; /* that the kernel reported, for the last part (MSG_EOR) */
+    bool peer_known; /* the first part's call asked for the address */
+    socklen_t peer_length;
+    struct sockaddr_storage peer;
+};
+
+/* What has happened since the table was made, in all processes that share it. */
+struct table_counters {
+    atomic_ulong held;          /* messages that were held */
+    atomic_ulong parts;         /* parts handed out of held messages */
+    atomic_ulong bytes_saved;   /* bytes handed out that Linux would have dropped */
+    atomic_ulong messages_lost; /* messages that lost bytes: dropped by mode, or held and abandoned */
+    atomic_ulong bytes_lost;
+};
+
+/* The head of the mapping: what may be read without the mutex. */
+struct table {
+    atomic_uint used;      /* messages held, of every kind; 0: nothing to look up */
+    atomic_uint here;      /* of these, in the table itself: what readiness must tell */
+    atomic_bool full;      /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
+    atomic_bool shared;    /* a process that uses it has forked */
+    struct table_counters counters;
+    struct table_inside *inside;
+};
+
+/* Whether nothing at all is held: the one atomic read of an ordinary datagram. */
+static inline bool table_idle(const struct table *table)
+{
+    return atomic_load_explicit(&table->used, memory_order_acquire) == 0;
+}
+
+/* Maps a new table that holds up to `hold_max` bytes of tails. 0, or a negative errno. */
+int table_create(size_t hold_max, struct table **ret_table);
+
+/* Copies `size` bytes of a held message, from `offset` of what remains, to the caller.
+ * 0 or a negative errno, which ends the take with nothing consumed. Must not block. */
+typedef int (*table_copy)(void *context, const void *from, size_t size);
+
+/* Holds a message, given as the pieces of `iov`, `held->length` bytes in all, of which the first
+ * `held->offset` have been handed out. Where the socket holds a message already, this one is put
+ * behind it whole and 1 is returned: nothing of it counts as handed out. 0: held. -ENOMEM: no room.
+ * Async-signal-safe, like all below. */
+int table_hold(struct table *table, uint64_t cookie, const struct held *held,
+               const struct iovec *iov, size_t iovlen);
+
+/* Takes the next part for a receive of `room` bytes. `how` is of enum message_how.
+ * 1: taken, `*ret_part` and `*ret_held` (as it was before) tell; 0: nothing held;
+ * -EREMOTE: held in the kernel, nothing taken; or the error of `copy`. */
+int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, table_copy copy,
+               void *context, struct held *ret_held, struct part *ret_part);
+
+/* What is held first for the socket: its kind (HELD_NOT: nothing), and where `ret_left` is not
+ * NULL the bytes that remain of it. */
+enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left);
+
+/* The socket is gone for this process: its messages are dropped and counted as lost, or, where
+ * another process or an unknown dup may still ask, kept until room is needed. */
+void table_abandon(struct table *table, uint64_t cookie, bool last);
+
+/* For a message held in the kernel: a lock around peek and take, which do not block.
+ * Between the two calls signals are blocked and the functions named _locked may be used. */
+struct table_guard {
+    sigset_t signals;
+    bool nested;
+};
+void table_enter(struct table *table, struct table_guard *guard);
+void table_leave(struct table *table, struct table_guard *guard);
+/* The first message's record for reading, or NULL. */
+bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held);
+int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
+                      const struct iovec *iov, size_t iovlen);
+void table_advance_locked(struct table *table, uint64_t cookie, size_t offset);
+void table_finish_locked(struct table *table, uint64_t cookie);
+
+/* Counts a message that lost bytes. */
+void table_count_lost(struct table *table, size_t bytes);
+
+#endif

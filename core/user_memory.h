@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The caller's memory, touched as carefully as the kernel touches it.
+ *
+ * A bad pointer gives EFAULT from a system call, so it must from us, never SIGSEGV. A page that
+ * the kernel has written to for this thread is known to be writable and is then copied to
+ * directly; any other is copied to by process_vm_writev(2), which checks as it copies.
+ * The library interposes munmap, mprotect, mremap and mmap to forget what they change.
+ *
+ * This file must never dereference a caller's pointer that is not known.
+ */
+#ifndef WSRX_USER_MEMORY_H
+#define WSRX_USER_MEMORY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* Internal: what this thread knows. One generation for the process: a changed one voids it all. */
+enum { USER_MEMORY_PAGES = 16, USER_MEMORY_SHIFT = 12 };
+
+struct user_memory {
+    unsigned generation;
+    uintptr_t page[USER_MEMORY_PAGES]; /* page number + 1, direct-mapped; 0: none */
+};
+
+extern __thread struct user_memory user_memory;
+extern atomic_uint user_memory_generation;
+
+/* Whether the kernel has written to the page of `at` for this thread. */
+static inline bool user_memory_known(const void *at)
+{
+    uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
+
+    return user_memory.page[page % USER_MEMORY_PAGES] == page + 1 &&
+           user_memory.generation ==
+               atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+}
+
+/* The kernel has just written `size` bytes at `at`. Async-signal-safe. */
+void user_memory_learn(const void *at, size_t size);
+
+/* The program changes its mappings: nothing is known any more, in any thread. */
+static inline void user_memory_forget(void)
+{
+    atomic_fetch_add_explicit(&user_memory_generation, 1, memory_order_relaxed);
+}
+
+/* Copies `size` bytes to or from the caller's memory: 0, or -EFAULT as the kernel would say.
+ * Async-signal-safe; may change errno. */
+int user_memory_write(void *to, const void *from, size_t size);
+int user_memory_read(void *to, const void *from, size_t size);
+
+/* Scatters `size` bytes over the caller's buffers (readv(2)'s order): 0, or -EFAULT. */
+int user_memory_scatter(const struct iovec *iov, size_t iovlen, const void *from, size_t size);
+
+#endif

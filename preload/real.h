@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The calls beneath us: the next definition of each interposed call after ours.
+ *
+ * All are resolved in the constructor, for the receives and close() must stay async-signal-safe.
+ * A call that comes earlier (a malloc library that reads its settings) is resolved alone; glibc's
+ * dlsym() allocates nothing where it finds its symbol.
+ */
+#ifndef WSRX_REAL_H
+#define WSRX_REAL_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+struct real {
+#define CALL(type, name, parameters) type(*name) parameters;
+#include "calls.def"
+#undef CALL
+};
+
+extern struct real real;
+
+/* Resolves every call. */
+void real_resolve(void);
+
+/* Resolves one, before the constructor. */
+void real_resolve_early(void **ret_call, const char *name);
+
+#define REAL(name)                                                             \
+    (__builtin_expect(real.name == NULL, 0)                                    \
+         ? real_resolve_early((void **)&real.name, #name)                      \
+         : (void)0,                                                            \
+     real.name)
+
+/* Marks an interposed call; -fvisibility=hidden hides all else. */
+#define INTERPOSED __attribute__((visibility("default")))
+
+/* The result of the core as libc gives it. `saved` is errno from before, for a success. */
+ssize_t real_answer(ssize_t result, int saved);
+
+#endif

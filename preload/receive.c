@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The interposed receives: a quick look, then the engine, else the program's own call.
+ */
+#define _GNU_SOURCE
+#include "real.h"
+#include "receive.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Gives the engine's result, or falls through to the program's own call. */
+#define RETURN_UNLESS_PASSED(call)                \
+    do {                                          \
+        int saved_ = errno;                       \
+        ssize_t result_ = (call);                 \
+                                                  \
+        if (result_ != RECEIVE_PASS)              \
+            return real_answer(result_, saved_);  \
+        errno = saved_;                           \
+    } while (0)
+
+INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+    if (!receive_passes(fd, len))
+        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, NULL, NULL));
+    return REAL(recv)(fd, buf, len, flags);
+}
+
+/* The fortified twins end the program where the buffer is too small; that stays libc's part. */
+INTERPOSED ssize_t __recv_chk(int fd, void *buf, size_t len, size_t buflen, int flags)
+{
+    if (len > buflen)
+        return REAL(__recv_chk)(fd, buf, len, buflen, flags);
+    return recv(fd, buf, len, flags);
+}
+
+INTERPOSED ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                            socklen_t *namelen)
+{
+    if (!receive_passes(fd, len))
+        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, name, namelen));
+    return REAL(recvfrom)(fd, buf, len, flags, name, namelen);
+}
+
+INTERPOSED ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buflen, int flags,
+                                  struct sockaddr *name, socklen_t *namelen)
+{
+    if (len > buflen)
+        return REAL(__recvfrom_chk)(fd, buf, len, buflen, flags, name, namelen);
+    return recvfrom(fd, buf, len, flags, name, namelen);
+}
+
+INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    RETURN_UNLESS_PASSED(receive_message(fd, msg, flags));
+    return REAL(recvmsg)(fd, msg, flags);
+}
+
+INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+                        struct timespec *timeout)
+{
+    int saved = errno;
+    ssize_t result = receive_messages(fd, vec, vlen, flags, timeout);
+
+    if (result != RECEIVE_PASS)
+        return (int)real_answer(result, saved);
+    errno = saved;
+    return REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
+}
+
+/* read(2) with no room consumes nothing, unlike recv(2). */
+INTERPOSED ssize_t read(int fd, void *buf, size_t len)
+{
+    if (!receive_passes(fd, len) && len > 0)
+        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, 0, NULL, NULL));
+    return REAL(read)(fd, buf, len);
+}
+
+INTERPOSED ssize_t __read(int fd, void *buf, size_t len)
+{
+    return read(fd, buf, len);
+}
+
+INTERPOSED ssize_t __read_chk(int fd, void *buf, size_t len, size_t buflen)
+{
+    if (len > buflen)
+        return REAL(__read_chk)(fd, buf, len, buflen);
+    return read(fd, buf, len);
+}
+
+INTERPOSED ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
+{
+    if (!receive_passes(fd, 0))
+        RETURN_UNLESS_PASSED(receive_vector(fd, iov, iovcnt, 0));
+    return REAL(readv)(fd, iov, iovcnt);
+}
+
+/* preadv2(2): with offset -1 it is readv(2) with flags; a socket knows RWF_NOWAIT only. */
+INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
+{
+    if (offset == -1 && (flags & ~RWF_NOWAIT) == 0 && !receive_passes(fd, 0))
+        RETURN_UNLESS_PASSED(
+            receive_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0));
+    return REAL(preadv2)(fd, iov, iovcnt, offset, flags);
+}
+
+INTERPOSED ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
+{
+    return preadv2(fd, iov, iovcnt, offset, flags);
+}
+
+/* --- syscall(2) -------------------------------------------------------------------------- */
+
+struct arguments {
+    long at[6];
+};
+
+/* The interposed call that a system call number means; false: none. */
+static bool redirect(long number, const struct arguments *with, long *ret_result)
+{
+    const long *a = with->at;
+
+    switch (number) {
+#ifdef SYS_recvfrom
+    case SYS_recvfrom:
+        *ret_result = recvfrom((int)a[0], (void *)a[1], (size_t)a[2], (int)a[3],
+                               (struct sockaddr *)a[4], (socklen_t *)a[5]);
+        return true;
+    case SYS_recvmsg:
+        *ret_result = recvmsg((int)a[0], (struct msghdr *)a[1], (int)a[2]);
+        return true;
+    case SYS_recvmmsg:
+        *ret_result = recvmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3],
+                               (struct timespec *)a[4]);
+        return true;
+#endif
+    case SYS_read:
+        *ret_result = read((int)a[0], (void *)a[1], (size_t)a[2]);
+        return true;
+    case SYS_readv:
+        *ret_result = readv((int)a[0], (const struct iovec *)a[1], (int)a[2]);
+        return true;
+    case SYS_preadv2:
+        /* The offset travels in two halves; on 64-bit machines the first is all of it. */
+        *ret_result = preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], (off_t)a[3],
+                              (int)a[5]);
+        return true;
+    case SYS_close:
+        *ret_result = close((int)a[0]);
+        return true;
+#ifdef SYS_dup2
+    case SYS_dup2:
+        *ret_result = dup2((int)a[0], (int)a[1]);
+        return true;
+#endif
+    case SYS_dup3:
+        *ret_result = dup3((int)a[0], (int)a[1], (int)a[2]);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A system call through libc is no cancellation point, and stays none. */
+INTERPOSED long syscall(long number, ...)
+{
+    struct arguments arguments;
+    long result;
+    va_list list;
+    int state;
+
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        arguments.at[i] = va_arg(list, long);
+    va_end(list);
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    if (!redirect(number, &arguments, &result))
+        result = REAL(syscall)(number, arguments.at[0], arguments.at[1], arguments.at[2],
+                               arguments.at[3], arguments.at[4], arguments.at[5]);
+    pthread_setcancelstate(state, NULL);
+    return result;
+}
