@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "interest.h"
 #include "spill.h"
 
 struct engine engine;
@@ -12,13 +13,15 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
 
     engine.settings = *settings;
     engine.system = *system;
-    engine.hold = settings->hold;
-    if (engine.hold == HOLD_AUTO)
-        engine.hold = under_wine ? HOLD_KERNEL : HOLD_PROCESS;
+    atomic_store(&engine.hold, (int)settings->hold);
+    if (settings->hold == HOLD_AUTO)
+        atomic_store(&engine.hold, under_wine ? HOLD_KERNEL : HOLD_PROCESS);
 
     error = spill_start();
     if (!error)
         error = socket_start(&engine.settings);
+    if (!error)
+        error = interest_start();
     if (!error)
         error = table_create(settings->hold_max, &engine.table);
     if (!error)
@@ -30,27 +33,33 @@ socket_belief engine_closing(int fd)
 {
     socket_belief belief = socket_believe(fd);
 
+    interest_forget(fd, !socket_is_message(belief) || socket_is_last(fd, belief));
     socket_forget(fd);
     return belief;
 }
 
 void engine_closed(int fd, socket_belief belief)
 {
-    if (engine_idle() || socket_kind(belief) < SOCKET_DATAGRAM ||
-        table_look(engine.table, socket_cookie(belief), NULL) == HELD_NOT)
+    uint64_t cookie = socket_cookie(belief);
+    bool last;
+
+    if (cookie == 0 || engine_idle() || table_look(engine.table, cookie, NULL) == HELD_NOT)
         return;
-    table_abandon(engine.table, socket_cookie(belief),
-                  !atomic_load(&engine.table->shared) && socket_is_last(fd, belief));
+    last = !atomic_load(&engine.table->shared) && (belief & SOCKET_OWN_BIT) &&
+           socket_is_last(fd, belief);
+    table_abandon(engine.table, cookie, last);
 }
 
-void engine_closed_range(unsigned first, unsigned last)
+void engine_closing_range(unsigned first, unsigned last)
 {
+    interest_forget_range(first, last);
     if (engine_idle()) {
         socket_forget_range(first, last);
         return;
     }
     for (unsigned fd = first; fd <= last && fd < socket_beliefs_count; fd++)
-        engine_closed((int)fd, engine_closing((int)fd));
+        if (socket_believe((int)fd) != 0)
+            engine_closed((int)fd, engine_closing((int)fd));
 }
 
 void engine_forks(void)

@@ -10,13 +10,13 @@
 #include "system.h"
 #include "table.h"
 
-/* Written once at start-up, before `active` is set; read-only after. */
+/* Written once at start-up, before `active` is set; but for the atomics read-only after. */
 struct engine {
     atomic_bool active;
     struct settings settings;
     struct system_calls system;
     struct table *table;
-    enum hold hold; /* never HOLD_AUTO */
+    atomic_int hold; /* enum hold, never HOLD_AUTO; may become HOLD_KERNEL later */
 };
 
 extern struct engine engine;
@@ -33,13 +33,13 @@ static inline bool engine_idle(void)
            table_idle(engine.table);
 }
 
-/* The belief to be forgotten before the real close of `fd`, and what follows from a close that
- * succeeded. Async-signal-safe; engine_closed() may change errno. */
+/* A descriptor is about to be closed: forgets it, and returns what it was for engine_closed(),
+ * after a close that succeeded. Async-signal-safe; may change errno. */
 socket_belief engine_closing(int fd);
 void engine_closed(int fd, socket_belief belief);
 
 /* The same for every descriptor of a range. */
-void engine_closed_range(unsigned first, unsigned last);
+void engine_closing_range(unsigned first, unsigned last);
 
 /* The program is about to fork: from now on others may ask for what is held. */
 void engine_forks(void);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "receive.h"
 
+#include "interest.h"
 #include "spill.h"
 #include "tell.h"
 #include "user_memory.h"
@@ -130,6 +131,8 @@ static ssize_t serve(struct receive *receive, uint64_t cookie)
         return taken;
 
     receive->held_before = true;
+    if (part.left == 0 && !(receive->flags & MSG_PEEK))
+        interest_update(receive->fd, cookie);
     result = result_of(receive, &part, held.length - held.offset, &held);
     if (receive->msg)
         receive->msg->msg_controllen = 0;
@@ -286,6 +289,7 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
         socket_set_stream(receive->fd, cookie);
     else if (cookie != socket_cookie(socket_believe(receive->fd)))
         socket_ask(receive->fd);
+    interest_update(receive->fd, cookie);
 
     if (error == 0 && !fits) {
         held.offset = 0;
@@ -526,7 +530,7 @@ static ssize_t run(struct receive *receive)
         return RECEIVE_PASS;
     }
     if (message_policy(settings->mode, receive->kind, settings->calls_all).hold &&
-        (engine.hold == HOLD_KERNEL || receive->iovlen == SPILL_IOVECS ||
+        (atomic_load_explicit(&engine.hold, memory_order_relaxed) == HOLD_KERNEL || receive->iovlen == SPILL_IOVECS ||
          atomic_load_explicit(&engine.table->full, memory_order_relaxed)))
         return receive_by_kernel(receive, socket_cookie(belief));
     return receive_whole(receive);

@@ -17,7 +17,8 @@ _Atomic socket_belief *socket_beliefs;
 unsigned socket_beliefs_count;
 
 static const struct settings *settings;
-static atomic_uint highest; /* descriptor of which something is believed */
+static atomic_uint highest;     /* descriptor of which something is believed */
+static atomic_bool duplicates; /* a message socket has been duplicated: it may have two numbers */
 
 int socket_start(const struct settings *with_settings)
 {
@@ -233,7 +234,11 @@ void socket_forget_range(unsigned first, unsigned last)
 void socket_duplicated(int old, int new)
 {
     /* Asked now, so that both are known to be one socket when either is closed. */
-    believe(new, socket_know(old));
+    socket_belief belief = socket_know(old);
+
+    believe(new, belief);
+    if (socket_is_message(belief))
+        atomic_store_explicit(&duplicates, true, memory_order_relaxed);
 }
 
 void socket_set_stream(int fd, uint64_t cookie)
@@ -241,14 +246,24 @@ void socket_set_stream(int fd, uint64_t cookie)
     believe(fd, cookie ? (uint64_t)SOCKET_STREAM << 56 | cookie : (uint64_t)SOCKET_OTHER << 56);
 }
 
-bool socket_is_last(int fd, socket_belief belief)
+void socket_set_ours(int fd, bool ours)
+{
+    believe(fd, ours ? (uint64_t)SOCKET_OURS << 56 : 0);
+}
+
+int socket_next_duplicate(int fd, int after, uint64_t cookie)
 {
     unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
 
-    if (!(belief & SOCKET_OWN_BIT))
-        return false;
-    for (unsigned other = 0; other <= seen; other++)
-        if ((int)other != fd && socket_cookie(socket_believe((int)other)) == socket_cookie(belief))
-            return false;
-    return true;
+    if (!atomic_load_explicit(&duplicates, memory_order_relaxed))
+        return -1;
+    for (unsigned other = (unsigned)(after + 1); other <= seen; other++)
+        if ((int)other != fd && socket_cookie(socket_believe((int)other)) == cookie)
+            return (int)other;
+    return -1;
+}
+
+bool socket_is_last(int fd, socket_belief belief)
+{
+    return socket_next_duplicate(fd, -1, socket_cookie(belief)) < 0;
 }

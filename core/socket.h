@@ -22,6 +22,7 @@ enum socket_kind {
     SOCKET_UNKNOWN,
     SOCKET_FRESH,    /* unknown, but made by a call that we saw: all its dups are known */
     SOCKET_OTHER,    /* not ours: every receive goes straight to the system */
+    SOCKET_OURS,     /* made by the library: the program does not know of it */
     SOCKET_DATAGRAM, /* UDP: a message has at most 65,535 bytes */
     SOCKET_LARGE,    /* AF_UNIX, AF_VSOCK: longer ones too */
     SOCKET_STREAM,   /* a stream of which we hold bytes (it was taken for a message socket) */
@@ -90,8 +91,15 @@ void socket_forget_range(unsigned first, unsigned last);
 /* We hold bytes of a stream for it, or no longer do. */
 void socket_set_stream(int fd, uint64_t cookie);
 
-/* Whether another descriptor of this process is believed to be the same socket, and whether that
- * belief is complete. */
+/* The library made this descriptor, or is about to close it. */
+void socket_set_ours(int fd, bool ours);
+
+/* The next descriptor after `after` (-1: the first) that is known to be a dup of `fd`'s socket;
+ * -1: no more. */
+int socket_next_duplicate(int fd, int after, uint64_t cookie);
+
+/* Whether no other descriptor of this process is known to be the same socket. Complete only for a
+ * belief with SOCKET_OWN_BIT. */
 bool socket_is_last(int fd, socket_belief belief);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The system's receives beneath the library, as the face above it resolved them.
+ * The system's calls beneath the library, as the face above it resolved them.
  *
  * The core calls what the library itself interposes only through this table; it never looks a
  * symbol up. Each behaves as in libc: -1 and errno, and a cancellation point where libc's is.
@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -22,6 +23,9 @@ struct system_calls {
                  const sigset_t *mask);
     int (*pselect)(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                    const struct timespec *timeout, const sigset_t *mask);
+    int (*epoll_ctl)(int epfd, int operation, int fd, struct epoll_event *event);
+    int (*fcntl)(int fd, int command, ...);
+    int (*close)(int fd);
 };
 
 #endif

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "engine.h"
+#include "interest.h"
 #include "real.h"
 #include "user_memory.h"
 
@@ -55,10 +56,17 @@ INTERPOSED int accept4(int fd, struct sockaddr *name, socklen_t *namelen, int fl
 
 INTERPOSED int close(int fd)
 {
-    socket_belief belief = engine_closing(fd);
-    int result = REAL(close)(fd);
-    int saved = errno;
+    int saved = errno, result;
+    socket_belief belief;
 
+    if (interest_is_ours(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    belief = engine_closing(fd);
+    errno = saved;
+    result = REAL(close)(fd);
+    saved = errno;
     engine_closed(fd, belief);
     errno = saved;
     return result;
@@ -71,21 +79,28 @@ INTERPOSED int __close(int fd)
 
 INTERPOSED int close_range(unsigned first, unsigned last, int flags)
 {
-    int saved = errno;
+    int saved = errno, result;
+    bool closes = first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC);
 
-    if (first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC))
-        engine_closed_range(first, last);
+    if (closes)
+        engine_closing_range(first, last);
     errno = saved;
-    return REAL(close_range)(first, last, flags);
+    result = REAL(close_range)(first, last, flags);
+    saved = errno;
+    if (closes)
+        interest_refresh();
+    errno = saved;
+    return result;
 }
 
 INTERPOSED void closefrom(int first)
 {
     int saved = errno;
 
-    engine_closed_range(first < 0 ? 0 : (unsigned)first, ~0u);
-    errno = saved;
+    engine_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
     REAL(closefrom)(first);
+    interest_refresh();
+    errno = saved;
 }
 
 /* stdio closes by a call of its own. */
@@ -121,24 +136,44 @@ INTERPOSED int dup(int fd)
     return duplicated(fd, REAL(dup)(fd));
 }
 
-/* What was at `to` ends, unless it stays what it was or the call fails. */
-static int duplicated_over(int fd, int to, socket_belief belief, int result)
+/* dup2(2) and dup3(2): what is at `to` ends, unless it is `fd` itself. */
+static int duplicate_over(int fd, int to, int (*call)(int fd, int to, int flags), int flags)
 {
-    int saved = errno;
+    bool ours = fd != to && interest_is_ours(to);
+    socket_belief belief = 0;
+    int saved = errno, result;
 
-    if (fd == to)
-        return result;
-    if (result >= 0)
-        engine_closed(to, belief);
+    if (ours) /* the program takes the number: our descriptor moves elsewhere */
+        interest_forget_range((unsigned)to, (unsigned)to);
+    else if (fd != to)
+        belief = engine_closing(to);
     errno = saved;
-    return duplicated(fd, result);
+    result = call(fd, to, flags);
+    saved = errno;
+    if (ours)
+        interest_refresh();
+    if (result >= 0 && fd != to) {
+        engine_closed(to, belief);
+        socket_duplicated(fd, to);
+    }
+    errno = saved;
+    return result;
+}
+
+static int call_dup2(int fd, int to, int flags)
+{
+    (void)flags;
+    return REAL(dup2)(fd, to);
+}
+
+static int call_dup3(int fd, int to, int flags)
+{
+    return REAL(dup3)(fd, to, flags);
 }
 
 INTERPOSED int dup2(int fd, int to)
 {
-    socket_belief belief = fd == to ? 0 : engine_closing(to);
-
-    return duplicated_over(fd, to, belief, REAL(dup2)(fd, to));
+    return duplicate_over(fd, to, call_dup2, 0);
 }
 
 INTERPOSED int __dup2(int fd, int to)
@@ -148,9 +183,7 @@ INTERPOSED int __dup2(int fd, int to)
 
 INTERPOSED int dup3(int fd, int to, int flags)
 {
-    socket_belief belief = fd == to ? 0 : engine_closing(to);
-
-    return duplicated_over(fd, to, belief, REAL(dup3)(fd, to, flags));
+    return duplicate_over(fd, to, call_dup3, flags);
 }
 
 /* The one optional argument of fcntl(2): an int or a pointer, which travel alike. */

@@ -4,10 +4,12 @@
  */
 #define _GNU_SOURCE
 #include "engine.h"
+#include "interest.h"
 #include "real.h"
 #include "tell.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -18,6 +20,17 @@ extern char **environ;
 static bool program_is(const char *prefix)
 {
     return strncmp(program_invocation_short_name, prefix, strlen(prefix)) == 0;
+}
+
+static void before_fork(void)
+{
+    engine_forks();
+    interest_before_fork();
+}
+
+static void after_fork(void)
+{
+    interest_after_fork();
 }
 
 __attribute__((constructor)) static void start(void)
@@ -43,25 +56,23 @@ __attribute__((constructor)) static void start(void)
     system.recvmsg = real.recvmsg;
     system.ppoll = real.ppoll;
     system.pselect = real.pselect;
+    system.epoll_ctl = real.epoll_ctl;
+    system.fcntl = real.fcntl;
+    system.close = real.close;
+    pthread_atfork(before_fork, after_fork, after_fork);
     error = engine_start(&settings, &system, program_is("wine"));
     if (error)
         tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
     errno = saved;
 }
 
-INTERPOSED pid_t fork(void)
-{
-    engine_forks();
-    return REAL(fork)();
-}
-
-INTERPOSED pid_t __fork(void)
-{
-    return fork();
-}
-
+/* Skips the atfork handlers. */
 INTERPOSED pid_t _Fork(void)
 {
-    engine_forks();
-    return REAL(_Fork)();
+    pid_t pid;
+
+    before_fork();
+    pid = REAL(_Fork)();
+    after_fork();
+    return pid;
 }

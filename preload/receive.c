@@ -149,6 +149,14 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
         *ret_result = preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], (off_t)a[3],
                               (int)a[5]);
         return true;
+#ifdef SYS_poll
+    case SYS_poll:
+        *ret_result = poll((struct pollfd *)a[0], (nfds_t)a[1], (int)a[2]);
+        return true;
+#endif
+    case SYS_epoll_ctl:
+        *ret_result = epoll_ctl((int)a[0], (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
+        return true;
     case SYS_close:
         *ret_result = close((int)a[0]);
         return true;

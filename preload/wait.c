@@ -3,6 +3,7 @@
  * The interposed waits: a held tail ends them at once; with nothing held they are libc's.
  */
 #define _GNU_SOURCE
+#include "interest.h"
 #include "readiness.h"
 #include "real.h"
 #include "user_memory.h"
@@ -81,6 +82,100 @@ INTERPOSED int pselect(int nfds, fd_set *reading, fd_set *writing, fd_set *excep
     RETURN_IF_READY(readiness_select(nfds, reading, writing, except, mask));
     return REAL(pselect)(nfds, reading, writing, except, timeout, mask);
 }
+
+/* --- epoll ------------------------------------------------------------------------------- */
+
+INTERPOSED int epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
+{
+    int saved = errno;
+
+    if (!atomic_load_explicit(&engine.active, memory_order_acquire))
+        return REAL(epoll_ctl)(epfd, operation, fd, event);
+    return (int)real_answer(interest_control(epfd, operation, fd, event), saved);
+}
+
+enum { NANOSECONDS_IN_A_MILLISECOND = 1000000, NANOSECONDS_IN_A_SECOND = 1000000000 };
+
+static int milliseconds(int64_t timeout)
+{
+    if (timeout < 0)
+        return -1;
+    return (int)((timeout + NANOSECONDS_IN_A_MILLISECOND - 1) / NANOSECONDS_IN_A_MILLISECOND);
+}
+
+static int call_wait(const struct interest_wait *wait, int64_t timeout)
+{
+    return REAL(epoll_wait)(wait->epfd, wait->events, wait->max, milliseconds(timeout));
+}
+
+static int call_pwait(const struct interest_wait *wait, int64_t timeout)
+{
+    return REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, milliseconds(timeout),
+                             wait->mask);
+}
+
+static int call_pwait2(const struct interest_wait *wait, int64_t timeout)
+{
+    struct timespec left = {timeout / NANOSECONDS_IN_A_SECOND, timeout % NANOSECONDS_IN_A_SECOND};
+
+    return REAL(epoll_pwait2)(wait->epfd, wait->events, wait->max, timeout < 0 ? NULL : &left,
+                              wait->mask);
+}
+
+/* Whether tails may come to concern a wait at all: one atomic read. */
+static bool may_concern_epoll(void)
+{
+    return atomic_load_explicit(&interest_state.sockets, memory_order_acquire) != 0;
+}
+
+static int wait_followed(struct interest_wait *wait)
+{
+    int saved = errno;
+
+    return (int)real_answer(interest_wait(wait), saved);
+}
+
+INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+{
+    struct interest_wait wait = {epfd, events, max,
+                                 timeout < 0 ? -1 : (int64_t)timeout * NANOSECONDS_IN_A_MILLISECOND,
+                                 NULL, call_wait};
+
+    if (!may_concern_epoll())
+        return REAL(epoll_wait)(epfd, events, max, timeout);
+    return wait_followed(&wait);
+}
+
+INTERPOSED int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
+                           const sigset_t *mask)
+{
+    struct interest_wait wait = {epfd, events, max,
+                                 timeout < 0 ? -1 : (int64_t)timeout * NANOSECONDS_IN_A_MILLISECOND,
+                                 mask, call_pwait};
+
+    if (!may_concern_epoll())
+        return REAL(epoll_pwait)(epfd, events, max, timeout, mask);
+    return wait_followed(&wait);
+}
+
+INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
+                            const struct timespec *timeout, const sigset_t *mask)
+{
+    struct interest_wait wait = {epfd, events, max, -1, mask, call_pwait2};
+    struct timespec limit;
+
+    /* A bad pointer or value is the kernel's to refuse; a wait beyond 292 years needs no care. */
+    if (!may_concern_epoll() ||
+        (timeout && (user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
+                     limit.tv_sec > INT64_MAX / NANOSECONDS_IN_A_SECOND - 1 || limit.tv_nsec < 0 ||
+                     limit.tv_nsec >= NANOSECONDS_IN_A_SECOND)))
+        return REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
+    if (timeout)
+        wait.timeout = limit.tv_sec * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
+    return wait_followed(&wait);
+}
+
+/* --- FIONREAD ---------------------------------------------------------------------------- */
 
 INTERPOSED int ioctl(int fd, unsigned long request, ...)
 {
