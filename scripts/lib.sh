@@ -33,12 +33,13 @@ fail() {
 # What is there by other means than a package is good too.
 # shellcheck disable=SC2034 # used by the scripts
 packages_to_build='
-gcc             gcc
-libc6-dev       /usr/include/stdio.h
-meson           meson
-ninja-build     ninja
-pkg-config      pkg-config
-python3         /usr/bin/python3
+gcc                 gcc
+libc6-dev           /usr/include/stdio.h
+meson               meson
+ninja-build         ninja
+pkg-config          pkg-config
+python3             /usr/bin/python3
+libcriterion-dev    /usr/include/criterion/criterion.h
 '
 
 is_there() {
