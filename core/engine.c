@@ -24,9 +24,22 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
         error = interest_start();
     if (!error)
         error = table_create(settings->hold_max, &engine.table);
-    if (!error)
-        atomic_store_explicit(&engine.active, true, memory_order_release);
-    return error;
+    if (error)
+        return error;
+    atomic_store(&engine.bounces, settings->mode != MODE_OFF);
+    if (engine.hold == HOLD_KERNEL || settings->hold_max == 0)
+        engine_hold_in_kernel();
+    atomic_store_explicit(&engine.active, true, memory_order_release);
+    return 0;
+}
+
+void engine_hold_in_kernel(void)
+{
+    bool holds = message_policy(engine.settings.mode, CALL_PLAIN, engine.settings.calls_all).hold;
+
+    atomic_store(&engine.hold, HOLD_KERNEL);
+    if (holds)
+        atomic_store(&engine.bounces, false);
 }
 
 socket_belief engine_closing(int fd)

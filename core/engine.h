@@ -13,6 +13,7 @@
 /* Written once at start-up, before `active` is set; but for the atomics read-only after. */
 struct engine {
     atomic_bool active;
+    atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
     struct settings settings;
     struct system_calls system;
     struct table *table;
@@ -25,6 +26,9 @@ extern struct engine engine;
  * not active then, and every receive passes. Not thread-safe: for start-up. */
 int engine_start(const struct settings *settings, const struct system_calls *system,
                  bool under_wine);
+
+/* From now on tails are held in the kernel. */
+void engine_hold_in_kernel(void);
 
 /* Whether nothing is held on any socket: one atomic read. */
 static inline bool engine_idle(void)

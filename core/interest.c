@@ -254,7 +254,7 @@ static void attach(struct entry *entry, uint64_t cookie)
     if (fd < 0) {
         tell_once(told, "no eventfd for epoll: %s; from now on tails are held in the kernel",
                   strerrordesc_np(errno));
-        atomic_store(&engine.hold, HOLD_KERNEL);
+        engine_hold_in_kernel();
         entry->unsignalled = true;
     } else {
         entry->stand_in = fd;

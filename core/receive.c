@@ -206,27 +206,24 @@ static ssize_t take_vectored(struct receive *receive, struct taken *taken,
     return result;
 }
 
-/* The whole message into the spill area, for one buffer that the kernel has written to before:
- * as fast as the program's own call. */
-static ssize_t take_bounced(struct receive *receive, struct taken *taken, struct iovec *whole)
+/* A buffer that the kernel has written to before may be filled by us: then the message goes whole
+ * into the spill area by the program's own call, which is as fast as without us. */
+static inline bool may_bounce(const void *buf, const struct sockaddr *name,
+                              const socklen_t *namelen)
 {
-    struct spill *spill = receive->spill;
-    socklen_t room = receive->name ? *receive->namelen : 0;
-    ssize_t result = engine.system.recvfrom(receive->fd, spill->data, spill->size, receive->flags,
-                                            receive->name, receive->namelen);
+    return user_memory_known(buf) && (!name || user_memory_known(namelen));
+}
 
-    if (result < 0)
-        return -errno;
-    *whole = (struct iovec){spill->data, (size_t)result};
-    taken->iov = whole;
-    taken->iovlen = 1;
-    taken->delivered = false;
-    taken->msg_flags = 0;
-    taken->peer = receive->name;
-    taken->peer_length = 0;
+/* What the system's recvfrom() has put there. `room`: what *namelen was before. */
+static struct taken taken_bounced(const struct receive *receive, struct iovec *whole, size_t length,
+                                  socklen_t room)
+{
+    struct taken taken = {.length = length, .iov = whole, .iovlen = 1, .peer = receive->name};
+
+    *whole = (struct iovec){receive->spill->data, length};
     if (receive->name)
-        taken->peer_length = *receive->namelen < room ? *receive->namelen : room;
-    return result;
+        taken.peer_length = *receive->namelen < room ? *receive->namelen : room;
+    return taken;
 }
 
 /* Puts the first part in place, where the kernel has not done so. */
@@ -255,10 +252,12 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
     struct held held = {.length = taken->length, .msg_flags = taken->msg_flags};
     bool fits = taken->length <= receive->room;
     struct part part = message_part(taken->length, receive->room, 0);
+    uint64_t cookie = socket_cookie(socket_believe(receive->fd));
     bool stream = false;
-    uint64_t cookie = 0;
-    int error = socket_identify(receive->fd, &cookie, &stream);
+    int error = 0;
 
+    if (!fits || table_look(engine.table, cookie, NULL) != HELD_NOT)
+        error = socket_identify(receive->fd, &cookie, &stream);
     held.kind = stream ? HELD_STREAM : HELD_HERE;
     if (fits && (error || table_look(engine.table, cookie, NULL) == HELD_NOT)) {
         error = deliver(receive, taken);
@@ -299,17 +298,9 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
     return serve(receive, cookie);
 }
 
-static ssize_t receive_whole(struct receive *receive)
+/* The message that a receive took, or its error. */
+static ssize_t finish(struct receive *receive, ssize_t result, struct taken *taken)
 {
-    struct sockaddr_storage peer;
-    struct taken taken;
-    struct iovec whole;
-    bool bounce = receive->kind == CALL_PLAIN && receive->iovlen == 1 &&
-                  user_memory_known(receive->iov->iov_base) &&
-                  (!receive->name || user_memory_known(receive->namelen));
-    ssize_t result = bounce ? take_bounced(receive, &taken, &whole)
-                            : take_vectored(receive, &taken, &peer);
-
     if (result == -ENOTSOCK) {
         /* The belief was stale, and this call is not the program's own. */
         socket_ask(receive->fd);
@@ -317,16 +308,43 @@ static ssize_t receive_whole(struct receive *receive)
     }
     if (result < 0)
         return result;
-    taken.length = (size_t)result;
-    receive->touched = taken.length;
-    if (taken.length > receive->room || !table_idle(engine.table))
-        return settle(receive, &taken);
+    taken->length = (size_t)result;
+    receive->touched = taken->length;
+    if (taken->length > receive->room || !table_idle(engine.table))
+        return settle(receive, taken);
 
-    receive->report = (struct receive_report){true, taken.length, 0, 0};
+    receive->report = (struct receive_report){true, taken->length, 0, 0};
     if (receive->msg)
-        receive->msg->msg_flags = taken.msg_flags;
-    result = deliver(receive, &taken);
-    return result < 0 ? result : (ssize_t)taken.length;
+        receive->msg->msg_flags = taken->msg_flags;
+    result = deliver(receive, taken);
+    return result < 0 ? result : (ssize_t)taken->length;
+}
+
+static ssize_t finish_bounced(struct receive *receive, ssize_t result, socklen_t room)
+{
+    struct taken taken;
+    struct iovec whole;
+
+    if (result >= 0)
+        taken = taken_bounced(receive, &whole, (size_t)result, room);
+    return finish(receive, result, &taken);
+}
+
+static ssize_t receive_whole(struct receive *receive)
+{
+    struct sockaddr_storage peer;
+    struct taken taken;
+
+    if (receive->kind == CALL_PLAIN && receive->iovlen == 1 &&
+        may_bounce(receive->iov->iov_base, receive->name, receive->namelen)) {
+        socklen_t room = receive->name ? *receive->namelen : 0;
+        ssize_t result =
+            engine.system.recvfrom(receive->fd, receive->spill->data, receive->spill->size,
+                                   receive->flags, receive->name, receive->namelen);
+
+        return finish_bounced(receive, result < 0 ? -errno : result, room);
+    }
+    return finish(receive, take_vectored(receive, &taken, &peer), &taken);
 }
 
 /* --- held in the kernel ------------------------------------------------------------------ */
@@ -571,14 +589,57 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
     return true;
 }
 
-ssize_t receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                       socklen_t *namelen)
+static ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                              socklen_t *namelen)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
                               .iovlen = 1, .room = len, .name = name, .namelen = namelen};
 
     return run_and_release(&receive);
+}
+
+/* A bounced receive that is more than a message that fits. */
+__attribute__((noinline)) static ssize_t finish_slowly(int fd, void *buf, size_t len, int flags,
+                                                       struct sockaddr *name, socklen_t *namelen,
+                                                       struct spill *spill, ssize_t result,
+                                                       socklen_t room)
+{
+    struct iovec one = {buf, len};
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
+                              .iovlen = 1, .room = len, .name = name, .namelen = namelen,
+                              .spill = spill};
+
+    result = finish_bounced(&receive, result, room);
+    spill_release(spill, receive.touched);
+    return result;
+}
+
+/* The way of an ordinary datagram comes first: it must cost nothing. All else goes slowly. */
+ssize_t receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                       socklen_t *namelen)
+{
+    socket_belief belief = socket_believe(fd);
+    struct spill *spill;
+    socklen_t room;
+    ssize_t result;
+
+    if (!socket_is_message(belief) || len == 0 || len >= socket_longest(belief) ||
+        (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) ||
+        !atomic_load_explicit(&engine.bounces, memory_order_acquire) ||
+        !table_idle(engine.table) || !may_bounce(buf, name, namelen) ||
+        !(spill = spill_acquire(socket_longest(belief))))
+        return receive_slowly(fd, buf, len, flags, name, namelen);
+
+    room = name ? *namelen : 0;
+    result = engine.system.recvfrom(fd, spill->data, spill->size, flags, name, namelen);
+    if (result < 0 || (size_t)result > len || !table_idle(engine.table))
+        return finish_slowly(fd, buf, len, flags, name, namelen, spill,
+                             result < 0 ? -errno : result, room);
+    if (user_memory_write(buf, spill->data, (size_t)result) != 0)
+        result = -EFAULT;
+    spill_release(spill, len);
+    return result;
 }
 
 ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_storage *name,
@@ -610,7 +671,7 @@ ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags)
     return result;
 }
 
-/* recvmsg(2), and whether the part came out of a held message. */
+/* recvmsg(2) on what may concern us, and whether the part came out of a held message. */
 static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, bool *ret_held_before)
 {
     struct msghdr copy;
@@ -619,7 +680,7 @@ static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, boo
     ssize_t result = RECEIVE_PASS;
 
     *ret_held_before = false;
-    if (!may_concern_fd(CALL_REPORTING, fd) || user_memory_read(&copy, msg, sizeof copy) != 0)
+    if (user_memory_read(&copy, msg, sizeof copy) != 0)
         return RECEIVE_PASS;
     if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
         result = run(&receive);
@@ -644,6 +705,8 @@ ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 {
     bool held_before;
 
+    if (!may_concern_fd(CALL_REPORTING, fd))
+        return RECEIVE_PASS;
     return receive_message_noting(fd, msg, flags, &held_before);
 }
 

@@ -4,15 +4,9 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <sys/mman.h>
 
-enum { KEPT = 128 << 10 }; /* touched beyond this, the rest goes back to the system */
-
-static __thread struct {
-    struct spill *area;
-    volatile bool busy;
-} own;
+__thread struct spill_own spill_own;
 
 static pthread_key_t at_thread_end;
 
@@ -20,8 +14,8 @@ static void unmap(void *area)
 {
     struct spill *spill = area;
 
-    if (own.area == spill)
-        own.area = NULL;
+    if (spill_own.area == spill)
+        spill_own.area = NULL;
     munmap(spill, spill->mapped);
 }
 
@@ -43,23 +37,20 @@ static struct spill *map(size_t size)
     return spill;
 }
 
-struct spill *spill_acquire(size_t size)
+struct spill *spill_map(size_t size)
 {
     struct spill *spill, *smaller;
 
-    if (own.busy)
+    if (spill_own.busy) /* a receive of this thread is under way beneath us */
         return map(size);
-    own.busy = true;
-    if (own.area && own.area->size >= size)
-        return own.area;
-
+    spill_own.busy = true;
     spill = map(size);
     if (!spill) {
-        own.busy = false;
+        spill_own.busy = false;
         return NULL;
     }
-    smaller = own.area;
-    own.area = spill;
+    smaller = spill_own.area;
+    spill_own.area = spill;
     if (smaller)
         munmap(smaller, smaller->mapped);
     /* For our early keys glibc has the place in the thread already, and allocates nothing. */
@@ -67,16 +58,16 @@ struct spill *spill_acquire(size_t size)
     return spill;
 }
 
-void spill_release(struct spill *spill, size_t touched)
+void spill_unmap(struct spill *spill, size_t touched)
 {
-    if (spill != own.area) {
+    if (spill != spill_own.area) {
         munmap(spill, spill->mapped);
         return;
     }
-    if (touched > KEPT) {
-        char *from = (char *)(((size_t)spill->data + KEPT) & ~(size_t)4095);
+    if (touched > SPILL_KEPT) {
+        char *from = (char *)(((size_t)spill->data + SPILL_KEPT) & ~(size_t)4095);
 
         madvise(from, (size_t)((char *)spill + spill->mapped - from), MADV_DONTNEED);
     }
-    own.busy = false;
+    spill_own.busy = false;
 }

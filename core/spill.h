@@ -8,6 +8,7 @@
 #ifndef WSRX_SPILL_H
 #define WSRX_SPILL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
@@ -20,15 +21,42 @@ struct spill {
     char data[];
 };
 
+/* The thread's own area. Private to this module. */
+struct spill_own {
+    struct spill *area;
+    volatile bool busy;
+};
+
+extern __thread struct spill_own spill_own;
+
 /* Prepares the release of areas with their threads. 0, or a negative errno. */
 int spill_start(void);
+
+struct spill *spill_map(size_t size);
+void spill_unmap(struct spill *spill, size_t touched);
+
+enum { SPILL_KEPT = 128 << 10 }; /* touched beyond this, the rest goes back to the system */
 
 /* An area with at least `size` bytes of data, or NULL: no memory. To be given back with
  * spill_release(). A thread cancelled or unwound in between leaves it to the thread's end.
  * Async-signal-safe; may change errno. */
-struct spill *spill_acquire(size_t size);
+static inline struct spill *spill_acquire(size_t size)
+{
+    struct spill *own = spill_own.area;
 
-/* `touched`: how many bytes of data were used. */
-void spill_release(struct spill *spill, size_t touched);
+    if (spill_own.busy || !own || own->size < size)
+        return spill_map(size);
+    spill_own.busy = true;
+    return own;
+}
+
+/* `touched`: at least how many bytes of data were used. */
+static inline void spill_release(struct spill *spill, size_t touched)
+{
+    if (spill != spill_own.area || touched > SPILL_KEPT)
+        spill_unmap(spill, touched);
+    else
+        spill_own.busy = false;
+}
 
 #endif

@@ -318,22 +318,21 @@ static void repair(struct table_inside *inside)
 
 /* --- the mutex --------------------------------------------------------------------------- */
 
-/* Returns whether this thread had it already: we are in a signal handler on top of a take. */
-static bool lock(struct table_inside *inside)
+/* EDEADLK: this thread has it already, for we are in a signal handler on top of a take, or a take
+ * was left by siglongjmp(). It is ours then, to use and to release: a take that goes on afterwards
+ * without it notices whatever has changed. */
+static void lock(struct table_inside *inside)
 {
-    int error = pthread_mutex_lock(&inside->mutex);
-
-    if (error == EOWNERDEAD) {
+    if (pthread_mutex_lock(&inside->mutex) == EOWNERDEAD) {
         repair(inside);
         pthread_mutex_consistent(&inside->mutex);
     }
-    return error == EDEADLK;
 }
 
-static void unlock(struct table_inside *inside, bool nested)
+/* Not ours any more after a signal handler's use of it: EPERM, and nothing to do. */
+static void unlock(struct table_inside *inside)
 {
-    if (!nested)
-        pthread_mutex_unlock(&inside->mutex);
+    pthread_mutex_unlock(&inside->mutex);
 }
 
 void table_enter(struct table *table, struct table_guard *guard)
@@ -342,12 +341,12 @@ void table_enter(struct table *table, struct table_guard *guard)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
-    guard->nested = lock(table->inside);
+    lock(table->inside);
 }
 
 void table_leave(struct table *table, struct table_guard *guard)
 {
-    unlock(table->inside, guard->nested);
+    unlock(table->inside);
     pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
 }
 
@@ -394,8 +393,8 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     slot->pages = pages;
     slot->stored = (uint32_t)offset;
     slot->orphan = false;
-    atomic_store(&slot->state, state_of((atomic_load(&slot->state) >> 32) + 1, offset));
     slot->held = *held;
+    atomic_store(&slot->state, state_of((atomic_load(&slot->state) >> 32) + 1, offset));
     append_locked(inside, at);
     atomic_fetch_add(&table->used, 1);
     if (held->kind != HELD_KERNEL)
@@ -479,17 +478,16 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
     int result;
 
     do {
-        bool nested = lock(inside);
-
+        lock(inside);
         result = take_locked(inside, cookie, room, how, copy, context, false, ret_held, ret_part);
-        unlock(inside, nested);
+        unlock(inside);
+        if (result == -EINTR) {
+            table_enter(table, &guard);
+            result =
+                take_locked(inside, cookie, room, how, copy, context, true, ret_held, ret_part);
+            table_leave(table, &guard);
+        }
     } while (result == -EAGAIN);
-
-    if (result == -EINTR) {
-        table_enter(table, &guard);
-        result = take_locked(inside, cookie, room, how, copy, context, true, ret_held, ret_part);
-        table_leave(table, &guard);
-    }
     if (result == 1 && !(how & MESSAGE_PEEK))
         count_part(table, ret_part, ret_held->length - ret_held->offset);
     return result;
@@ -498,10 +496,10 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left)
 {
     struct table_inside *inside = table->inside;
-    bool nested = lock(inside);
     enum held_kind kind;
     uint64_t version;
 
+    lock(inside);
     do {
         uint32_t at;
 
@@ -512,7 +510,7 @@ enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left
             *ret_left = inside->slot[at].held.length -
                         (uint32_t)atomic_load(&inside->slot[at].state);
     } while (atomic_load(&inside->version) != version);
-    unlock(inside, nested);
+    unlock(inside);
     return kind;
 }
 

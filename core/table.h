@@ -9,9 +9,12 @@
  * The mutex. It protects everything in the mapping but the few atomics that are named so. It is
  * process-shared and robust: whoever dies inside it locks nobody out, and the next one in repairs
  * the table. No call that can block is made under it. No other lock is taken under it.
- * Signals: taking a part that leaves something is a read and one compare-and-swap, so a handler
- * that interrupts it on the same thread (which the error-checking mutex tells by EDEADLK) simply
- * goes first, and the interrupted take starts again. Everything else runs with signals blocked.
+ * Signals: taking a part that leaves something is a read and one compare-and-swap that sees
+ * whatever has changed since. So a handler that interrupts it on the same thread (which the
+ * error-checking mutex tells by EDEADLK) uses the mutex as its own and releases it, and the
+ * interrupted take starts again; a handler that leaves by siglongjmp() leaves the mutex to the
+ * thread's next use. Everything else runs with signals blocked, which on a slow machine costs as
+ * much as the receive itself.
  * fork: the mutex is in shared memory and belongs to a thread of one process; a child does not
  * inherit it and needs no atfork handler.
  */
@@ -105,7 +108,6 @@ void table_abandon(struct table *table, uint64_t cookie, bool last);
  * Between the two calls signals are blocked and the functions named _locked may be used. */
 struct table_guard {
     sigset_t signals;
-    bool nested;
 };
 void table_enter(struct table *table, struct table_guard *guard);
 void table_leave(struct table *table, struct table_guard *guard);
