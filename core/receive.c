@@ -3,9 +3,7 @@
 #include "receive.h"
 
 #include "interest.h"
-#include "spill.h"
 #include "tell.h"
-#include "user_memory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -206,14 +204,6 @@ static ssize_t take_vectored(struct receive *receive, struct taken *taken,
     return result;
 }
 
-/* A buffer that the kernel has written to before may be filled by us: then the message goes whole
- * into the spill area by the program's own call, which is as fast as without us. */
-static inline bool may_bounce(const void *buf, const struct sockaddr *name,
-                              const socklen_t *namelen)
-{
-    return user_memory_known(buf) && (!name || user_memory_known(namelen));
-}
-
 /* What the system's recvfrom() has put there. `room`: what *namelen was before. */
 static struct taken taken_bounced(const struct receive *receive, struct iovec *whole, size_t length,
                                   socklen_t room)
@@ -310,7 +300,8 @@ static ssize_t finish(struct receive *receive, ssize_t result, struct taken *tak
         return result;
     taken->length = (size_t)result;
     receive->touched = taken->length;
-    if (taken->length > receive->room || !table_idle(engine.table))
+    if (taken->length > receive->room ||
+        table_may_hold(engine.table, socket_cookie(socket_believe(receive->fd))))
         return settle(receive, taken);
 
     receive->report = (struct receive_report){true, taken->length, 0, 0};
@@ -336,7 +327,7 @@ static ssize_t receive_whole(struct receive *receive)
     struct taken taken;
 
     if (receive->kind == CALL_PLAIN && receive->iovlen == 1 &&
-        may_bounce(receive->iov->iov_base, receive->name, receive->namelen)) {
+        receive_may_bounce(receive->iov->iov_base, receive->name, receive->namelen)) {
         socklen_t room = receive->name ? *receive->namelen : 0;
         ssize_t result =
             engine.system.recvfrom(receive->fd, receive->spill->data, receive->spill->size,
@@ -523,7 +514,7 @@ static ssize_t run(struct receive *receive)
     if (socket_kind(belief) < SOCKET_DATAGRAM)
         return RECEIVE_PASS;
 
-    if (!table_idle(engine.table)) {
+    if (table_may_hold(engine.table, socket_cookie(belief))) {
         result = serve_if_held(receive, &belief);
         if (result != NOTHING_HELD)
             return result;
@@ -589,8 +580,8 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
     return true;
 }
 
-static ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                              socklen_t *namelen)
+ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                       socklen_t *namelen)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
@@ -599,11 +590,8 @@ static ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct s
     return run_and_release(&receive);
 }
 
-/* A bounced receive that is more than a message that fits. */
-__attribute__((noinline)) static ssize_t finish_slowly(int fd, void *buf, size_t len, int flags,
-                                                       struct sockaddr *name, socklen_t *namelen,
-                                                       struct spill *spill, ssize_t result,
-                                                       socklen_t room)
+ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                        socklen_t *namelen, struct spill *spill, ssize_t result, socklen_t room)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
@@ -612,33 +600,6 @@ __attribute__((noinline)) static ssize_t finish_slowly(int fd, void *buf, size_t
 
     result = finish_bounced(&receive, result, room);
     spill_release(spill, receive.touched);
-    return result;
-}
-
-/* The way of an ordinary datagram comes first: it must cost nothing. All else goes slowly. */
-ssize_t receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                       socklen_t *namelen)
-{
-    socket_belief belief = socket_believe(fd);
-    struct spill *spill;
-    socklen_t room;
-    ssize_t result;
-
-    if (!socket_is_message(belief) || len == 0 || len >= socket_longest(belief) ||
-        (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) ||
-        !atomic_load_explicit(&engine.bounces, memory_order_acquire) ||
-        !table_idle(engine.table) || !may_bounce(buf, name, namelen) ||
-        !(spill = spill_acquire(socket_longest(belief))))
-        return receive_slowly(fd, buf, len, flags, name, namelen);
-
-    room = name ? *namelen : 0;
-    result = engine.system.recvfrom(fd, spill->data, spill->size, flags, name, namelen);
-    if (result < 0 || (size_t)result > len || !table_idle(engine.table))
-        return finish_slowly(fd, buf, len, flags, name, namelen, spill,
-                             result < 0 ? -errno : result, room);
-    if (user_memory_write(buf, spill->data, (size_t)result) != 0)
-        result = -EFAULT;
-    spill_release(spill, len);
     return result;
 }
 

@@ -15,9 +15,13 @@
 
 #include "engine.h"
 #include "message.h"
+#include "spill.h"
+#include "user_memory.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -41,9 +45,51 @@ static inline bool receive_passes(int fd, size_t len)
     return len >= socket_longest(belief) && socket_is_message(belief) && engine_idle();
 }
 
-/* recv(2), recvfrom(2) and read(2) on a socket. */
-ssize_t receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+/* A buffer that the kernel has written to before may be filled by us: then the message goes whole
+ * into the spill area by the program's own call, which is as fast as without us. */
+static inline bool receive_may_bounce(const void *buf, const struct sockaddr *name,
+                                      const socklen_t *namelen)
+{
+    return user_memory_known(buf) && (!name || user_memory_known(namelen));
+}
+
+/* The rest of receive_buffer(): all but the ordinary datagram, and what came of a bounce.
+ * `room`: what *namelen was before. */
+ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
                        socklen_t *namelen);
+ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                        socklen_t *namelen, struct spill *spill, ssize_t result, socklen_t room);
+
+/* recv(2), recvfrom(2) and read(2) on a socket. The way of an ordinary datagram stands here, in
+ * the wrapper itself: on its way back from the kernel a processor may predict no return. */
+static inline ssize_t receive_buffer(int fd, void *buf, size_t len, int flags,
+                                     struct sockaddr *name, socklen_t *namelen)
+{
+    socket_belief belief = socket_believe(fd);
+    struct spill *spill;
+    socklen_t room;
+    ssize_t result;
+
+    if (!socket_is_message(belief) || len == 0 || len >= socket_longest(belief) ||
+        (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) ||
+        !atomic_load_explicit(&engine.bounces, memory_order_acquire) ||
+        atomic_load_explicit(&engine.table->full, memory_order_relaxed) ||
+        table_may_hold(engine.table, socket_cookie(belief)) ||
+        !receive_may_bounce(buf, name, namelen) ||
+        !(spill = spill_acquire(socket_longest(belief))))
+        return receive_slowly(fd, buf, len, flags, name, namelen);
+
+    room = name ? *namelen : 0;
+    result = engine.system.recvfrom(fd, spill->data, spill->size, flags, name, namelen);
+    if (result <= 0 || (size_t)result > len || (size_t)result > USER_MEMORY_PAGE ||
+        !user_memory_known((char *)buf + result - 1) ||
+        table_may_hold(engine.table, socket_cookie(belief)))
+        return receive_bounced(fd, buf, len, flags, name, namelen, spill,
+                               result < 0 ? -errno : result, room);
+    memcpy(buf, spill->data, (size_t)result);
+    spill_release(spill, (size_t)result);
+    return result;
+}
 
 /* readv(2) on a socket. */
 ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags);

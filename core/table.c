@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 enum {
-    BUCKETS = 1 << 14,
     PAGE = 4096,
     /* Receives that are under way when the table fills up are held all the same: room for 4,096
      * datagrams. It is address space only until it is used. */
@@ -43,7 +42,7 @@ struct table_inside {
     uint32_t pages_max;   /* WSRX_HOLD_MAX */
     uint32_t pages_used;
     uint32_t search;      /* where the last free run was found */
-    uint32_t bucket[BUCKETS];
+    uint32_t bucket[TABLE_HASHES];
     struct slot *slot;    /* [page_count] */
     uint64_t *bitmap;     /* a bit set: the page is used */
     char *arena;
@@ -190,7 +189,7 @@ static uint64_t state_of(uint64_t generation, size_t offset)
 
 static uint32_t *bucket_of(struct table_inside *inside, uint64_t cookie)
 {
-    return &inside->bucket[(cookie * UINT64_C(0x9e3779b97f4a7c15)) >> 50 & (BUCKETS - 1)];
+    return &inside->bucket[table_hash(cookie)];
 }
 
 /* The link that leads to the socket's first message, or ends the chain. */
@@ -237,6 +236,7 @@ static void remove_locked(struct table_inside *inside, uint32_t *link)
 
     unlink_locked(inside, link);
     atomic_fetch_sub(&inside->table.used, 1);
+    atomic_fetch_sub(&inside->table.held_by_hash[table_hash(slot->cookie)], 1);
     if (slot->held.kind != HELD_KERNEL)
         atomic_fetch_sub(&inside->table.here, 1);
     if (slot->orphan)
@@ -284,6 +284,8 @@ static void repair(struct table_inside *inside)
 
     memset(inside->bucket, 0, sizeof inside->bucket);
     memset(inside->bitmap, 0, bits * sizeof *inside->bitmap);
+    for (unsigned i = 0; i < TABLE_HASHES; i++)
+        atomic_store(&inside->table.held_by_hash[i], 0);
     inside->pages_used = inside->orphans = 0;
     inside->search = 1;
 
@@ -297,6 +299,7 @@ static void repair(struct table_inside *inside)
         inside->pages_used += slot->pages;
         inside->orphans += slot->orphan;
         used++;
+        atomic_fetch_add(&inside->table.held_by_hash[table_hash(slot->cookie)], 1);
         here += slot->held.kind != HELD_KERNEL;
 
         /* Into its socket's list by the order of arrival. */
@@ -397,6 +400,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     atomic_store(&slot->state, state_of((atomic_load(&slot->state) >> 32) + 1, offset));
     append_locked(inside, at);
     atomic_fetch_add(&table->used, 1);
+    atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
     update_full(inside);

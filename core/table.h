@@ -60,17 +60,31 @@ struct table_counters {
     atomic_ulong bytes_lost;
 };
 
+enum { TABLE_HASHES = 1 << 14 };
+
+static inline unsigned table_hash(uint64_t cookie)
+{
+    return (unsigned)((cookie * UINT64_C(0x9e3779b97f4a7c15)) >> 50);
+}
+
 /* The head of the mapping: what may be read without the mutex. */
 struct table {
     atomic_uint used;      /* messages held, of every kind; 0: nothing to look up */
     atomic_uint here;      /* of these, in the table itself: what readiness must tell */
+    atomic_ushort held_by_hash[TABLE_HASHES]; /* messages held, by their sockets' cookies */
     atomic_bool full;      /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
     atomic_bool shared;    /* a process that uses it has forked */
     struct table_counters counters;
     struct table_inside *inside;
 };
 
-/* Whether nothing at all is held: the one atomic read of an ordinary datagram. */
+/* Whether something may be held for this socket: the one atomic read of an ordinary datagram. */
+static inline bool table_may_hold(const struct table *table, uint64_t cookie)
+{
+    return atomic_load_explicit(&table->held_by_hash[table_hash(cookie)], memory_order_acquire) != 0;
+}
+
+/* Whether nothing at all is held. */
 static inline bool table_idle(const struct table *table)
 {
     return atomic_load_explicit(&table->used, memory_order_acquire) == 0;

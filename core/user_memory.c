@@ -9,8 +9,6 @@
 __thread struct user_memory user_memory;
 atomic_uint user_memory_generation = 1;
 
-enum { PAGE = 1 << USER_MEMORY_SHIFT };
-
 void user_memory_learn(const void *at, size_t size)
 {
     unsigned generation = atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
@@ -34,7 +32,7 @@ static bool known(const void *at, size_t size)
     const char *end = (const char *)at + size;
 
     for (const char *page = at; page < end;
-         page = (const char *)(((uintptr_t)page & ~(uintptr_t)(PAGE - 1)) + PAGE))
+         page = (const char *)(((uintptr_t)page & ~(uintptr_t)(USER_MEMORY_PAGE - 1)) + USER_MEMORY_PAGE))
         if (!user_memory_known(page))
             return false;
     return true;

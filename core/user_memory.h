@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 
 /* Internal: what this thread knows. One generation for the process: a changed one voids it all. */
-enum { USER_MEMORY_PAGES = 64, USER_MEMORY_SHIFT = 12 };
+enum { USER_MEMORY_PAGES = 64, USER_MEMORY_SHIFT = 12, USER_MEMORY_PAGE = 1 << 12 };
 
 struct user_memory {
     unsigned generation;

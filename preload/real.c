@@ -3,7 +3,6 @@
 #include "real.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 
 struct real real;
 
@@ -17,14 +16,4 @@ void real_resolve(void)
 #define CALL(type, name, parameters) real_resolve_early((void **)&real.name, #name);
 #include "calls.def"
 #undef CALL
-}
-
-ssize_t real_answer(ssize_t result, int saved)
-{
-    if (result < 0) {
-        errno = (int)-result;
-        return -1;
-    }
-    errno = saved;
-    return result;
 }

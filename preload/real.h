@@ -9,6 +9,7 @@
 #ifndef WSRX_REAL_H
 #define WSRX_REAL_H
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -44,6 +45,14 @@ void real_resolve_early(void **ret_call, const char *name);
 #define INTERPOSED __attribute__((visibility("default")))
 
 /* The result of the core as libc gives it. `saved` is errno from before, for a success. */
-ssize_t real_answer(ssize_t result, int saved);
+static inline ssize_t real_answer(ssize_t result, int saved)
+{
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    errno = saved;
+    return result;
+}
 
 #endif
