@@ -168,9 +168,9 @@ macro() {
     sed -n "s/^#define $1 //p" <<<"$2" | grep .
 }
 
-# build_it [OPTION...]: configures if needed, with these options of `meson setup`, and builds.
+# build_it [TARGET...]: configures if needed, and builds these targets of Meson's, or all.
 build_it() {
-    local log=$scratch/build.log
+    local log=$scratch/build.log multiarch options=()
 
     check_tools
     mkdir -p "$build" 2>/dev/null || true
@@ -180,20 +180,22 @@ build_it() {
     fi
     if [ ! -e "$build/build.ninja" ]; then
         say "configuring $build"
-        meson setup "$@" "$build" "$top" >"$log" 2>&1 </dev/null || build_failed "meson setup" "$log"
-    elif [ $# -gt 0 ]; then
-        meson configure "$build" "$@" >"$log" 2>&1 </dev/null ||
-            build_failed "meson configure" "$log"
+        # Without dpkg-dev Meson would install to lib64, where Debian's loader does not look.
+        multiarch=$(gcc -print-multiarch 2>/dev/null || true)
+        if [ -n "$multiarch" ]; then
+            options+=("-Dlibdir=lib/$multiarch")
+        fi
+        meson setup "${options[@]}" "$build" "$top" >"$log" 2>&1 </dev/null ||
+            build_failed "meson setup" "$log"
     fi
     say "building in $build"
-    ninja -C "$build" >"$log" 2>&1 </dev/null || build_failed ninja "$log"
-    if grep -q 'warning:' "$log"; then
-        grep 'warning:' "$log" >&2
-    fi
+    meson compile -C "$build" "$@" >"$log" 2>&1 </dev/null || build_failed "meson compile" "$log"
+    grep 'warning:' "$log" >&2 || true
 }
 
 # build_failed STEP LOG: here the one line alone would not help, so the errors come before it.
 build_failed() {
     grep -E 'error:|ERROR:|undefined reference' "$2" | head -n 20 >&2 || tail -n 20 "$2" >&2
-    fail "$1 failed; for all that it says: meson setup $build $top && ninja -C $build"
+    fail "$1 failed; for all that it says: rm -r $build && meson setup $build $top &&" \
+        "meson compile -C $build"
 }
