@@ -27,7 +27,7 @@ def cases_by_program(path):
         root = xml.etree.ElementTree.fromstring(NOT_XML.sub("?", file.read()).encode())
     found = collections.defaultdict(list)
     for case in root.iter("testcase"):
-        # Meson names the suite of a program "project.program"; one for all others is "project".
+        # The class is "project.program" for a case inside a program, "project" for all others.
         program = case.get("classname", "").partition(".")[2]
         if not program:
             continue
@@ -47,9 +47,9 @@ def main():
         programs = [json.loads(line) for line in file if line.strip()]
 
     for program in programs:
+        inside = cases.pop(program["name"], [])
         # Where there are suites, Meson puts "project:suite / " before the name.
         name, outcome = program["name"].rpartition(" / ")[2], program["result"]
-        inside = cases.get(name, [])
         results = [result for _, result, _ in inside]
         counts.update(results)
         for case, result, explanation in inside:
@@ -66,6 +66,8 @@ def main():
             counts["failed"] += 1
             print(f"failed: {name} ({outcome}, exit status {program['returncode']})")
 
+    if cases:
+        sys.exit(f"tally: cases of no known program: {', '.join(cases)}")
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] or not counts["passed"] else 0
 
