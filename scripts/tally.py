@@ -6,7 +6,8 @@ testlog.junit.xml (the cases inside each program that speaks TAP). A program wit
 as one. A program that failed although none of its cases did (it crashed, or timed out) counts as
 one more failed case. Meson's own XML cannot serve alone: it leaves out that a program timed out.
 
-Prints the skipped and the failed ones, and as its last line "N passed, N failed, N skipped".
+Prints the skipped and the failed ones with what they said (Meson does not show what a program
+that speaks TAP said), and as its last line "N passed, N failed, N skipped".
 Exit status 1 if one failed or none passed.
 """
 
@@ -19,6 +20,7 @@ import xml.etree.ElementTree
 # Test output may hold bytes that XML does not allow, and Meson writes them all the same.
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 GOOD = ("OK", "EXPECTEDFAIL")
+LINES_MOST = 200  # of what one program said
 
 
 def cases_by_program(path):
@@ -40,7 +42,21 @@ def cases_by_program(path):
     return found
 
 
+def said_by_failures(program):
+    """The "not ok" lines of a program's output, each with the explanation below it."""
+    said, inside = [], False
+    for line in (program.get("stdout") or "").splitlines():
+        if re.match(r"(not )?ok\b", line):
+            inside = line.startswith("not") and not re.search(r"# (TODO|SKIP)\b", line, re.I)
+        if inside:
+            said.append(line)
+    if not said:  # it has ended before it could tell
+        said = f"{program.get('stdout') or ''}\n{program.get('stderr') or ''}".splitlines()[-20:]
+    return [line for line in said if line.strip()][:LINES_MOST]
+
+
 def main():
+    sys.stdout.reconfigure(errors="replace")
     cases = cases_by_program(sys.argv[2])
     counts = collections.Counter()
     with open(sys.argv[1], encoding="utf-8", errors="replace") as file:
@@ -53,8 +69,11 @@ def main():
         results = [result for _, result, _ in inside]
         counts.update(results)
         for case, result, explanation in inside:
-            if result != "passed":
-                print(f"{result}: {name}: {case} {explanation}".rstrip())
+            if result == "skipped":
+                print(f"skipped: {name}: {case} {explanation}".rstrip())
+        if outcome not in GOOD and outcome != "SKIP":
+            print(f"failed: {name} ({outcome}, exit status {program['returncode']})")
+            print("".join(f"    {line}\n" for line in said_by_failures(program)), end="")
 
         if outcome == "SKIP" and not inside:
             counts["skipped"] += 1
@@ -64,9 +83,8 @@ def main():
             counts["passed"] += 1
         elif outcome not in GOOD and outcome != "SKIP" and "failed" not in results:
             counts["failed"] += 1
-            print(f"failed: {name} ({outcome}, exit status {program['returncode']})")
 
-    if cases:
+    if cases:  # then the two files are not of one run
         sys.exit(f"tally: cases of no known program: {', '.join(cases)}")
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] or not counts["passed"] else 0
