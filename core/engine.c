@@ -3,6 +3,7 @@
 
 #include "interest.h"
 #include "spill.h"
+#include "tell.h"
 
 struct engine engine;
 
@@ -22,7 +23,14 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
         error = socket_start(&engine.settings);
     if (!error)
         error = interest_start();
-    if (!error)
+    if (!error && settings->table) {
+        const char *why = table_open(settings->table, settings->hold_max, &engine.table);
+
+        if (why)
+            tell("WSRX_TABLE=\"%s\": %s; tails are held in memory and do not outlast exec",
+                 settings->table, why);
+    }
+    if (!error && !engine.table)
         error = table_create(settings->hold_max, &engine.table);
     if (error)
         return error;

@@ -115,6 +115,12 @@ static bool parse_hold_max(struct settings *settings, const char *value)
     return true;
 }
 
+static bool parse_table(struct settings *settings, const char *value)
+{
+    settings->table = *value ? value : NULL;
+    return *value != '\0';
+}
+
 static bool parse_strict(struct settings *settings, const char *value)
 {
     return flag(value, &settings->strict);
@@ -203,6 +209,9 @@ static const struct setting table[] = {
      "where a tail is held (auto: kernel under Wine, process elsewhere)", parse_hold},
     {"WSRX_HOLD_MAX", "64M", "a size in bytes, with K, M or G, up to 1024G", "it stays 64M",
      "memory for tails; past it messages are held in the kernel", parse_hold_max},
+    {"WSRX_TABLE", "none", "the path of a file", "tails do not outlast exec",
+     "a file that holds the tails, so that they outlast exec (mode 0600, made if missing)",
+     parse_table},
     {"WSRX_STRICT", "0", "0 or 1", "it stays 0", "1: exit 125 on a bad setting", parse_strict},
     {"WSRX_HELP", "0", "0 or 1", "it stays 0", "1: print this", parse_help},
 };

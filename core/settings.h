@@ -34,6 +34,7 @@ struct settings {
     size_t selectors; /* 0: all message sockets */
     enum hold hold;
     size_t hold_max; /* bytes */
+    const char *table; /* path of the fragment table's file, or NULL */
     bool strict;
     bool help;
 };

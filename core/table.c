@@ -1,136 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-#include "table.h"
+#define _GNU_SOURCE
+#include "table_layout.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum {
-    PAGE = 4096,
-    /* Receives that are under way when the table fills up are held all the same: room for 4,096
-     * datagrams. It is address space only until it is used. */
-    SLACK = 256 << 20,
-    /* Abandoned messages that are kept for a process that may still ask. */
-    ORPHANS_MAX = 64,
-};
-
-/* One slot for each page of the arena; a message uses that of its first page. Pages and slots are
- * named by index; 0 is never used and means "none". Slots are never reused for data, so the state
- * word of a message that is gone can be compared safely. */
-struct slot {
-    /* Generation in the upper half, offset of the next part in the message in the lower. Changes
-     * with the mutex held, by compare-and-swap (see the head of table.h). */
-    _Atomic uint64_t state;
-    uint64_t cookie;
-    uint64_t sequence; /* in the order of arrival, over all sockets */
-    uint32_t pages;    /* length of the run that starts here */
-    uint32_t next;     /* the socket's next message */
-    uint32_t chain;    /* the bucket's next socket (first messages only) */
-    uint32_t stored;   /* offset in the message at which the stored bytes begin */
-    bool orphan;
-    struct held held; /* .kind is written last, and cleared first: what repair() goes by */
-};
-
-struct table_inside {
-    struct table table;
-    pthread_mutex_t mutex;
-    uint64_t sequence;
-    _Atomic uint64_t version; /* changes with every link: what an interrupted walk goes by */
-    uint32_t orphans;
-    uint32_t top;         /* pages above it were never used */
-    uint32_t page_count;  /* of the arena, slack included */
-    uint32_t pages_max;   /* WSRX_HOLD_MAX */
-    uint32_t pages_used;
-    uint32_t search;      /* where the last free run was found */
-    uint32_t bucket[TABLE_HASHES];
-    struct slot *slot;    /* [page_count] */
-    uint64_t *bitmap;     /* a bit set: the page is used */
-    char *arena;
-};
-
-static size_t round_up(size_t size)
-{
-    return (size + PAGE - 1) / PAGE * PAGE;
-}
-
-static int mutex_create(pthread_mutex_t *mutex)
-{
-    pthread_mutexattr_t attributes;
-    int error = pthread_mutexattr_init(&attributes);
-
-    if (error)
-        return -error;
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-    error = pthread_mutex_init(mutex, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return -error;
-}
-
-int table_create(size_t hold_max, struct table **ret_table)
-{
-    size_t max = round_up(hold_max) / PAGE;
-    size_t count = max + SLACK / PAGE + 1;
-    size_t slots_at = round_up(sizeof(struct table_inside));
-    size_t bitmap_at = slots_at + round_up(count * sizeof(struct slot));
-    size_t arena_at = bitmap_at + round_up(count / 8 + 8);
-    struct table_inside *inside;
-    char *at;
-    int error;
-
-    if (count > UINT32_MAX)
-        return -ENOMEM;
-    at = mmap(NULL, arena_at + count * PAGE, PROT_READ | PROT_WRITE,
-              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-
-    inside = (struct table_inside *)at;
-    error = mutex_create(&inside->mutex);
-    if (error) {
-        munmap(at, arena_at + count * PAGE);
-        return error;
-    }
-    inside->table.inside = inside;
-    inside->page_count = (uint32_t)count;
-    inside->pages_max = (uint32_t)max;
-    inside->slot = (struct slot *)(at + slots_at);
-    inside->bitmap = (uint64_t *)(at + bitmap_at);
-    inside->arena = at + arena_at;
-    inside->top = inside->search = 1;
-    atomic_store(&inside->table.full, max == 0);
-    *ret_table = &inside->table;
-    return 0;
-}
-
 /* --- pages ------------------------------------------------------------------------------- */
 
-static bool page_used(const struct table_inside *inside, uint32_t page)
+static bool page_used(const struct inside *inside, uint32_t page)
 {
-    return inside->bitmap[page / 64] >> page % 64 & 1;
+    return bitmap_of(inside)[page / 64] >> page % 64 & 1;
 }
 
-static void pages_mark(struct table_inside *inside, uint32_t page, uint32_t count, bool used)
+static void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used)
 {
     for (uint32_t end = page + count; page < end; page++) {
         uint64_t bit = UINT64_C(1) << page % 64;
 
         if (used)
-            inside->bitmap[page / 64] |= bit;
+            bitmap_of(inside)[page / 64] |= bit;
         else
-            inside->bitmap[page / 64] &= ~bit;
+            bitmap_of(inside)[page / 64] &= ~bit;
     }
 }
 
 /* A run of free pages between two bounds: first fit. 0: there is none. */
-static uint32_t pages_find(const struct table_inside *inside, uint32_t from, uint32_t to,
+static uint32_t pages_find(const struct inside *inside, uint32_t from, uint32_t to,
                            uint32_t count)
 {
     uint32_t run = 0;
 
     for (uint32_t page = from; page < to; page++) {
-        if (run == 0 && page % 64 == 0 && inside->bitmap[page / 64] == UINT64_MAX) {
+        if (run == 0 && page % 64 == 0 && bitmap_of(inside)[page / 64] == UINT64_MAX) {
             page += 63;
             continue;
         }
@@ -141,13 +43,13 @@ static uint32_t pages_find(const struct table_inside *inside, uint32_t from, uin
     return 0;
 }
 
-static uint32_t pages_take(struct table_inside *inside, uint32_t count)
+static uint32_t pages_take(struct inside *inside, uint32_t count)
 {
-    uint32_t page = pages_find(inside, inside->search, inside->page_count, count);
+    uint32_t page = pages_find(inside, inside->search, inside->extents.page_count, count);
 
     if (!page)
-        page = pages_find(inside, 1, inside->page_count, count);
-    if (!page)
+        page = pages_find(inside, 1, inside->extents.page_count, count);
+    if (!page || !table_populate(inside, page + count))
         return 0;
     pages_mark(inside, page, count, true);
     inside->search = page + count;
@@ -157,7 +59,7 @@ static uint32_t pages_take(struct table_inside *inside, uint32_t count)
     return page;
 }
 
-static void pages_release(struct table_inside *inside, uint32_t page, uint32_t count)
+static void pages_release(struct inside *inside, uint32_t page, uint32_t count)
 {
     enum { KEEP = 256 };
 
@@ -166,18 +68,20 @@ static void pages_release(struct table_inside *inside, uint32_t page, uint32_t c
     if (inside->search > page)
         inside->search = page;
     /* What a burst has touched goes back to the system; a little stays for the next one. */
-    if (page + count > KEEP) {
+    if (page + count > KEEP && !inside->is_file) {
         uint32_t from = page > KEEP ? page : KEEP;
 
-        madvise(inside->arena + (size_t)from * PAGE, (size_t)(page + count - from) * PAGE,
+        madvise(page_of(inside, from), (size_t)(page + count - from) * PAGE,
                 MADV_REMOVE);
     }
 }
 
-static void update_full(struct table_inside *inside)
+static void update_full(struct inside *inside)
 {
-    atomic_store_explicit(&inside->table.full, inside->pages_used >= inside->pages_max,
-                          memory_order_relaxed);
+    bool full = inside->pages_used >= inside->extents.pages_max ||
+                !table_populate(inside, inside->top + TABLE_AHEAD);
+
+    atomic_store_explicit(&inside->table.full, full, memory_order_relaxed);
 }
 
 /* --- messages ---------------------------------------------------------------------------- */
@@ -187,40 +91,40 @@ static uint64_t state_of(uint64_t generation, size_t offset)
     return generation << 32 | (uint32_t)offset;
 }
 
-static uint32_t *bucket_of(struct table_inside *inside, uint64_t cookie)
+static uint32_t *bucket_of(struct inside *inside, uint64_t cookie)
 {
     return &inside->bucket[table_hash(cookie)];
 }
 
 /* The link that leads to the socket's first message, or ends the chain. */
-static uint32_t *find_locked(struct table_inside *inside, uint64_t cookie)
+static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
 {
     uint32_t *link = bucket_of(inside, cookie);
 
-    while (*link && inside->slot[*link].cookie != cookie)
-        link = &inside->slot[*link].chain;
+    while (*link && slot_of(inside, *link)->cookie != cookie)
+        link = &slot_of(inside, *link)->chain;
     return link;
 }
 
-static void append_locked(struct table_inside *inside, uint32_t at)
+static void append_locked(struct inside *inside, uint32_t at)
 {
-    struct slot *slot = &inside->slot[at];
+    struct slot *slot = slot_of(inside, at);
     uint32_t *link = find_locked(inside, slot->cookie);
 
     slot->next = slot->chain = 0;
     while (*link)
-        link = &inside->slot[*link].next;
+        link = &slot_of(inside, *link)->next;
     *link = at;
     atomic_fetch_add(&inside->version, 1);
 }
 
 /* Unlinks the socket's first message; its next one takes the place. */
-static void unlink_locked(struct table_inside *inside, uint32_t *link)
+static void unlink_locked(struct inside *inside, uint32_t *link)
 {
-    struct slot *slot = &inside->slot[*link];
+    struct slot *slot = slot_of(inside, *link);
 
     if (slot->next) {
-        inside->slot[slot->next].chain = slot->chain;
+        slot_of(inside, slot->next)->chain = slot->chain;
         *link = slot->next;
     } else {
         *link = slot->chain;
@@ -228,10 +132,10 @@ static void unlink_locked(struct table_inside *inside, uint32_t *link)
     atomic_fetch_add(&inside->version, 1);
 }
 
-static void remove_locked(struct table_inside *inside, uint32_t *link)
+static void remove_locked(struct inside *inside, uint32_t *link)
 {
     uint32_t at = *link;
-    struct slot *slot = &inside->slot[at];
+    struct slot *slot = slot_of(inside, at);
     uint64_t generation = (atomic_load(&slot->state) >> 32) + 1;
 
     unlink_locked(inside, link);
@@ -247,9 +151,9 @@ static void remove_locked(struct table_inside *inside, uint32_t *link)
     update_full(inside);
 }
 
-static void lose_locked(struct table_inside *inside, uint32_t *link)
+static void lose_locked(struct inside *inside, uint32_t *link)
 {
-    struct slot *slot = &inside->slot[*link];
+    struct slot *slot = slot_of(inside, *link);
 
     if (slot->held.kind != HELD_KERNEL)
         table_count_lost(&inside->table, slot->held.length - (uint32_t)atomic_load(&slot->state));
@@ -257,40 +161,40 @@ static void lose_locked(struct table_inside *inside, uint32_t *link)
 }
 
 /* The oldest message that nobody is known to ask for makes room. */
-static bool evict_orphan_locked(struct table_inside *inside)
+static bool evict_orphan_locked(struct inside *inside)
 {
     uint32_t oldest = 0;
 
     if (inside->orphans == 0)
         return false;
     for (uint32_t at = 1; at < inside->top; at++) {
-        struct slot *slot = &inside->slot[at];
+        struct slot *slot = slot_of(inside, at);
 
         if (slot->held.kind != HELD_NOT && slot->orphan &&
-            (!oldest || slot->sequence < inside->slot[oldest].sequence))
+            (!oldest || slot->sequence < slot_of(inside, oldest)->sequence))
             oldest = at;
     }
     if (!oldest)
         return false;
-    lose_locked(inside, find_locked(inside, inside->slot[oldest].cookie));
+    lose_locked(inside, find_locked(inside, slot_of(inside, oldest)->cookie));
     return true;
 }
 
 /* After a death inside the mutex: everything is made anew from the slots that are whole. */
-static void repair(struct table_inside *inside)
+static void repair(struct inside *inside)
 {
-    uint32_t bits = inside->page_count / 64 + 1;
+    uint32_t bits = inside->extents.page_count / 64 + 1;
     unsigned used = 0, here = 0;
 
     memset(inside->bucket, 0, sizeof inside->bucket);
-    memset(inside->bitmap, 0, bits * sizeof *inside->bitmap);
+    memset(bitmap_of(inside), 0, bits * sizeof(uint64_t));
     for (unsigned i = 0; i < TABLE_HASHES; i++)
         atomic_store(&inside->table.held_by_hash[i], 0);
     inside->pages_used = inside->orphans = 0;
     inside->search = 1;
 
     for (uint32_t at = 1; at < inside->top; at++) {
-        struct slot *slot = &inside->slot[at];
+        struct slot *slot = slot_of(inside, at);
         uint32_t *link;
 
         if (slot->held.kind == HELD_NOT)
@@ -305,12 +209,12 @@ static void repair(struct table_inside *inside)
         /* Into its socket's list by the order of arrival. */
         slot->next = slot->chain = 0;
         link = find_locked(inside, slot->cookie);
-        while (*link && inside->slot[*link].sequence < slot->sequence)
-            link = &inside->slot[*link].next;
+        while (*link && slot_of(inside, *link)->sequence < slot->sequence)
+            link = &slot_of(inside, *link)->next;
         slot->next = *link;
         if (*link) {
-            slot->chain = inside->slot[*link].chain;
-            inside->slot[*link].chain = 0;
+            slot->chain = slot_of(inside, *link)->chain;
+            slot_of(inside, *link)->chain = 0;
         }
         *link = at;
     }
@@ -324,7 +228,7 @@ static void repair(struct table_inside *inside)
 /* EDEADLK: this thread has it already, for we are in a signal handler on top of a take, or a take
  * was left by siglongjmp(). It is ours then, to use and to release: a take that goes on afterwards
  * without it notices whatever has changed. */
-static void lock(struct table_inside *inside)
+void table_lock(struct inside *inside)
 {
     if (pthread_mutex_lock(&inside->mutex) == EOWNERDEAD) {
         repair(inside);
@@ -333,7 +237,7 @@ static void lock(struct table_inside *inside)
 }
 
 /* Not ours any more after a signal handler's use of it: EPERM, and nothing to do. */
-static void unlock(struct table_inside *inside)
+void table_unlock(struct inside *inside)
 {
     pthread_mutex_unlock(&inside->mutex);
 }
@@ -344,12 +248,12 @@ void table_enter(struct table *table, struct table_guard *guard)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
-    lock(table->inside);
+    table_lock(inside_of(table));
 }
 
 void table_leave(struct table *table, struct table_guard *guard)
 {
-    unlock(table->inside);
+    table_unlock(inside_of(table));
     pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
 }
 
@@ -375,7 +279,7 @@ static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen)
 {
-    struct table_inside *inside = table->inside;
+    struct inside *inside = inside_of(table);
     bool behind = *find_locked(inside, cookie) != 0;
     size_t offset = behind ? 0 : held->offset;
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
@@ -383,14 +287,14 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     struct slot *slot;
     uint32_t at;
 
-    while (inside->pages_used + pages > inside->pages_max && evict_orphan_locked(inside))
+    while (inside->pages_used + pages > inside->extents.pages_max && evict_orphan_locked(inside))
         continue;
     at = pages_take(inside, pages);
     if (!at)
         return -ENOMEM;
 
-    slot = &inside->slot[at];
-    gather(inside->arena + (size_t)at * PAGE, iov, iovlen, offset, size);
+    slot = slot_of(inside, at);
+    gather(page_of(inside, at), iov, iovlen, offset, size);
     slot->cookie = cookie;
     slot->sequence = ++inside->sequence;
     slot->pages = pages;
@@ -424,18 +328,18 @@ int table_hold(struct table *table, uint64_t cookie, const struct held *held,
 
 /* One try under the mutex. -EAGAIN: a signal handler was faster; -EINTR: it would end the message,
  * for which signals must be blocked, and `may_finish` says that they are not. */
-static int take_locked(struct table_inside *inside, uint64_t cookie, size_t room, unsigned how,
+static int take_locked(struct inside *inside, uint64_t cookie, size_t room, unsigned how,
                        table_copy copy, void *context, bool may_finish, struct held *ret_held,
                        struct part *ret_part)
 {
     uint64_t version = atomic_load(&inside->version);
     uint32_t *link = find_locked(inside, cookie);
-    struct slot *slot = &inside->slot[*link];
+    struct slot *slot = slot_of(inside, *link);
     uint64_t state;
     size_t offset;
     int error;
 
-    if (slot == inside->slot)
+    if (slot == slot_of(inside, 0))
         return atomic_load(&inside->version) == version ? 0 : -EAGAIN;
     state = atomic_load(&slot->state);
     offset = (uint32_t)state;
@@ -450,7 +354,7 @@ static int take_locked(struct table_inside *inside, uint64_t cookie, size_t room
         return -EINTR;
 
     error = copy(context,
-                 inside->arena + (size_t)(slot - inside->slot) * PAGE + offset - slot->stored,
+                 page_of(inside, (uint32_t)(slot - slot_of(inside, 0))) + offset - slot->stored,
                  ret_part->given);
     if (error)
         return error;
@@ -477,14 +381,14 @@ static void count_part(struct table *table, const struct part *part, size_t rema
 int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, table_copy copy,
                void *context, struct held *ret_held, struct part *ret_part)
 {
-    struct table_inside *inside = table->inside;
+    struct inside *inside = inside_of(table);
     struct table_guard guard;
     int result;
 
     do {
-        lock(inside);
+        table_lock(inside);
         result = take_locked(inside, cookie, room, how, copy, context, false, ret_held, ret_part);
-        unlock(inside);
+        table_unlock(inside);
         if (result == -EINTR) {
             table_enter(table, &guard);
             result =
@@ -499,66 +403,68 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
 
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left)
 {
-    struct table_inside *inside = table->inside;
+    struct inside *inside = inside_of(table);
     enum held_kind kind;
     uint64_t version;
 
-    lock(inside);
+    table_lock(inside);
     do {
         uint32_t at;
 
         version = atomic_load(&inside->version);
         at = *find_locked(inside, cookie);
-        kind = at ? inside->slot[at].held.kind : HELD_NOT;
+        kind = at ? slot_of(inside, at)->held.kind : HELD_NOT;
         if (at && ret_left)
-            *ret_left = inside->slot[at].held.length -
-                        (uint32_t)atomic_load(&inside->slot[at].state);
+            *ret_left = slot_of(inside, at)->held.length -
+                        (uint32_t)atomic_load(&slot_of(inside, at)->state);
     } while (atomic_load(&inside->version) != version);
-    unlock(inside);
+    table_unlock(inside);
     return kind;
 }
 
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held)
 {
-    uint32_t at = *find_locked(table->inside, cookie);
+    struct inside *inside = inside_of(table);
+    uint32_t at = *find_locked(inside, cookie);
 
     if (!at)
         return false;
-    *ret_held = table->inside->slot[at].held;
-    ret_held->offset = (uint32_t)atomic_load(&table->inside->slot[at].state);
+    *ret_held = slot_of(inside, at)->held;
+    ret_held->offset = (uint32_t)atomic_load(&slot_of(inside, at)->state);
     return true;
 }
 
 void table_advance_locked(struct table *table, uint64_t cookie, size_t offset)
 {
-    struct slot *slot = &table->inside->slot[*find_locked(table->inside, cookie)];
+    struct inside *inside = inside_of(table);
+    struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
 
     atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, offset));
 }
 
 void table_finish_locked(struct table *table, uint64_t cookie)
 {
-    remove_locked(table->inside, find_locked(table->inside, cookie));
+    remove_locked(inside_of(table), find_locked(inside_of(table), cookie));
 }
 
 /* --- the end of a socket ----------------------------------------------------------------- */
 
 void table_abandon(struct table *table, uint64_t cookie, bool last)
 {
-    struct table_inside *inside = table->inside;
+    struct inside *inside = inside_of(table);
     struct table_guard guard;
     uint32_t *link;
 
     table_enter(table, &guard);
     link = find_locked(inside, cookie);
     if (last) {
-        while (*link && inside->slot[*link].cookie == cookie)
+        while (*link && slot_of(inside, *link)->cookie == cookie)
             lose_locked(inside, link);
     } else {
-        for (uint32_t at = *link; at; at = inside->slot[at].next) {
-            if (!inside->slot[at].orphan)
+        for (uint32_t at = *link; at; at = slot_of(inside, at)->next) {
+            if (!slot_of(inside, at)->orphan)
                 inside->orphans++;
-            inside->slot[at].orphan = true;
+            slot_of(inside, at)->orphan = true;
         }
         while (inside->orphans > ORPHANS_MAX && evict_orphan_locked(inside))
             continue;

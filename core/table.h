@@ -75,7 +75,6 @@ struct table {
     atomic_bool full;      /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
     atomic_bool shared;    /* a process that uses it has forked */
     struct table_counters counters;
-    struct table_inside *inside;
 };
 
 /* Whether something may be held for this socket: the one atomic read of an ordinary datagram. */
@@ -92,6 +91,10 @@ static inline bool table_idle(const struct table *table)
 
 /* Maps a new table that holds up to `hold_max` bytes of tails. 0, or a negative errno. */
 int table_create(size_t hold_max, struct table **ret_table);
+
+/* Maps the table of a file, which is made where there is none, so that tails outlast exec.
+ * NULL, or why the file cannot be used: static words. Not for signal handlers. */
+const char *table_open(const char *path, size_t hold_max, struct table **ret_table);
 
 /* Copies `size` bytes of a held message, from `offset` of what remains, to the caller.
  * 0 or a negative errno, which ends the take with nothing consumed. Must not block. */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where the fragment table lives: an anonymous mapping, or a file that outlasts exec.
+ *
+ * A file is somebody's until it is shown to be ours: nothing in it is believed before it is
+ * checked, and nothing in it is changed before that.
+ */
+#define _GNU_SOURCE
+#include "table_layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Receives that are under way when the table fills up are held all the same: room for 4,096
+ * datagrams, which is address space only until it is used. A file's disk may be dear. */
+enum { SLACK = 256 << 20, FILE_SLACK = 16 << 20 };
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+static const char magic[8] = "wsrx-tbl";
+
+static int mutex_create(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+
+    if (error)
+        return -error;
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+    error = pthread_mutex_init(mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return -error;
+}
+
+static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
+{
+    size_t max = round_up(hold_max) / PAGE, count = max + slack / PAGE + 1;
+
+    if (count > UINT32_MAX)
+        return -ENOMEM;
+    extents->page_count = (uint32_t)count;
+    extents->pages_max = (uint32_t)max;
+    extents->slots_at = round_up(sizeof(struct inside));
+    extents->bitmap_at = extents->slots_at + round_up(count * sizeof(struct slot));
+    extents->arena_at = extents->bitmap_at + round_up(count / 8 + 8);
+    extents->size = extents->arena_at + count * PAGE;
+    return 0;
+}
+
+/* Fills a mapping of zeros. */
+static int make(struct inside *inside, const struct extents *extents)
+{
+    memcpy(inside->magic, magic, sizeof magic);
+    inside->format = TABLE_FORMAT;
+    inside->extents = *extents;
+    inside->top = inside->search = 1;
+    atomic_store(&inside->table.full, extents->pages_max == 0);
+    return mutex_create(&inside->mutex);
+}
+
+int table_create(size_t hold_max, struct table **ret_table)
+{
+    struct extents extents;
+    struct inside *inside;
+    int error = lay_out(&extents, hold_max, SLACK);
+
+    if (error)
+        return error;
+    inside = mmap(NULL, extents.size, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (inside == MAP_FAILED)
+        return -errno;
+    error = make(inside, &extents);
+    if (error) {
+        munmap(inside, extents.size);
+        return error;
+    }
+    *ret_table = &inside->table;
+    return 0;
+}
+
+/* --- files ------------------------------------------------------------------------------- */
+
+static bool populate(void *at, size_t size)
+{
+    uintptr_t from = (uintptr_t)at & ~(uintptr_t)(PAGE - 1);
+
+    return madvise((void *)from, (uintptr_t)at + size - from, MADV_POPULATE_WRITE) == 0;
+}
+
+bool table_populate(struct inside *inside, uint32_t page)
+{
+    enum { STEP = 256 };
+
+    if (!inside->is_file || page <= inside->populated)
+        return true;
+    page = (page + STEP - 1) / STEP * STEP;
+    if (page > inside->extents.page_count)
+        page = inside->extents.page_count;
+    if (page > inside->populated &&
+        (!populate(slot_of(inside, inside->populated),
+                   (page - inside->populated) * sizeof(struct slot)) ||
+         !populate(page_of(inside, inside->populated),
+                   (size_t)(page - inside->populated) * PAGE)))
+        return false;
+    inside->populated = page;
+    return true;
+}
+
+static void read_boot(char boot[36])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    memset(boot, 0, 36);
+    if (fd < 0)
+        return;
+    (void)!read(fd, boot, 36);
+    close(fd);
+}
+
+/* What is wrong with what a file holds; NULL: it is a table of ours. `size` of it are mapped. */
+static const char *judge(const struct inside *inside, size_t size)
+{
+    const struct extents *extents = &inside->extents;
+    struct extents expected;
+    pthread_mutex_t fresh;
+    char boot[36];
+
+    if (memcmp(inside->magic, magic, sizeof magic) != 0)
+        return "it is no fragment table";
+    if (inside->format != TABLE_FORMAT)
+        return "it is of another version";
+    read_boot(boot);
+    if (memcmp(inside->boot, boot, sizeof boot) != 0)
+        return "it is from before the system was started";
+    if (mutex_create(&fresh) != 0 || inside->mutex.__data.__kind != fresh.__data.__kind ||
+        !inside->is_file ||
+        lay_out(&expected, (size_t)extents->pages_max * PAGE, FILE_SLACK) != 0 ||
+        memcmp(extents, &expected, sizeof expected) != 0 || extents->size != size ||
+        inside->top > extents->page_count || inside->populated > extents->page_count)
+        return "it is damaged";
+    return NULL;
+}
+
+/* The same for the messages, with the mutex held. */
+static const char *judge_messages_locked(const struct inside *inside)
+{
+    for (uint32_t at = 1; at < inside->top; at++) {
+        const struct slot *slot = slot_of(inside, at);
+        size_t offset = (uint32_t)atomic_load(&slot->state);
+
+        if (slot->held.kind == HELD_NOT)
+            continue;
+        if (slot->held.kind > HELD_STREAM || slot->pages == 0 || slot->pages > inside->top - at ||
+            slot->next >= inside->top || slot->chain >= inside->top ||
+            slot->held.length > UINT32_MAX || slot->stored > offset ||
+            offset > slot->held.length || slot->held.peer_length > sizeof slot->held.peer ||
+            (slot->held.kind != HELD_KERNEL &&
+             slot->held.length - slot->stored > (size_t)slot->pages * PAGE))
+            return "it is damaged";
+    }
+    for (uint32_t i = 0; i < TABLE_HASHES; i++)
+        if (inside->bucket[i] >= inside->top)
+            return "it is damaged";
+    return NULL;
+}
+
+static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside)
+{
+    struct extents extents;
+    struct inside *inside;
+    int error;
+
+    if (lay_out(&extents, hold_max, FILE_SLACK) != 0)
+        return "WSRX_HOLD_MAX is too large";
+    if (ftruncate(fd, (off_t)extents.size) != 0)
+        return strerrordesc_np(errno);
+    inside = mmap(NULL, extents.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (inside == MAP_FAILED)
+        return strerrordesc_np(errno);
+
+    /* The head, the bitmap and the first pages: a full disk shows now, not by SIGBUS. */
+    if (!populate(inside, sizeof *inside) ||
+        !populate((char *)inside + extents.bitmap_at, extents.arena_at - extents.bitmap_at) ||
+        !populate((char *)inside + extents.slots_at, TABLE_AHEAD * sizeof(struct slot)) ||
+        !populate((char *)inside + extents.arena_at, (size_t)TABLE_AHEAD * PAGE)) {
+        error = errno;
+        munmap(inside, extents.size);
+        (void)!ftruncate(fd, 0);
+        return error == EINVAL ? "it needs Linux 5.14" : "its disk is full";
+    }
+    inside->is_file = true;
+    inside->populated = TABLE_AHEAD;
+    atomic_store(&inside->table.shared, true);
+    read_boot(inside->boot);
+    error = make(inside, &extents);
+    if (error)
+        return strerrordesc_np(-error);
+    *ret_inside = inside;
+    return NULL;
+}
+
+static const char *use_file(int fd, size_t size, struct inside **ret_inside)
+{
+    struct inside *inside;
+    const char *why;
+
+    if (size < sizeof *inside)
+        return "it is no fragment table";
+    inside = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (inside == MAP_FAILED)
+        return strerrordesc_np(errno);
+    why = judge(inside, size);
+    if (!why) {
+        table_lock(inside);
+        why = judge_messages_locked(inside);
+        table_unlock(inside);
+    }
+    if (why) {
+        munmap(inside, size);
+        return why;
+    }
+    *ret_inside = inside;
+    return NULL;
+}
+
+const char *table_open(const char *path, size_t hold_max, struct table **ret_table)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    struct inside *inside = NULL;
+    const char *why = NULL;
+    struct stat status;
+
+    if (fd < 0)
+        return errno == ELOOP ? "it is a symbolic link" : strerrordesc_np(errno);
+    /* One process at a time makes or checks it. The mapping keeps the open file, and so the lock,
+     * beyond the descriptor. */
+    if (flock(fd, LOCK_EX) != 0 || fstat(fd, &status) != 0)
+        why = strerrordesc_np(errno);
+    else if (!S_ISREG(status.st_mode))
+        why = "it is no regular file";
+    else if (status.st_uid != geteuid())
+        why = "it belongs to another user";
+    else if ((status.st_mode & 077) != 0)
+        why = "others may use it (its mode must be 0600)";
+    else if (status.st_size == 0)
+        why = make_file(fd, hold_max, &inside);
+    else
+        why = use_file(fd, (size_t)status.st_size, &inside);
+    flock(fd, LOCK_UN);
+    close(fd);
+    if (!why)
+        *ret_table = &inside->table;
+    return why;
+}
