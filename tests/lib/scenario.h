@@ -35,6 +35,7 @@ enum {
     MODE_BLOCK = 1 << 0,
     MODE_NONBLOCK = 1 << 1,
     MODE_TIMEOUT = 1 << 2, /* SO_RCVTIMEO */
+    MODE_NOWAIT = 1 << 3,  /* non-blocking, and nothing is appended */
     MODE_ALL = MODE_BLOCK | MODE_NONBLOCK | MODE_TIMEOUT,
 };
 
@@ -72,5 +73,6 @@ void scenario_check_call(const struct scenario *scenario, const char *call);
  * same. Text after " -> " in the transcript, if any, is asserted too.
  */
 void scenario_compare(const struct scenario *scenario);
+void scenario_compare_call(const struct scenario *scenario, const char *call);
 
 #endif

@@ -19,7 +19,7 @@ static const char help[] =
     "             eventfd NAME [at=PLACE] · netns · icmp · ping N · connect R S · shutdown S\n"
     "ground       nonblock R · block R · timeout MS · rcvbuf · nofile N · fds\n"
     "             set timestamp|passcred|pktinfo|recverr|recvttl [on=R]\n"
-    "send         send N [from=S] [fds=N] [oob]\n"
+    "send         send N [from=S] [fds=N] [oob] [taken]\n"
     "receive      recv recvfrom read readv preadv2 preadv64v2 recvmsg recvmmsg __read __read_chk\n"
     "             __recv_chk __recvfrom_chk sys_* (libc's syscall) raw_* (no libc)\n"
     "  options    LENGTH|huge on=R peek trunc dontwait waitall oob errqueue cmsg_cloexec\n"

@@ -90,7 +90,7 @@ void messages_describe(struct line *line, const unsigned char *bytes, size_t len
     while (length > 0) {
         struct place place = find_place(bytes, length);
 
-        if (place.matched < 4 && place.matched < length) {
+        if (place.matched < 4 && (place.matched < length || garbage)) {
             garbage++;
             bytes++;
             length--;

@@ -410,7 +410,7 @@ static void describe_short_name(const struct receive *r, struct line *line,
 
     (void)r;
     line_add(line, " namelen %u of %u", (unsigned)filled, (unsigned)length);
-    for (int i = 0; (variable = variable_at(i)); i++)
+    for (int i = 0; room > 0 && (variable = variable_at(i)); i++)
         if (variable->address_length == length && memcmp(&variable->address, name, room) == 0) {
             line_add(line, " from %s", variable->name);
             return;

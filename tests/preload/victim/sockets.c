@@ -459,7 +459,7 @@ static void make_room(int fd, size_t length)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-/* send N [from=SENDER] [fds=N] [oob] */
+/* send N [from=SENDER] [fds=N] [oob] [taken]; taken: somebody waits for it, nothing to watch */
 static void do_send(const struct op *op, struct line *line)
 {
     struct variable *sender = variable_find(op_option(op, "from") ? op_option(op, "from") : "s");
@@ -477,7 +477,7 @@ static void do_send(const struct op *op, struct line *line)
     if (sent != (ssize_t)length) {
         line_add(line, " -> ");
         line_result(line, sent, errno);
-    } else if (!(socket_type(sender->fd) == SOCK_STREAM && length == 0)) {
+    } else if (!op_flag(op, "taken") && !(socket_type(sender->fd) == SOCK_STREAM && length == 0)) {
         await_arrival(sender, before);
     }
     free(data);
@@ -560,6 +560,7 @@ static void connect_receiver(const struct op *op)
     struct variable *to = variable_find(op_name(op, 1, "s"));
 
     check(connect(from->fd, (struct sockaddr *)&to->address, to->address_length), "connect");
+    snprintf(from->peer, sizeof(from->peer), "%s", to->name);
 }
 
 static void set_timeout(const struct op *op)
