@@ -22,4 +22,11 @@ bool step_supported(void);
 bool step_interrupt(unsigned long count, void (*body)(void *context), void (*then)(void *context),
                     void *context);
 
+/* How many instructions body(context) takes. */
+unsigned long step_count(void (*body)(void *context), void *context);
+
+/* For a loop over the moments of a body of `length` instructions: the one to try after `count`.
+ * Each one where they are few; of many some, and more of them towards the end. */
+unsigned long step_next(unsigned long count, unsigned long length);
+
 #endif

@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static struct held record(enum held_kind kind, unsigned message, size_t length, size_t offset)
+struct held tails_record(enum held_kind kind, unsigned message, size_t length, size_t offset)
 {
     struct held held = {.kind = kind,
                         .length = length,
@@ -46,7 +46,7 @@ struct table *tails_create(size_t hold_max)
 int tails_hold(struct table *table, uint64_t cookie, unsigned message, size_t length, size_t offset)
 {
     static unsigned char content[TAILS_LONGEST];
-    struct held held = record(HELD_HERE, message, length, offset);
+    struct held held = tails_record(HELD_HERE, message, length, offset);
     size_t first = length / 3;
     struct iovec iov[] = {{content, first}, {NULL, 0}, {content + first, length - first}};
 
@@ -57,7 +57,7 @@ int tails_hold(struct table *table, uint64_t cookie, unsigned message, size_t le
 int tails_hold_in_kernel(struct table *table, uint64_t cookie, unsigned message, size_t length,
                          size_t offset)
 {
-    struct held held = record(HELD_KERNEL, message, length, offset);
+    struct held held = tails_record(HELD_KERNEL, message, length, offset);
 
     return table_hold(table, cookie, &held, NULL, 0);
 }
@@ -79,22 +79,36 @@ static int copy_bytes(void *context, const void *from, size_t size)
     return 0;
 }
 
+void tails_take_bytes(struct table *table, uint64_t cookie, size_t room, unsigned how,
+                      unsigned char *bytes, struct tail_take *ret_take)
+{
+    struct copy copy = {.to = bytes};
+
+    ret_take->bytes = bytes;
+    ret_take->result =
+        table_take(table, cookie, room, how, copy_bytes, &copy, &ret_take->held, &ret_take->part);
+    ret_take->copies = copy.copies;
+}
+
+void tails_judge(struct tail_take *take)
+{
+    if (take->result != 1)
+        return;
+    take->message = (unsigned)take->held.msg_flags;
+    take->right = pattern_match(take->bytes, take->part.given, take->message, take->held.offset,
+                                take->held.length);
+    if (!peer_is(&take->held, take->message))
+        take->right = 0;
+}
+
 struct tail_take tails_take(struct table *table, uint64_t cookie, size_t room, unsigned how)
 {
     static unsigned char large[TAILS_LONGEST];
     unsigned char small[TAILS_SMALL];
-    struct copy copy = {.to = room > sizeof small ? large : small};
     struct tail_take take = {.result = 0};
 
-    take.result = table_take(table, cookie, room, how, copy_bytes, &copy, &take.held, &take.part);
-    take.copies = copy.copies;
-    if (take.result == 1) {
-        take.message = (unsigned)take.held.msg_flags;
-        take.right = pattern_match(copy.to, take.part.given, take.message, take.held.offset,
-                                   take.held.length);
-        if (!peer_is(&take.held, take.message))
-            take.right = 0;
-    }
+    tails_take_bytes(table, cookie, room, how, room > sizeof small ? large : small, &take);
+    tails_judge(&take);
     return take;
 }
 
@@ -109,15 +123,12 @@ int tails_take_failing(struct table *table, uint64_t cookie, size_t room, unsign
 
 uint64_t tails_collide(uint64_t cookie, unsigned which)
 {
-    /* As table.c spreads them: by the upper 14 bits of a product. If that changes, the tests lose
-     * their collisions, not their truth. */
-    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t bucket = cookie * factor >> 50, found = cookie;
+    uint64_t found = cookie;
 
     for (; which > 0; which--)
         do
             found++;
-        while (found * factor >> 50 != bucket);
+        while (table_hash(found) != table_hash(cookie));
     return found;
 }
 

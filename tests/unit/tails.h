@@ -15,11 +15,13 @@ enum { TAILS_LONGEST = 8 << 20 };
 /* What a take gave. */
 struct tail_take {
     int result;
-    unsigned message;
     struct held held;
     struct part part;
-    unsigned copies; /* calls of the copy callback that succeeded */
-    size_t right;    /* how many of the given bytes are the message's own, at their offset */
+    unsigned copies;      /* calls of the copy callback that succeeded */
+    unsigned char *bytes; /* what it copied */
+    /* From tails_judge(): */
+    unsigned message;
+    size_t right; /* how many of the given bytes are the message's own, at their offset */
 };
 
 /* A new table. Ends the test where there is none. */
@@ -34,16 +36,24 @@ int tails_hold(struct table *table, uint64_t cookie, unsigned message, size_t le
 int tails_hold_in_kernel(struct table *table, uint64_t cookie, unsigned message, size_t length,
                          size_t offset);
 
-/* Takes with a buffer of `room` bytes, at most TAILS_LONGEST of them used, and compares what comes.
+/* The record of such a message, for a test that holds it by itself. */
+struct held tails_record(enum held_kind kind, unsigned message, size_t length, size_t offset);
+
+/* Takes with a buffer of `room` bytes, at most TAILS_LONGEST of them used, and judges what comes.
  * Async-signal-safe, but one at a time: parts up to TAILS_SMALL may be taken on top of a take. */
 enum { TAILS_SMALL = 16 << 10 };
 struct tail_take tails_take(struct table *table, uint64_t cookie, size_t room, unsigned how);
 
+/* The take alone, into `bytes`, and the judgement alone. */
+void tails_take_bytes(struct table *table, uint64_t cookie, size_t room, unsigned how,
+                      unsigned char *bytes, struct tail_take *ret_take);
+void tails_judge(struct tail_take *take);
+
 /* A take whose copy fails with `error`. Result: table_take()'s. */
 int tails_take_failing(struct table *table, uint64_t cookie, size_t room, unsigned how, int error);
 
-/* Cookies that lead to the same chain of the table's hash, other than by chance: for the links that
- * only collisions have. `which` from 0; the first is `cookie` itself. */
+/* Cookies that lead to the same chain of the table's hash. `which` from 0; the first is `cookie`
+ * itself. */
 uint64_t tails_collide(uint64_t cookie, unsigned which);
 
 /* One held message as it is found by taking it. */
