@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The spill areas: one a thread, another one for a receive on top of a receive, and none that
+ * stays behind. Mappings are counted in /proc/self/maps; an area's size is one that nothing else
+ * has, or its address is looked for.
+ */
+#define _GNU_SOURCE
+#include "spill.h"
+
+#include "step.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* --- fixture ----------------------------------------------------------------------------- */
+
+/* What UDP and AF_UNIX ask for. */
+enum { SMALL = 65535, LARGE = 8 << 20, PAGE = 4096 };
+
+static void set_up(void)
+{
+    cr_assert_eq(spill_start(), 0);
+}
+
+TestSuite(spill, .init = set_up, .timeout = 100);
+
+/* --- helpers ----------------------------------------------------------------------------- */
+
+/* Whether the address lies in a mapping. mincore(2) tells by ENOMEM. */
+static bool mapped(const void *at)
+{
+    unsigned char resident;
+
+    return mincore((void *)((uintptr_t)at & ~(uintptr_t)(PAGE - 1)), 1, &resident) == 0;
+}
+
+static bool all_mapped(const struct spill *spill)
+{
+    return mapped(spill) && mapped(spill->data) && mapped(spill->data + spill->size - 1);
+}
+
+/* Bytes of address space in use (proc(5)). Neighbours may be one line there, so bytes, not lines. */
+static size_t mapped_bytes(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long from, to;
+    size_t sum = 0;
+    char line[512];
+
+    cr_assert_not_null(maps);
+    while (fgets(line, sizeof line, maps))
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2)
+            sum += to - from;
+    fclose(maps);
+    return sum;
+}
+
+static size_t resident_pages(const void *from, size_t size)
+{
+    static unsigned char resident[LARGE / PAGE + 2];
+    uintptr_t first = ((uintptr_t)from + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+    size_t pages = ((uintptr_t)from + size - first) / PAGE, count = 0;
+
+    cr_assert_eq(mincore((void *)first, pages * PAGE, resident), 0);
+    for (size_t i = 0; i < pages; i++)
+        count += resident[i] & 1;
+    return count;
+}
+
+/* Uses all that was promised. */
+static void use(struct spill *spill, char with, size_t size)
+{
+    memset(spill->data, with, size);
+    for (size_t i = 0; i < SPILL_IOVECS; i++)
+        spill->iov[i] = (struct iovec){spill, (size_t)with};
+}
+
+static bool used(const struct spill *spill, char with, size_t size)
+{
+    return spill->data[0] == with && spill->data[size / 2] == with &&
+           spill->data[size - 1] == with && spill->iov[0].iov_len == (size_t)with &&
+           spill->iov[SPILL_IOVECS - 1].iov_len == (size_t)with;
+}
+
+/* --- acquire and release ----------------------------------------------------------------- */
+
+Test(spill, gives_what_was_asked_for_and_gives_it_again)
+{
+    struct spill *first = spill_acquire(SMALL), *again;
+    size_t before;
+
+    cr_assert_not_null(first);
+    cr_assert_geq(first->size, SMALL);
+    cr_assert(all_mapped(first));
+    use(first, 1, SMALL);
+    spill_release(first, SMALL);
+
+    before = mapped_bytes();
+    for (int i = 0; i < 100; i++) {
+        again = spill_acquire(i % 2 ? SMALL : 100);
+        cr_assert_eq(again, first, "the thread's own area");
+        spill_release(again, 100);
+    }
+    cr_assert_eq(mapped_bytes(), before);
+}
+
+Test(spill, grows_and_leaves_nothing_behind)
+{
+    struct spill *small = spill_acquire(SMALL), *large;
+    size_t before = mapped_bytes(), mapped_size = small->mapped;
+
+    spill_release(small, 0);
+    large = spill_acquire(LARGE);
+    cr_assert_not_null(large);
+    cr_assert_geq(large->size, LARGE);
+    cr_assert(all_mapped(large));
+    cr_assert_leq(mapped_bytes(), before - mapped_size / PAGE * PAGE + LARGE + (64 << 10));
+    use(large, 2, LARGE);
+    spill_release(large, LARGE);
+
+    /* The larger one does for the smaller need. */
+    before = mapped_bytes();
+    small = spill_acquire(SMALL);
+    cr_assert_eq(small, large);
+    spill_release(small, 0);
+    cr_assert_eq(mapped_bytes(), before);
+}
+
+/* A receive in a handler on top of a receive on top of a receive. */
+Test(spill, a_nested_acquire_gets_another_area)
+{
+    struct spill *outer = spill_acquire(SMALL), *middle, *inner;
+    size_t before = mapped_bytes();
+
+    use(outer, 1, SMALL);
+    middle = spill_acquire(SMALL);
+    cr_assert_not_null(middle);
+    cr_assert_neq(middle, outer);
+    use(middle, 2, SMALL);
+    inner = spill_acquire(LARGE);
+    cr_assert_not_null(inner);
+    cr_assert(inner != outer && inner != middle);
+    use(inner, 3, LARGE);
+
+    cr_assert(used(outer, 1, SMALL));
+    cr_assert(used(middle, 2, SMALL));
+    cr_assert(used(inner, 3, LARGE));
+    spill_release(inner, LARGE);
+    spill_release(middle, SMALL);
+    cr_assert_not(mapped(middle));
+    cr_assert_eq(mapped_bytes(), before);
+    cr_assert(used(outer, 1, SMALL));
+    spill_release(outer, SMALL);
+
+    inner = spill_acquire(SMALL);
+    cr_assert_eq(inner, outer, "the thread's own is free again");
+    spill_release(inner, 0);
+}
+
+/* A burst's memory goes back to the system; what an ordinary receive touches stays. */
+Test(spill, what_was_touched_goes_back)
+{
+    struct spill *spill = spill_acquire(LARGE);
+
+    use(spill, 1, LARGE);
+    cr_assert_geq(resident_pages(spill->data, LARGE), LARGE / PAGE - 1);
+    spill_release(spill, LARGE);
+    cr_assert(all_mapped(spill));
+    cr_assert_leq(resident_pages(spill->data, LARGE), SPILL_KEPT / PAGE + 1);
+    cr_assert_eq(spill_acquire(LARGE), spill);
+    use(spill, 2, LARGE);
+    cr_assert(used(spill, 2, LARGE));
+    spill_release(spill, LARGE);
+
+    cr_assert_eq(spill_acquire(SMALL), spill);
+    use(spill, 3, SMALL);
+    spill_release(spill, SMALL);
+    cr_assert_geq(resident_pages(spill->data, SMALL), SMALL / PAGE - 1);
+}
+
+/* --- no memory --------------------------------------------------------------------------- */
+
+Test(spill, without_memory_there_is_none_and_later_there_is)
+{
+    struct rlimit before, none = {.rlim_cur = 1 << 20};
+    struct spill *small = spill_acquire(SMALL), *again;
+
+    cr_assert_not_null(small);
+    spill_release(small, 0);
+    getrlimit(RLIMIT_AS, &before);
+    none.rlim_max = before.rlim_max;
+    cr_assert_eq(setrlimit(RLIMIT_AS, &none), 0);
+    cr_expect_null(spill_acquire(LARGE));
+    again = spill_acquire(SMALL);
+    cr_expect_eq(again, small, "the old one is still there");
+    cr_expect_null(spill_acquire(SMALL), "a nested one");
+    cr_assert_eq(setrlimit(RLIMIT_AS, &before), 0);
+    cr_assert(all_mapped(small));
+    spill_release(again, 0);
+
+    again = spill_acquire(LARGE);
+    cr_assert_not_null(again);
+    spill_release(again, 0);
+}
+
+/* --- the end of a thread ----------------------------------------------------------------- */
+
+struct thread {
+    struct spill *small, *large, *nested;
+    void (*then)(void);
+};
+
+static void *live(void *context)
+{
+    struct thread *thread = context;
+
+    thread->small = spill_acquire(SMALL);
+    use(thread->small, 1, SMALL);
+    spill_release(thread->small, SMALL);
+    thread->large = spill_acquire(LARGE);
+    use(thread->large, 1, SMALL);
+    thread->nested = spill_acquire(SMALL);
+    spill_release(thread->nested, 0);
+    if (thread->then)
+        thread->then();
+    spill_release(thread->large, SMALL);
+    return context;
+}
+
+static void be_cancelled(void)
+{
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+}
+
+static void run_thread(struct thread *thread)
+{
+    pthread_t id;
+
+    cr_assert_eq(pthread_create(&id, NULL, live, thread), 0);
+    cr_assert_eq(pthread_join(id, NULL), 0);
+}
+
+Test(spill, ends_with_its_thread)
+{
+    struct thread thread = {NULL, NULL, NULL, NULL}, first = thread;
+    size_t before;
+
+    run_thread(&first); /* glibc keeps its stack */
+    before = mapped_bytes();
+    for (int i = 0; i < 20; i++) {
+        run_thread(&thread);
+        cr_assert_neq(thread.large, thread.small);
+        cr_assert_not(mapped(thread.large));
+    }
+    cr_assert_eq(mapped_bytes(), before);
+}
+
+/* recv(2) is a cancellation point, so a thread may end with its area in use. */
+Test(spill, ends_with_a_cancelled_thread)
+{
+    struct thread thread = {NULL, NULL, NULL, be_cancelled};
+    size_t before;
+
+    run_thread(&thread);
+    before = mapped_bytes();
+    for (int i = 0; i < 20; i++)
+        run_thread(&thread);
+    cr_assert_not(mapped(thread.large));
+    cr_assert_eq(mapped_bytes(), before);
+}
+
+Test(spill, each_thread_has_its_own)
+{
+    struct spill *own = spill_acquire(SMALL);
+    struct thread thread = {NULL, NULL, NULL, NULL};
+
+    use(own, 7, SMALL);
+    run_thread(&thread);
+    cr_assert_neq(thread.small, own);
+    cr_assert(used(own, 7, SMALL));
+    spill_release(own, SMALL);
+}
+
+/* Another key's destructor may receive, after the area is gone. */
+static pthread_key_t late;
+static struct spill *late_area;
+
+static void receive_late(void *unused)
+{
+    (void)unused;
+    late_area = spill_acquire(SMALL);
+    if (late_area) {
+        use(late_area, 1, SMALL);
+        spill_release(late_area, SMALL);
+    }
+}
+
+static void set_late(void)
+{
+    pthread_setspecific(late, &late);
+}
+
+Test(spill, a_receive_in_a_threads_last_moments)
+{
+    struct thread thread = {NULL, NULL, NULL, set_late};
+
+    cr_assert_eq(pthread_key_create(&late, receive_late), 0);
+    run_thread(&thread);
+    cr_assert_not_null(late_area);
+    cr_assert_not(mapped(late_area));
+    cr_assert_not(mapped(thread.large));
+}
+
+/* --- a signal between any two instructions ----------------------------------------------- */
+
+static volatile sig_atomic_t handled;
+static size_t handler_needs;
+static const char *wrong;
+
+static void receive_in_handler(int signal)
+{
+    struct spill *spill = spill_acquire(handler_needs);
+    volatile char *data;
+
+    (void)signal;
+    handled++;
+    if (!spill) {
+        wrong = "no area for the handler";
+        return;
+    }
+    data = spill->data;
+    data[0] = data[handler_needs - 1] = 9;
+    spill->iov[0].iov_len = 9;
+    spill_release(spill, 0);
+}
+
+static void receive(void *context)
+{
+    const size_t *size = context;
+    struct spill *spill = spill_acquire(*size);
+    volatile char *data;
+
+    if (!spill) {
+        wrong = "no area";
+        return;
+    }
+    /* The handler comes before this, or after, or within; what is ours stays ours. */
+    data = spill->data;
+    data[0] = data[*size - 1] = 1;
+    if (data[0] != 1 || data[*size - 1] != 1)
+        wrong = "the handler had the same area";
+    spill_release(spill, 0);
+}
+
+static void raise_signal(void *context)
+{
+    (void)context;
+    raise(SIGUSR1);
+}
+
+static void receive_under_signals(unsigned long count)
+{
+    static const size_t sizes[][3] = {/* the area before, the receive's need, the handler's */
+                                      {0, SMALL, SMALL},     {0, SMALL, LARGE},
+                                      {SMALL, SMALL, SMALL}, {SMALL, SMALL, LARGE},
+                                      {SMALL, LARGE, SMALL}, {SMALL, LARGE, LARGE}};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !wrong; i++) {
+        size_t need = sizes[i][1];
+
+        if (spill_own.area) {
+            munmap(spill_own.area, spill_own.area->mapped);
+            spill_own.area = NULL;
+        }
+        if (sizes[i][0] > 0)
+            spill_release(spill_acquire(sizes[i][0]), 0);
+        handler_needs = sizes[i][2];
+        step_interrupt(count, receive, raise_signal, &need);
+        if (spill_own.busy)
+            wrong = "the area stays busy";
+    }
+}
+
+Test(spill, a_signal_at_any_instruction)
+{
+    int before = -1;
+
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    signal(SIGUSR1, receive_in_handler);
+    for (unsigned long count = 1; handled != before; count++) {
+        before = handled;
+        receive_under_signals(count);
+        cr_assert_null(wrong, "%s, after %lu instructions", wrong, count);
+    }
+    cr_assert_gt(handled, 100);
+}
