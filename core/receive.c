@@ -100,8 +100,10 @@ static ssize_t result_of(struct receive *receive, const struct part *part, size_
     receive->report.offset = held->offset;
     receive->report.left = remaining - part->given;
     if (receive->msg) {
-        receive->msg->msg_flags = receive->flags & MSG_CMSG_CLOEXEC;
-        receive->msg->msg_flags |= cut ? MSG_TRUNC : held->msg_flags & ~MSG_TRUNC;
+        int kept = (cut ? 0 : MSG_EOR) | (held->offset == 0 ? MSG_CTRUNC : 0);
+
+        receive->msg->msg_flags = (receive->flags & MSG_CMSG_CLOEXEC) | (held->msg_flags & kept) |
+                                  (cut ? MSG_TRUNC : 0);
     }
     if (cut && policy.emsgsize && !(receive->flags & (MSG_PEEK | MSG_TRUNC)) && receive->room > 0)
         return -EMSGSIZE;
@@ -420,10 +422,7 @@ static ssize_t kernel_part_locked(struct receive *receive, uint64_t cookie)
     error = copy_out(receive, receive->spill->data + held.offset, part.given);
     if (error)
         return error;
-    if (known || held.offset > 0)
-        receive->held_before = true;
-    else if (receive->msg == NULL || receive->msg->msg_control == NULL)
-        held.msg_flags = taken.msg_flags & ~MSG_CTRUNC;
+    receive->held_before = known;
     if (!known)
         held.msg_flags = taken.msg_flags;
     result = result_of(receive, &part, taken.length - held.offset, &held);
@@ -539,9 +538,15 @@ static ssize_t run(struct receive *receive)
         return RECEIVE_PASS;
     }
     if (message_policy(settings->mode, receive->kind, settings->calls_all).hold &&
-        (atomic_load_explicit(&engine.hold, memory_order_relaxed) == HOLD_KERNEL || receive->iovlen == SPILL_IOVECS ||
-         atomic_load_explicit(&engine.table->full, memory_order_relaxed)))
-        return receive_by_kernel(receive, socket_cookie(belief));
+        (atomic_load_explicit(&engine.hold, memory_order_relaxed) == HOLD_KERNEL ||
+         receive->iovlen == SPILL_IOVECS ||
+         atomic_load_explicit(&engine.table->full, memory_order_relaxed))) {
+        /* No peek into what may be something else by now. */
+        if (socket_ask_cookie(receive->fd) != socket_cookie(belief))
+            belief = socket_ask(receive->fd);
+        return socket_is_message(belief) ? receive_by_kernel(receive, socket_cookie(belief))
+                                         : RECEIVE_PASS;
+    }
     return receive_whole(receive);
 }
 

@@ -269,19 +269,20 @@ unsigned settings_read(struct settings *settings, char *const *environment)
 
 void settings_help(void)
 {
-    char text[4096];
+    char text[8192], value[256];
     size_t length = 0;
 
     for (size_t i = 0; i < SETTINGS && length < sizeof text; i++) {
-        const char *value = getenv(table[i].name);
+        const struct setting *setting = &table[i];
+        const char *now = getenv(setting->name);
         struct settings scratch;
 
-        if (value && !table[i].parse(&scratch, value))
-            value = NULL;
+        if (!now || !setting->parse(&scratch, now))
+            now = setting->fallback;
         length += (size_t)snprintf(text + length, sizeof text - length,
-                                   "%s=%s\n    %s\n    values: %s; default: %s\n", table[i].name,
-                                   value ? value : table[i].fallback, table[i].help,
-                                   table[i].expected, table[i].fallback);
+                                   "%s=%s\n    %s\n    values: %s; default: %s\n", setting->name,
+                                   shown(now, strlen(now), value, sizeof value), setting->help,
+                                   setting->expected, setting->fallback);
     }
-    (void)!write(STDERR_FILENO, text, length < sizeof text ? length : sizeof text);
+    (void)!write(STDERR_FILENO, text, length < sizeof text ? length : sizeof text - 1);
 }

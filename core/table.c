@@ -155,8 +155,7 @@ static void lose_locked(struct inside *inside, uint32_t *link)
 {
     struct slot *slot = slot_of(inside, *link);
 
-    if (slot->held.kind != HELD_KERNEL)
-        table_count_lost(&inside->table, slot->held.length - (uint32_t)atomic_load(&slot->state));
+    table_count_lost(&inside->table, slot->held.length - (uint32_t)atomic_load(&slot->state));
     remove_locked(inside, link);
 }
 
@@ -180,8 +179,8 @@ static bool evict_orphan_locked(struct inside *inside)
     return true;
 }
 
-/* After a death inside the mutex: everything is made anew from the slots that are whole. */
-static void repair(struct inside *inside)
+/* After a death in the midst of a change: all is made anew from the slots that are whole. */
+static void rebuild(struct inside *inside)
 {
     uint32_t bits = inside->extents.page_count / 64 + 1;
     unsigned used = 0, here = 0;
@@ -197,6 +196,9 @@ static void repair(struct inside *inside)
         struct slot *slot = slot_of(inside, at);
         uint32_t *link;
 
+        /* One that was taken to its end is not whole either. */
+        if (slot->held.length > 0 && (uint32_t)atomic_load(&slot->state) == slot->held.length)
+            slot->held.kind = HELD_NOT;
         if (slot->held.kind == HELD_NOT)
             continue;
         pages_mark(inside, at, slot->pages, true);
@@ -223,22 +225,49 @@ static void repair(struct inside *inside)
     update_full(inside);
 }
 
+/* Signals are blocked, so that a handler finds it done or does it whole. */
+static void repair(struct inside *inside)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (atomic_load(&inside->dirty)) {
+        rebuild(inside);
+        atomic_store(&inside->dirty, false);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* --- the mutex --------------------------------------------------------------------------- */
 
-/* EDEADLK: this thread has it already, for we are in a signal handler on top of a take, or a take
- * was left by siglongjmp(). It is ours then, to use and to release: a take that goes on afterwards
- * without it notices whatever has changed. */
-void table_lock(struct inside *inside)
+/* This thread is between the end of pthread_mutex_lock() and the start of pthread_mutex_unlock(). */
+static __thread volatile bool inside_mutex;
+
+/* Returns whether the mutex is to be released by the one who asks. EDEADLK: this thread has it
+ * already, for we are in a signal handler on top of a take, or a take was left by siglongjmp(). It
+ * is ours then, to use and to release (a take that goes on afterwards without it notices whatever
+ * has changed), unless glibc itself was interrupted while it changed the mutex. */
+bool table_lock(struct inside *inside)
 {
-    if (pthread_mutex_lock(&inside->mutex) == EOWNERDEAD) {
+    int error = pthread_mutex_lock(&inside->mutex);
+
+    if (atomic_load_explicit(&inside->dirty, memory_order_relaxed))
         repair(inside);
+    if (error == EOWNERDEAD)
         pthread_mutex_consistent(&inside->mutex);
-    }
+    else if (error == EDEADLK && !inside_mutex)
+        return false;
+    inside_mutex = true;
+    return true;
 }
 
 /* Not ours any more after a signal handler's use of it: EPERM, and nothing to do. */
-void table_unlock(struct inside *inside)
+void table_unlock(struct inside *inside, bool release)
 {
+    if (!release)
+        return;
+    inside_mutex = false;
     pthread_mutex_unlock(&inside->mutex);
 }
 
@@ -248,12 +277,14 @@ void table_enter(struct table *table, struct table_guard *guard)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
-    table_lock(inside_of(table));
+    guard->release = table_lock(inside_of(table));
+    atomic_store_explicit(&inside_of(table)->dirty, true, memory_order_release);
 }
 
 void table_leave(struct table *table, struct table_guard *guard)
 {
-    table_unlock(inside_of(table));
+    atomic_store_explicit(&inside_of(table)->dirty, false, memory_order_release);
+    table_unlock(inside_of(table), guard->release);
     pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
 }
 
@@ -345,6 +376,9 @@ static int take_locked(struct inside *inside, uint64_t cookie, size_t room, unsi
     offset = (uint32_t)state;
     *ret_held = slot->held;
     ret_held->offset = offset;
+    /* Found, and still there with this state: from now on the state tells of its end. */
+    if (atomic_load(&inside->version) != version)
+        return -EAGAIN;
     if (ret_held->kind == HELD_KERNEL)
         return -EREMOTE;
     if (ret_held->kind == HELD_STREAM)
@@ -386,9 +420,10 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
     int result;
 
     do {
-        table_lock(inside);
+        bool release = table_lock(inside);
+
         result = take_locked(inside, cookie, room, how, copy, context, false, ret_held, ret_part);
-        table_unlock(inside);
+        table_unlock(inside, release);
         if (result == -EINTR) {
             table_enter(table, &guard);
             result =
@@ -404,10 +439,10 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left)
 {
     struct inside *inside = inside_of(table);
+    bool release = table_lock(inside);
     enum held_kind kind;
     uint64_t version;
 
-    table_lock(inside);
     do {
         uint32_t at;
 
@@ -418,7 +453,7 @@ enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left
             *ret_left = slot_of(inside, at)->held.length -
                         (uint32_t)atomic_load(&slot_of(inside, at)->state);
     } while (atomic_load(&inside->version) != version);
-    table_unlock(inside);
+    table_unlock(inside, release);
     return kind;
 }
 

@@ -125,6 +125,7 @@ void table_abandon(struct table *table, uint64_t cookie, bool last);
  * Between the two calls signals are blocked and the functions named _locked may be used. */
 struct table_guard {
     sigset_t signals;
+    bool release;
 };
 void table_enter(struct table *table, struct table_guard *guard);
 void table_leave(struct table *table, struct table_guard *guard);

@@ -48,6 +48,7 @@ struct inside {
     uint32_t format;
     char boot[36]; /* cookies are unique for as long as the system is up */
     pthread_mutex_t mutex;
+    atomic_bool dirty; /* somebody is in the midst of a change, or died there */
     uint64_t sequence;
     _Atomic uint64_t version; /* changes with every link: what an interrupted walk goes by */
     uint32_t orphans;
@@ -89,8 +90,9 @@ static inline size_t round_up(size_t size)
  * a full disk they cannot. Async-signal-safe. */
 bool table_populate(struct inside *inside, uint32_t page);
 
-/* The mutex, with repair after a death inside it. */
-void table_lock(struct inside *inside);
-void table_unlock(struct inside *inside);
+/* The mutex, with repair after a death inside it. table_lock() tells table_unlock() whether it is
+ * to be released. */
+bool table_lock(struct inside *inside);
+void table_unlock(struct inside *inside, bool release);
 
 #endif

@@ -221,9 +221,10 @@ static const char *use_file(int fd, size_t size, struct inside **ret_inside)
         return strerrordesc_np(errno);
     why = judge(inside, size);
     if (!why) {
-        table_lock(inside);
+        bool release = table_lock(inside);
+
         why = judge_messages_locked(inside);
-        table_unlock(inside);
+        table_unlock(inside, release);
     }
     if (why) {
         munmap(inside, size);

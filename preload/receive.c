@@ -168,6 +168,15 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
     case SYS_dup3:
         *ret_result = dup3((int)a[0], (int)a[1], (int)a[2]);
         return true;
+    case SYS_clone:
+#ifdef SYS_fork
+    case SYS_fork:
+#endif
+#ifdef SYS_clone3
+    case SYS_clone3:
+#endif
+        engine_forks();
+        return false;
     default:
         return false;
     }
