@@ -9,15 +9,15 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
-#define ROWS(suite, name, count)                                                                   \
-    ParameterizedTestParameters(suite, name)                                                       \
-    {                                                                                              \
-        static size_t indices[count];                                                              \
-                                                                                                   \
-        for (size_t i = 0; i < (count); i++)                                                       \
-            indices[i] = i;                                                                        \
-        return cr_make_param_array(size_t, indices, count);                                        \
-    }                                                                                              \
+#define ROWS(suite, name, count)                            \
+    ParameterizedTestParameters(suite, name)                \
+    {                                                       \
+        static size_t indices[count];                       \
+                                                            \
+        for (size_t i = 0; i < (count); i++)                \
+            indices[i] = i;                                 \
+        return cr_make_param_array(size_t, indices, count); \
+    }                                                       \
     ParameterizedTest(size_t *row, suite, name)
 
 #define ROWS_OF(array) (sizeof(array) / sizeof(*(array)))

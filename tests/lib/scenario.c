@@ -117,8 +117,8 @@ static char *how(const struct run *run, bool preload)
         strncat(words, *word, sizeof(words) - strlen(words) - 1);
         strncat(words, " ", sizeof(words) - strlen(words) - 1);
     }
-    if (asprintf(&text, "%s [%.*s%s%s%s%s]", run->scenario->name,
-                 (int)strcspn(run->kind, "\n"), run->kind, *run->mode ? ", " : "", run->mode,
+    if (asprintf(&text, "%s [%.*s%s%s%s%s]", run->scenario->name, (int)strcspn(run->kind, "\n"),
+                 run->kind, *run->mode ? ", " : "", run->mode,
                  preload ? "; preloaded " : "; without the library", words) < 0)
         abort();
     return text;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,8 +55,8 @@ const char *spawn_source_root(void)
  */
 static void make_environment(char **environment, const struct spawn_request *request)
 {
-    static const char *const inherited[] = { "PATH", "HOME", "TMPDIR", "ASAN_OPTIONS",
-                                             "UBSAN_OPTIONS" };
+    static const char *const inherited[] = {"PATH", "HOME", "TMPDIR", "ASAN_OPTIONS",
+                                            "UBSAN_OPTIONS"};
     size_t count = 0;
     char *word;
 
@@ -81,7 +82,7 @@ static void make_environment(char **environment, const struct spawn_request *req
 static void become_program(const struct spawn_request *request, char **environment, int in, int out,
                            int err)
 {
-    static const int reset[] = { SIGPIPE, SIGCHLD, SIGTERM, SIGINT, SIGALRM };
+    static const int reset[] = {SIGPIPE, SIGCHLD, SIGTERM, SIGINT, SIGALRM};
     sigset_t none;
 
     setpgid(0, 0);
@@ -93,6 +94,8 @@ static void become_program(const struct spawn_request *request, char **environme
         _exit(126);
     close_range(3, ~0U, 0);
     if (request->directory && chdir(request->directory) < 0)
+        _exit(126);
+    if (request->traced && ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
         _exit(126);
     execvpe(request->argv[0], (char *const *)request->argv, environment);
     dprintf(2, "%s: %s\n", request->argv[0], strerror(errno));
@@ -106,8 +109,8 @@ static bool make_pipe(int ends[2])
 
 bool spawn_start(struct spawned *child, const struct spawn_request *request)
 {
-    char *environment[ENVIRONMENT_MAX] = { NULL };
-    int in[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
+    char *environment[ENVIRONMENT_MAX] = {NULL};
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
     unsigned deadline_ms = request->deadline_ms ? request->deadline_ms : SPAWN_DEADLINE_MS;
 
     memset(child, 0, sizeof(*child));
@@ -196,8 +199,8 @@ static void reap(struct spawned *child)
 /* Takes what arrives within one wait. False: both ends of output are closed, or out of time. */
 static bool pump(struct spawned *child, long long until)
 {
-    struct pollfd wait[2] = { { .fd = child->out_fd, .events = POLLIN },
-                              { .fd = child->err_fd, .events = POLLIN } };
+    struct pollfd wait[2] = {{.fd = child->out_fd, .events = POLLIN},
+                             {.fd = child->err_fd, .events = POLLIN}};
     long long left = until - spawn_now_ms();
 
     if (child->out_fd < 0 && child->err_fd < 0)

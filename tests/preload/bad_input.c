@@ -7,9 +7,20 @@
 #include "scenario.h"
 
 static const char *const buffer_calls[] = {
-    "recv",       "recvfrom noname", "read",     "readv",       "preadv2",      "recvmsg noname",
-    "__recv_chk", "__read_chk",      "__read",   "sys_read",    "sys_recvfrom noname",
-    "sys_readv",  "__recvfrom_chk noname",       "sys_recvmsg noname",
+    "recv",
+    "recvfrom noname",
+    "read",
+    "readv",
+    "preadv2",
+    "recvmsg noname",
+    "__recv_chk",
+    "__read_chk",
+    "__read",
+    "sys_read",
+    "sys_recvfrom noname",
+    "sys_readv",
+    "__recvfrom_chk noname",
+    "sys_recvmsg noname",
 };
 
 /* With $C as the receive. */
@@ -418,8 +429,8 @@ static const struct scenario tail_rows[] = {
     },
 };
 
-static const char *const tail_calls[] = {"recv", "read", "readv parts=2", "__recv_chk",
-                                         "recvfrom noname", "sys_read"};
+static const char *const tail_calls[] = {
+    "recv", "read", "readv parts=2", "__recv_chk", "recvfrom noname", "sys_read"};
 
 ROWS(bad_input, tails, ROWS_OF(tail_rows) * ROWS_OF(tail_calls))
 {

@@ -7,8 +7,8 @@ static const char *const copies[] = {"dup", "dupfd", "dupfd_cloexec", "__dupfd"}
 static const char *const replacements[] = {"dup2", "__dup2", "dup3", "raw_dup2"};
 static const char *const closes[] = {"close",     "__close", "sys_close", "close_range",
                                      "closefrom", "fclose",  "raw_close"};
-static const char *const seen_closes[] = {"close", "__close", "sys_close", "close_range",
-                                          "closefrom", "fclose"};
+static const char *const seen_closes[] = {"close",       "__close",   "sys_close",
+                                          "close_range", "closefrom", "fclose"};
 
 static const struct scenario copy_rows[] = {
     {
@@ -212,8 +212,8 @@ ROWS(descriptors, copies, ROWS_OF(copy_rows) * ROWS_OF(copies))
 
 ROWS(descriptors, replacements, ROWS_OF(replacement_rows) * ROWS_OF(replacements))
 {
-    check(&replacement_rows[*row / ROWS_OF(replacements)], replacements[*row % ROWS_OF(replacements)],
-          MODE_NOWAIT, WITHOUT_IGNORED);
+    check(&replacement_rows[*row / ROWS_OF(replacements)],
+          replacements[*row % ROWS_OF(replacements)], MODE_NOWAIT, WITHOUT_IGNORED);
 }
 
 ROWS(descriptors, closes, ROWS_OF(close_rows) * ROWS_OF(closes))

@@ -5,8 +5,8 @@
 
 static const char *const flag_calls[] = {"recv", "recvfrom noname", "__recv_chk",
                                          "__recvfrom_chk noname", "sys_recvfrom noname"};
-static const char *const read_calls[] = {"read", "readv", "readv parts=3", "preadv2", "__read",
-                                         "__read_chk", "sys_read", "sys_readv"};
+static const char *const read_calls[] = {"read",   "readv",      "readv parts=3", "preadv2",
+                                         "__read", "__read_chk", "sys_read",      "sys_readv"};
 
 static const struct scenario flag_rows[] = {
     {

@@ -3,8 +3,9 @@
 #include "rows.h"
 #include "scenario.h"
 
-static const char *const calls[] = {"recv", "read", "readv parts=3", "recvfrom noname",
-                                    "preadv2", "__recv_chk", "sys_recvfrom noname"};
+static const char *const calls[] = {
+    "recv",    "read",       "readv parts=3",      "recvfrom noname",
+    "preadv2", "__recv_chk", "sys_recvfrom noname"};
 
 static const struct scenario rows[] = {
     {

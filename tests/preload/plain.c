@@ -4,10 +4,22 @@
 #include "scenario.h"
 
 static const char *const calls[] = {
-    "recv",          "recvfrom noname",     "read",         "readv",
-    "readv parts=3", "preadv2",             "preadv2 parts=2", "preadv64v2",
-    "__read",        "__read_chk",          "__recv_chk",   "__recvfrom_chk noname",
-    "sys_read",      "sys_readv parts=2",   "sys_preadv2",  "sys_recvfrom noname",
+    "recv",
+    "recvfrom noname",
+    "read",
+    "readv",
+    "readv parts=3",
+    "preadv2",
+    "preadv2 parts=2",
+    "preadv64v2",
+    "__read",
+    "__read_chk",
+    "__recv_chk",
+    "__recvfrom_chk noname",
+    "sys_read",
+    "sys_readv parts=2",
+    "sys_preadv2",
+    "sys_recvfrom noname",
 };
 
 static const struct scenario rows[] = {

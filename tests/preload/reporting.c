@@ -172,12 +172,13 @@ static const struct scenario many_rows[] = {
         .name = "all: parts, one message after the other, and the rest is held",
         .environment = {"WSRX_CALLS=all"},
         .without = WITHOUT_DIFFERS,
-        .transcript = "send 1500\n"
-                      "send 5\n"
-                      "send 2500\n"
-                      "$C 1000 n=5 -> 5 [1000 m1[0..999] flags TRUNC] [500 m1[1000..1499]] "
-                      "[5 m2[0..4]] [1000 m3[0..999] flags TRUNC] [1000 m3[1000..1999] flags TRUNC]\n"
-                      "$C 1000 n=5 -> 1 [500 m3[2000..2499]]\n",
+        .transcript =
+            "send 1500\n"
+            "send 5\n"
+            "send 2500\n"
+            "$C 1000 n=5 -> 5 [1000 m1[0..999] flags TRUNC] [500 m1[1000..1499]] "
+            "[5 m2[0..4]] [1000 m3[0..999] flags TRUNC] [1000 m3[1000..1999] flags TRUNC]\n"
+            "$C 1000 n=5 -> 1 [500 m3[2000..2499]]\n",
     },
     {
         .name = "all: after a plain call",
@@ -205,8 +206,8 @@ static void check(const struct scenario *row, const char *call, unsigned kinds, 
 
 ROWS(reporting, recvmsg, ROWS_OF(message_rows) * ROWS_OF(message_calls))
 {
-    check(&message_rows[*row / ROWS_OF(message_calls)], message_calls[*row % ROWS_OF(message_calls)],
-          KIND_ALL, MODE_ONCE);
+    check(&message_rows[*row / ROWS_OF(message_calls)],
+          message_calls[*row % ROWS_OF(message_calls)], KIND_ALL, MODE_ONCE);
 }
 
 ROWS(reporting, recvmsg_every_way_to_wait, ROWS_OF(message_rows))

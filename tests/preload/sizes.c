@@ -24,8 +24,8 @@ static void __attribute__((format(printf, 2, 3))) add(struct text *text, const c
     int length;
 
     va_start(arguments, format);
-    length = vsnprintf(text->data + text->length, sizeof(text->data) - text->length, format,
-                       arguments);
+    length =
+        vsnprintf(text->data + text->length, sizeof(text->data) - text->length, format, arguments);
     va_end(arguments);
     cr_assert(length >= 0 && text->length + (size_t)length < sizeof(text->data));
     text->length += (size_t)length;
@@ -84,8 +84,8 @@ ROWS(sizes, around_the_buffer, ROWS_OF(buffers))
     const size_t messages[] = {0, 1, l - 1, l, l + 1, 2 * l - 1, 2 * l, 2 * l + 1, 3};
 
     for (size_t c = 0; c < ROWS_OF(calls); c++)
-        check("lengths 0, 1, and around one and two buffers", KIND_ALL, messages,
-              ROWS_OF(messages), l, calls[c], c == 0 ? WITHOUT_DIFFERS : WITHOUT_IGNORED);
+        check("lengths 0, 1, and around one and two buffers", KIND_ALL, messages, ROWS_OF(messages),
+              l, calls[c], c == 0 ? WITHOUT_DIFFERS : WITHOUT_IGNORED);
 }
 
 static const size_t large_buffers[] = {1000, 4096, 32753, 32754, 65506, 65507, 65508};

@@ -43,8 +43,8 @@ static void check(const struct pairing *pairing, const char *name, unsigned hold
 {
     char transcript[TEXT], title[256];
     struct scenario scenario = {.name = title, .holds = holds, .transcript = transcript};
-    int length = snprintf(transcript, sizeof(transcript), format, pairing->old, pairing->way,
-                          pairing->new);
+    int length =
+        snprintf(transcript, sizeof(transcript), format, pairing->old, pairing->way, pairing->new);
 
     cr_assert(length > 0 && length < TEXT);
     snprintf(title, sizeof(title), "%s: %s, then %s%s%.*s", name, pairing->old, pairing->new,
@@ -56,8 +56,8 @@ static void check(const struct pairing *pairing, const char *name, unsigned hold
 /* The stream is read so often that whatever is remembered about its number is remembered. */
 ROWS(stale, stream_then_messages, ROWS_OF(streams) * ROWS_OF(messages) * ROWS_OF(ways))
 {
-    struct pairing pairing = pairing_of(*row, streams, ROWS_OF(streams), messages,
-                                        ROWS_OF(messages));
+    struct pairing pairing =
+        pairing_of(*row, streams, ROWS_OF(streams), messages, ROWS_OF(messages));
 
     check(&pairing, "a stream's number", HOLD_BOTH,
           "%s a b\n"
@@ -81,8 +81,8 @@ ROWS(stale, stream_then_messages, ROWS_OF(streams) * ROWS_OF(messages) * ROWS_OF
 /* More than one receive's worth, so that an overflow into a spill area would show. */
 ROWS(stale, messages_then_stream, ROWS_OF(messages) * ROWS_OF(streams) * ROWS_OF(ways))
 {
-    struct pairing pairing = pairing_of(*row, messages, ROWS_OF(messages), streams,
-                                        ROWS_OF(streams));
+    struct pairing pairing =
+        pairing_of(*row, messages, ROWS_OF(messages), streams, ROWS_OF(streams));
 
     check(&pairing, "a message socket's number", HOLD_BOTH,
           "%s a b\n"
@@ -103,8 +103,8 @@ ROWS(stale, messages_then_stream, ROWS_OF(messages) * ROWS_OF(streams) * ROWS_OF
 
 ROWS(stale, tail_then_stream, ROWS_OF(messages) * ROWS_OF(streams) * ROWS_OF(ways))
 {
-    struct pairing pairing = pairing_of(*row, messages, ROWS_OF(messages), streams,
-                                        ROWS_OF(streams));
+    struct pairing pairing =
+        pairing_of(*row, messages, ROWS_OF(messages), streams, ROWS_OF(streams));
 
     check(&pairing, "the number of a socket with a tail", HOLD_BOTH,
           "%s a b\n"
@@ -120,8 +120,8 @@ ROWS(stale, tail_then_stream, ROWS_OF(messages) * ROWS_OF(streams) * ROWS_OF(way
 
 ROWS(stale, tail_then_messages, ROWS_OF(messages) * ROWS_OF(messages) * ROWS_OF(ways))
 {
-    struct pairing pairing = pairing_of(*row, messages, ROWS_OF(messages), messages,
-                                        ROWS_OF(messages));
+    struct pairing pairing =
+        pairing_of(*row, messages, ROWS_OF(messages), messages, ROWS_OF(messages));
 
     check(&pairing, "the number of a socket with a tail", HOLD_BOTH,
           "%s a b\n"
@@ -205,6 +205,82 @@ static const struct scenario others[] = {
                       "recv 5000 on=#30 -> 1500 m1[1500..2999]\n",
     },
 };
+
+/* A socket that comes by SCM_RIGHTS gets the lowest free number, whatever that was before. */
+static const struct scenario passed[] = {
+    {
+        .name = "a socket comes in a pipe's place",
+        .transcript = "pipe a b\n"
+                      "send 30 from=b\n"
+                      "read 10 on=a -> 10 m1[0..9]\n"
+                      "read 10 on=a -> 10 m1[10..19]\n"
+                      "udp4 r s\n"
+                      "unix p q\n"
+                      "send 5 from=q pass=r\n"
+                      "raw_close a\n"
+                      "recvmsg 5 on=p noname control=100 take=x -> 5 m2[0..4] took 1\n"
+                      "raw_close r\n"
+                      "nonblock x\n"
+                      "send 3000\n"
+                      "send 5\n"
+                      "read 1000 on=x -> 1000 m3[0..999]\n"
+                      "read 1000 on=x -> 1000 m3[1000..1999]\n"
+                      "recv 1000 on=x -> 1000 m3[2000..2999]\n"
+                      "recv 1000 on=x -> 5 m4[0..4]\n",
+    },
+    {
+        .name = "a socket comes a second time, and both share the tail",
+        .transcript = "udp4 r s\n"
+                      "unix p q\n"
+                      "send 3000\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "send 5 from=q pass=r\n"
+                      "recvmsg 5 on=p noname control=100 take=x -> 5 m2[0..4] took 1\n"
+                      "nonblock x\n"
+                      "recv 500 on=x -> 500 m1[1000..1499]\n"
+                      "recv 500 -> 500 m1[1500..1999]\n"
+                      "recv 5000 on=x -> 1000 m1[2000..2999]\n"
+                      "recv 10 -> -1 EAGAIN\n",
+    },
+    {
+        .name = "a socket comes in the place of one with a tail",
+        .transcript = "udp4 a b\n"
+                      "send 3000 from=b\n"
+                      "recv 1000 on=a -> 1000 m1[0..999]\n"
+                      "udp6 r s\n"
+                      "unix p q\n"
+                      "send 5 from=q pass=r\n"
+                      "raw_close a\n"
+                      "recvmsg 5 on=p noname control=100 take=x -> 5 m2[0..4] took 1\n"
+                      "nonblock x\n"
+                      "recv 10 on=x -> -1 EAGAIN\n"
+                      "send 1500\n"
+                      "recv 1000 on=x -> 1000 m3[0..999]\n"
+                      "recv 1000 on=x -> 500 m3[1000..1499]\n",
+    },
+    {
+        .name = "a pipe comes in a socket's place",
+        .transcript = "udp4 a b\n"
+                      "send 30 from=b\n"
+                      "recv 30 on=a -> 30 m1[0..29]\n"
+                      "pipe r s\n"
+                      "unix p q\n"
+                      "send 5 from=q pass=r\n"
+                      "raw_close a\n"
+                      "recvmsg 5 on=p noname control=100 take=x -> 5 m2[0..4] took 1\n"
+                      "send 3000\n"
+                      "read 1000 on=x -> 1000 m3[0..999]\n"
+                      "read 5000 on=x -> 2000 m3[1000..2999]\n",
+    },
+};
+
+ROWS(stale, passed, ROWS_OF(passed))
+{
+    struct scenario scenario = passed[*row];
+
+    scenario.holds = HOLD_BOTH;
+    scenario_check(&scenario);
+}
 
 ROWS(stale, others, ROWS_OF(others))
 {

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -19,12 +17,13 @@ static const char help[] =
     "             eventfd NAME [at=PLACE] · netns · icmp · ping N · connect R S · shutdown S\n"
     "ground       nonblock R · block R · timeout MS · rcvbuf · nofile N · fds\n"
     "             set timestamp|passcred|pktinfo|recverr|recvttl [on=R]\n"
-    "send         send N [from=S] [fds=N] [oob] [taken]\n"
+    "send         send N [from=S] [fds=N] [pass=R] [oob] [taken]\n"
     "receive      recv recvfrom read readv preadv2 preadv64v2 recvmsg recvmmsg __read __read_chk\n"
     "             __recv_chk __recvfrom_chk sys_* (libc's syscall) raw_* (no libc)\n"
     "  options    LENGTH|huge on=R peek trunc dontwait waitall oob errqueue cmsg_cloexec\n"
     "             waitforone flags=0x… nowait noname namelen=N control=N parts=N n=SLOTS alarm\n"
-    "             size=N timeout=MS buf= name= lenptr= vec= veclen= msg= controlbuf= offset=N\n"
+    "             size=N timeout=MS buf= name= lenptr= vec= veclen= msg= controlbuf= offset=N "
+    "take=NAME\n"
     "  who        in=thread in=handler in=CHILD\n"
     "end          nothing more is there\n"
     "wait         poll __poll __poll_chk ppoll __ppoll_chk select __select pselect [MS] [on=A,B]\n"
@@ -33,18 +32,18 @@ static const char help[] =
     "             fclose freopen R · dup dupfd dupfd_cloexec __dupfd FROM TO ·\n"
     "             dup2 __dup2 dup3 raw_dup2 FROM TO\n"
     "people       fork C · _Fork C · sysfork C · kill C · start T OPERATION · join T\n"
-    "wsrx.h       wsrx_receive N [nopart] [dontwait] [peek] · wsrx_hold R · wsrx_counters · wsrx_version\n"
-    "memory       map M N · unmap M · protect M none|read; buf=null|one|noncanonical|fresh|edge:N|M\n"
-    "mark         a system call that nobody else makes, for whoever counts\n";
+    "wsrx.h       wsrx_receive N [nopart] [dontwait] [peek] · wsrx_hold R · wsrx_counters · "
+    "wsrx_version\n"
+    "memory       map M N · unmap M · protect M none|read; "
+    "buf=null|one|noncanonical|fresh|edge:N|M\n"
+    "mark         as an option of a receive or a wait: a system call that nobody else makes, "
+    "right\n"
+    "             before and right after the call itself, for whoever counts\n";
 
 void victim_dispatch(const struct op *op, struct line *line)
 {
-    /* PR_GET_NAME into nowhere: harmless, and nobody else does it */
-    if (strcmp(op->word[0], "mark") == 0) {
-        raw_syscall(SYS_prctl, PR_GET_NAME, 0, 0, 0, 0, 0);
-        return;
-    }
-    if (!people_operation(op, line) && !public_operation(op, line) && !receive_operation(op, line) && !wait_operation(op, line) &&
+    if (!people_operation(op, line) && !public_operation(op, line) &&
+        !receive_operation(op, line) && !wait_operation(op, line) &&
         !descriptors_operation(op, line) && !memory_operation(op, line) &&
         !sockets_operation(op, line))
         victim_fail("unknown operation: %s", op->text);

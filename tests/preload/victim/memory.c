@@ -91,15 +91,17 @@ void *memory_address(const char *name)
 bool memory_readable(const void *address, size_t length)
 {
     static unsigned char copy[ARENA];
-    struct iovec to = { copy, length < sizeof(copy) ? length : sizeof(copy) };
-    struct iovec from = { (void *)(uintptr_t)address, to.iov_len };
+    struct iovec to = {copy, length < sizeof(copy) ? length : sizeof(copy)};
+    struct iovec from = {(void *)(uintptr_t)address, to.iov_len};
 
     return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)to.iov_len;
 }
 
 static int protection(const struct op *op)
 {
-    return op_flag(op, "none") ? PROT_NONE : op_flag(op, "read") ? PROT_READ : PROT_READ | PROT_WRITE;
+    return op_flag(op, "none")   ? PROT_NONE
+           : op_flag(op, "read") ? PROT_READ
+                                 : PROT_READ | PROT_WRITE;
 }
 
 bool memory_operation(const struct op *op, struct line *line)

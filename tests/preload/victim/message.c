@@ -21,8 +21,8 @@ static struct messages *messages;
 
 void messages_start(void)
 {
-    messages = mmap(NULL, sizeof(*messages), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                    -1, 0);
+    messages =
+        mmap(NULL, sizeof(*messages), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (messages == MAP_FAILED)
         victim_fail("no memory");
 }
@@ -55,7 +55,7 @@ static void try_place(struct place *best, const unsigned char *bytes, size_t len
         return;
     matched = pattern_match(bytes, length, message, offset, messages->length[message]);
     if (matched > best->matched)
-        *best = (struct place){ message, offset, matched };
+        *best = (struct place){message, offset, matched};
 }
 
 /*
@@ -65,7 +65,7 @@ static void try_place(struct place *best, const unsigned char *bytes, size_t len
  */
 static struct place find_place(const unsigned char *bytes, size_t length)
 {
-    struct place best = { 0, 0, 0 };
+    struct place best = {0, 0, 0};
 
     try_place(&best, bytes, length, messages->last_message, messages->last_end);
     if (best.matched == length)

@@ -23,8 +23,7 @@ bool op_parse(struct op *op, const char *text)
         victim_fail("line too long: %s", text);
     memcpy(op->text, text, length);
     memcpy(op->copy, text, length);
-    for (char *word = strtok_r(op->copy, " \t", &save); word;
-         word = strtok_r(NULL, " \t", &save)) {
+    for (char *word = strtok_r(op->copy, " \t", &save); word; word = strtok_r(NULL, " \t", &save)) {
         if (op->count == VICTIM_WORDS)
             victim_fail("too many words: %s", op->text);
         op->word[op->count++] = word;
@@ -87,8 +86,8 @@ void line_add(struct line *line, const char *format, ...)
     int length;
 
     va_start(arguments, format);
-    length = vsnprintf(line->text + line->length, sizeof(line->text) - line->length, format,
-                       arguments);
+    length =
+        vsnprintf(line->text + line->length, sizeof(line->text) - line->length, format, arguments);
     va_end(arguments);
     if (length < 0 || line->length + (size_t)length >= sizeof(line->text))
         victim_fail("output line too long");

@@ -42,7 +42,7 @@ static void do_receive(const struct op *op, struct line *line)
 {
     ssize_t (*receive)(int, void *, size_t, int, struct wsrx_part *) =
         (ssize_t(*)(int, void *, size_t, int, struct wsrx_part *))public_function("wsrx_receive",
-                                                                                 line);
+                                                                                  line);
     const char *on = op_option(op, "on") ? op_option(op, "on") : "r";
     struct wsrx_part part;
     size_t size, length = op_number_or(op, 0);

@@ -68,11 +68,11 @@ static int flags_of(const struct op *op)
         const char *name;
         int flag;
     } names[] = {
-        { "peek", MSG_PEEK },         { "trunc", MSG_TRUNC },
-        { "dontwait", MSG_DONTWAIT }, { "waitall", MSG_WAITALL },
-        { "nosignal", MSG_NOSIGNAL }, { "oob", MSG_OOB },
-        { "errqueue", MSG_ERRQUEUE }, { "cmsg_cloexec", MSG_CMSG_CLOEXEC },
-        { "confirm", MSG_CONFIRM },   { "waitforone", MSG_WAITFORONE },
+        {"peek", MSG_PEEK},         {"trunc", MSG_TRUNC},
+        {"dontwait", MSG_DONTWAIT}, {"waitall", MSG_WAITALL},
+        {"nosignal", MSG_NOSIGNAL}, {"oob", MSG_OOB},
+        {"errqueue", MSG_ERRQUEUE}, {"cmsg_cloexec", MSG_CMSG_CLOEXEC},
+        {"confirm", MSG_CONFIRM},   {"waitforone", MSG_WAITFORONE},
     };
     const char *number = op_option(op, "flags");
     int flags = number ? (int)strtoul(number, NULL, 0) : 0;
@@ -86,11 +86,10 @@ static int flags_of(const struct op *op)
 static bool is_call(const char *name)
 {
     static const char *const calls[] = {
-        "recv",         "recvfrom",    "read",         "readv",        "preadv2",
-        "preadv64v2",   "recvmsg",     "recvmmsg",     "__read",       "__read_chk",
-        "__recv_chk",   "__recvfrom_chk", "sys_read",  "sys_readv",    "sys_preadv2",
-        "sys_recvfrom", "sys_recvmsg", "sys_recvmmsg", "raw_read",     "raw_recvfrom",
-        "raw_recvmsg",
+        "recv",     "recvfrom",     "read",        "readv",        "preadv2",     "preadv64v2",
+        "recvmsg",  "recvmmsg",     "__read",      "__read_chk",   "__recv_chk",  "__recvfrom_chk",
+        "sys_read", "sys_readv",    "sys_preadv2", "sys_recvfrom", "sys_recvmsg", "sys_recvmmsg",
+        "raw_read", "raw_recvfrom", "raw_recvmsg",
     };
 
     for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
@@ -127,7 +126,7 @@ static size_t split(struct iovec *iov, unsigned char *base, size_t length, size_
     size_t count = 0, done = 0;
 
     if (parts <= 1) {
-        iov[0] = (struct iovec){ base, length };
+        iov[0] = (struct iovec){base, length};
         return parts;
     }
     for (size_t i = 0; i < parts; i++) {
@@ -136,8 +135,8 @@ static size_t split(struct iovec *iov, unsigned char *base, size_t length, size_
         if (share > length - done)
             share = length - done;
         if (i == parts - 1 && parts < PARTS / 2)
-            iov[count++] = (struct iovec){ base + done, 0 };
-        iov[count++] = (struct iovec){ base + done, share };
+            iov[count++] = (struct iovec){base + done, 0};
+        iov[count++] = (struct iovec){base + done, share};
         done += share;
     }
     return count;
@@ -161,9 +160,8 @@ static void prepare_messages(struct receive *r, size_t parts)
 
         per_slot = count;
         message->msg_iov = address_or(op_option(r->op, "vec"), iov);
-        message->msg_iovlen = op_option(r->op, "veclen")
-                                  ? strtoul(op_option(r->op, "veclen"), NULL, 0)
-                                  : count;
+        message->msg_iovlen =
+            op_option(r->op, "veclen") ? strtoul(op_option(r->op, "veclen"), NULL, 0) : count;
         message->msg_flags = 0x5A5A; /* an output: whatever it holds must not matter */
         if (!op_flag(r->op, "noname")) {
             message->msg_name = address_or(op_option(r->op, "name"), &r->name[i]);
@@ -286,13 +284,13 @@ static long long call_message(struct receive *r)
     struct mmsghdr *many = address_or(op_option(r->op, "msg"), r->message);
     struct msghdr *message = address_or(op_option(r->op, "msg"), &r->message[0].msg_hdr);
     unsigned count = (unsigned)r->slots;
-    struct timespec time = { .tv_nsec = 1 };
+    struct timespec time = {.tv_nsec = 1};
     struct timespec *timeout = timeout_word ? &time : NULL;
 
     if (timeout_word) {
         long ms = strtol(timeout_word, NULL, 0);
 
-        time = (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
+        time = (struct timespec){ms / 1000, ms % 1000 * 1000000};
     }
     if (strcmp(c, "recvmsg") == 0)
         return recvmsg(r->fd, message, r->flags);
@@ -313,8 +311,8 @@ static void on_alarm(int number)
 /* A repeating alarm, without SA_RESTART: it ends a wait however late the wait begins. */
 static void set_alarm(bool on)
 {
-    struct sigaction action = { .sa_handler = on_alarm };
-    struct itimerval time = { { 0, 0 }, { 0, 0 } };
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct itimerval time = {{0, 0}, {0, 0}};
 
     if (on) {
         sigaction(SIGALRM, &action, NULL);
@@ -332,6 +330,7 @@ static void call(struct receive *r)
 
     if (alarmed)
         set_alarm(true);
+    victim_mark(r->op);
     errno = SENTINEL;
     if (takes_message(r))
         r->ret = call_message(r);
@@ -342,6 +341,7 @@ static void call(struct receive *r)
     else
         r->ret = call_plain(r, size);
     r->error = errno;
+    victim_mark(r->op);
     if (alarmed)
         set_alarm(false);
     r->took_ms = victim_now_ms() - start;
@@ -437,8 +437,12 @@ static void describe_flags(struct line *line, int flags)
         const char *name;
         int flag;
     } names[] = {
-        { "TRUNC", MSG_TRUNC }, { "CTRUNC", MSG_CTRUNC },           { "EOR", MSG_EOR },
-        { "OOB", MSG_OOB },     { "CMSG_CLOEXEC", MSG_CMSG_CLOEXEC }, { "ERRQUEUE", MSG_ERRQUEUE },
+        {"TRUNC", MSG_TRUNC},
+        {"CTRUNC", MSG_CTRUNC},
+        {"EOR", MSG_EOR},
+        {"OOB", MSG_OOB},
+        {"CMSG_CLOEXEC", MSG_CMSG_CLOEXEC},
+        {"ERRQUEUE", MSG_ERRQUEUE},
     };
     const char *separator = " flags ";
 
@@ -453,12 +457,23 @@ static void describe_flags(struct line *line, int flags)
         line_add(line, "%s%#x", separator, (unsigned)flags);
 }
 
-static void describe_rights(struct line *line, const struct cmsghdr *head)
+/* take=NAME: the descriptor that came is called so from now on. */
+static void take_descriptor(struct line *line, const char *name, int fd, size_t count)
+{
+    variable_make(name)->fd = fd;
+    line_add(line, " took %zu", count);
+}
+
+static void describe_rights(const struct receive *r, struct line *line, const struct cmsghdr *head)
 {
     int fds[64], good = 0, closing = 0;
     size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
     memcpy(fds, CMSG_DATA(head), count * sizeof(int));
+    if (op_option(r->op, "take") && count > 0) {
+        take_descriptor(line, op_option(r->op, "take"), fds[0], count);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         good += sockets_is_passed(fds[i]);
         closing += (raw_syscall(SYS_fcntl, fds[i], F_GETFD, 0, 0, 0, 0) & FD_CLOEXEC) != 0;
@@ -468,7 +483,7 @@ static void describe_rights(struct line *line, const struct cmsghdr *head)
         line_add(line, " cloexec %d", closing);
 }
 
-static void describe_control(struct line *line, struct msghdr *message)
+static void describe_control(const struct receive *r, struct line *line, struct msghdr *message)
 {
     struct timeval now, stamp;
     struct ucred credentials;
@@ -476,7 +491,7 @@ static void describe_control(struct line *line, struct msghdr *message)
     gettimeofday(&now, NULL);
     for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head; head = CMSG_NXTHDR(message, head)) {
         if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
-            describe_rights(line, head);
+            describe_rights(r, line, head);
         } else if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_TIMESTAMP) {
             memcpy(&stamp, CMSG_DATA(head), sizeof(stamp));
             line_add(line, " timestamp%s", labs(now.tv_sec - stamp.tv_sec) < 60 ? "" : " WRONG");
@@ -500,7 +515,7 @@ static void describe_message(struct receive *r, struct line *line, int slot, lon
     describe_any_name(r, line, &r->name[slot], message->msg_namelen);
     describe_flags(line, message->msg_flags);
     if (op_option(r->op, "control") && !op_option(r->op, "controlbuf"))
-        describe_control(line, message);
+        describe_control(r, line, message);
 }
 
 static void describe(struct receive *r, struct line *line)

@@ -31,8 +31,8 @@
 #include "../../lib/pattern.h"
 
 enum {
-    EXPERIMENTAL_PROTOCOL = 253,      /* RFC 3692 */
-    EXPERIMENTAL_ETHERTYPE = 0x88B5,  /* IEEE 802, local experiments */
+    EXPERIMENTAL_PROTOCOL = 253,     /* RFC 3692 */
+    EXPERIMENTAL_ETHERTYPE = 0x88B5, /* IEEE 802, local experiments */
     ARRIVAL_MS = 5000,
     EXIT_SKIP = 77,
 };
@@ -76,7 +76,7 @@ static int move_up(int fd, int at_least)
 
 static struct address inet_address(int family, unsigned port)
 {
-    struct address address = { .length = sizeof(struct sockaddr_in) };
+    struct address address = {.length = sizeof(struct sockaddr_in)};
     struct sockaddr_in *in = (struct sockaddr_in *)&address.storage;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address.storage;
 
@@ -97,7 +97,7 @@ static struct address inet_address(int family, unsigned port)
 static struct address unix_address(const char *path)
 {
     static int number;
-    struct address address = { .length = 0 };
+    struct address address = {.length = 0};
     struct sockaddr_un *un = (struct sockaddr_un *)&address.storage;
     int length;
 
@@ -105,8 +105,8 @@ static struct address unix_address(const char *path)
     if (path)
         length = snprintf(un->sun_path, sizeof(un->sun_path), "%s", path);
     else
-        length = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "wsrx-victim-%d-%d",
-                          getpid(), number++);
+        length = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "wsrx-victim-%d-%d", getpid(),
+                          number++);
     if (length < 0 || (size_t)length >= sizeof(un->sun_path) - 1)
         victim_fail("the path is too long");
     address.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length + 1);
@@ -115,7 +115,7 @@ static struct address unix_address(const char *path)
 
 static struct address own_address(int fd)
 {
-    struct address address = { .length = sizeof(address.storage) };
+    struct address address = {.length = sizeof(address.storage)};
 
     if (getsockname(fd, (struct sockaddr *)&address.storage, &address.length) < 0)
         address.length = 0;
@@ -207,13 +207,13 @@ static struct pair socket_pair(int type)
     int fds[2];
 
     check(socketpair(AF_UNIX, type, 0, fds), "socketpair");
-    return (struct pair){ fds[0], fds[1] };
+    return (struct pair){fds[0], fds[1]};
 }
 
 static struct pair file_pair(void)
 {
     char path[64];
-    struct pair pair = { .sender = check(memfd_create("victim", 0), "memfd_create") };
+    struct pair pair = {.sender = check(memfd_create("victim", 0), "memfd_create")};
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", pair.sender);
     pair.receiver = check(open(path, O_RDONLY), "open");
@@ -225,12 +225,12 @@ static struct pair pipe_pair(void)
     int fds[2];
 
     check(pipe(fds), "pipe");
-    return (struct pair){ fds[0], fds[1] };
+    return (struct pair){fds[0], fds[1]};
 }
 
 static struct address netlink_address(void)
 {
-    struct address address = { .length = sizeof(struct sockaddr_nl) };
+    struct address address = {.length = sizeof(struct sockaddr_nl)};
 
     address.storage.ss_family = AF_NETLINK;
     return address;
@@ -238,7 +238,7 @@ static struct address netlink_address(void)
 
 static struct address packet_address(void)
 {
-    struct address address = { .length = sizeof(struct sockaddr_ll) };
+    struct address address = {.length = sizeof(struct sockaddr_ll)};
     struct sockaddr_ll *ll = (struct sockaddr_ll *)&address.storage;
 
     ll->sll_family = AF_PACKET;
@@ -263,7 +263,7 @@ static struct pair packet_pair(void)
 
 static struct address vsock_address(void)
 {
-    struct address address = { .length = sizeof(struct sockaddr_vm) };
+    struct address address = {.length = sizeof(struct sockaddr_vm)};
     struct sockaddr_vm *vm = (struct sockaddr_vm *)&address.storage;
 
     vm->svm_family = AF_VSOCK;
@@ -403,28 +403,35 @@ static void await_arrival(const struct variable *sender, long before)
     }
 }
 
-static ssize_t send_with_descriptors(int fd, const void *data, size_t length, int count, int flags)
+/* What goes over with fds=N: one pipe's end, N times. */
+static int make_passed(void)
 {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(16 * sizeof(int))];
-    } control = { .head = { 0 } };
-    struct iovec iov = { (void *)(uintptr_t)data, length };
-    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
-    int fds[16];
+    int ends[2];
 
-    if (count > 16)
-        victim_fail("too many descriptors");
     if (passed_fd < 0) {
-        int ends[2];
-
         /* High numbers, so that no transcript's numbers depend on them. */
         check(pipe(ends), "pipe");
         passed_fd = move_up(ends[0], 200);
         raw_syscall(SYS_close, ends[1], 0, 0, 0, 0, 0);
     }
+    return passed_fd;
+}
+
+static ssize_t send_with_descriptors(int fd, const void *data, size_t length, int passed, int count,
+                                     int flags)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(16 * sizeof(int))];
+    } control = {.head = {0}};
+    struct iovec iov = {(void *)(uintptr_t)data, length};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
+    int fds[16];
+
+    if (count > 16)
+        victim_fail("too many descriptors");
     for (int i = 0; i < count; i++)
-        fds[i] = passed_fd;
+        fds[i] = passed;
     message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
     control.head.cmsg_level = SOL_SOCKET;
     control.head.cmsg_type = SCM_RIGHTS;
@@ -436,14 +443,17 @@ static ssize_t send_with_descriptors(int fd, const void *data, size_t length, in
 static ssize_t deliver(const struct op *op, const struct variable *sender, unsigned char *data,
                        size_t length)
 {
-    const char *descriptors = op_option(op, "fds");
+    const char *descriptors = op_option(op, "fds"), *passed = op_option(op, "pass");
     int flags = MSG_NOSIGNAL | (op_flag(op, "oob") ? MSG_OOB : 0);
     struct address lo = packet_address();
 
     if (sender->plain_write)
         return write(sender->fd, data, length);
     if (descriptors)
-        return send_with_descriptors(sender->fd, data, length, atoi(descriptors), flags);
+        return send_with_descriptors(sender->fd, data, length, make_passed(), atoi(descriptors),
+                                     flags);
+    if (passed)
+        return send_with_descriptors(sender->fd, data, length, variable_fd(passed), 1, flags);
     if (sender->address.ss_family == AF_PACKET)
         return sendto(sender->fd, data, length, flags, (struct sockaddr *)&lo.storage, lo.length);
     return send(sender->fd, data, length, flags);
@@ -459,7 +469,7 @@ static void make_room(int fd, size_t length)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-/* send N [from=SENDER] [fds=N] [oob] [taken]; taken: somebody waits for it, nothing to watch */
+/* send N [from=SENDER] [fds=N] [pass=NAME] [oob] [taken]; taken: somebody waits for it, nothing to watch */
 static void do_send(const struct op *op, struct line *line)
 {
     struct variable *sender = variable_find(op_option(op, "from") ? op_option(op, "from") : "s");
@@ -513,7 +523,7 @@ static void write_file(const char *path, const char *text)
 /* netns: a network of our own, where ping sockets are allowed */
 static void enter_network(void)
 {
-    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
     int fd;
 
     if (unshare(CLONE_NEWNET) < 0)
@@ -539,10 +549,10 @@ static void set_option(const struct op *op)
         const char *name;
         int level, option;
     } options[] = {
-        { "timestamp", SOL_SOCKET, SO_TIMESTAMP },  { "timestampns", SOL_SOCKET, SO_TIMESTAMPNS },
-        { "passcred", SOL_SOCKET, SO_PASSCRED },    { "pktinfo", IPPROTO_IP, IP_PKTINFO },
-        { "recverr", IPPROTO_IP, IP_RECVERR },      { "recvttl", IPPROTO_IP, IP_RECVTTL },
-        { "pktinfo6", IPPROTO_IPV6, IPV6_RECVPKTINFO },
+        {"timestamp", SOL_SOCKET, SO_TIMESTAMP},      {"timestampns", SOL_SOCKET, SO_TIMESTAMPNS},
+        {"passcred", SOL_SOCKET, SO_PASSCRED},        {"pktinfo", IPPROTO_IP, IP_PKTINFO},
+        {"recverr", IPPROTO_IP, IP_RECVERR},          {"recvttl", IPPROTO_IP, IP_RECVTTL},
+        {"pktinfo6", IPPROTO_IPV6, IPV6_RECVPKTINFO},
     };
     const char *on = op_option(op, "on");
     int fd = variable_fd(on ? on : "r");
@@ -567,7 +577,8 @@ static void set_timeout(const struct op *op)
 {
     struct variable *variable = variable_find(op_name(op, 0, "r"));
     size_t ms = op_number_or(op, 0);
-    struct timeval time = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+    struct timeval time = {.tv_sec = (time_t)(ms / 1000),
+                           .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
     variable->timeout_ms = (int)ms;
     check(setsockopt(variable->fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)), "SO_RCVTIMEO");

@@ -101,6 +101,7 @@ void victim_dispatch(const struct op *op, struct line *line);
 
 long raw_syscall(long number, long a, long b, long c, long d, long e, long f);
 ssize_t raw_read(int fd, void *to, size_t length);
+void victim_mark(const struct op *op); /* for tests/lib/trace.h */
 long long victim_now_ms(void);
 const char *errno_name(int error);
 

@@ -47,8 +47,8 @@ static void describe_events(struct line *line, const char *name, short events)
         const char *name;
         short event;
     } names[] = {
-        { "IN", POLLIN },   { "PRI", POLLPRI }, { "OUT", POLLOUT },       { "RDHUP", POLLRDHUP },
-        { "ERR", POLLERR }, { "HUP", POLLHUP }, { "RDNORM", POLLRDNORM }, { "NVAL", POLLNVAL },
+        {"IN", POLLIN},   {"PRI", POLLPRI}, {"OUT", POLLOUT},       {"RDHUP", POLLRDHUP},
+        {"ERR", POLLERR}, {"HUP", POLLHUP}, {"RDNORM", POLLRDNORM}, {"NVAL", POLLNVAL},
     };
     const char *separator = "=";
 
@@ -75,7 +75,7 @@ static short asked_events(const struct op *op)
 static int run_poll(const struct op *op, struct pollfd *fds, nfds_t count, long ms)
 {
     const char *name = op->word[0];
-    struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
 
     if (strcmp(name, "poll") == 0)
         return poll(fds, count, (int)ms);
@@ -92,15 +92,18 @@ static void do_poll(const struct op *op, struct line *line)
 {
     struct watched watched;
     struct pollfd fds[WATCHED];
-    int ready;
+    int ready, error;
 
     parse_watched(&watched, op);
     for (int i = 0; i < watched.count; i++)
-        fds[i] = (struct pollfd){ watched.fd[i], asked_events(op), 0x5A5A };
+        fds[i] = (struct pollfd){watched.fd[i], asked_events(op), 0x5A5A};
+    victim_mark(op);
     errno = SENTINEL;
     ready = run_poll(op, fds, (nfds_t)watched.count, (long)op_number_or(op, 0));
+    error = errno;
+    victim_mark(op);
     line_add(line, " -> ");
-    line_result(line, ready, errno);
+    line_result(line, ready, error);
     if (ready > 0)
         for (int i = 0; i < watched.count; i++)
             if (fds[i].revents)
@@ -111,11 +114,11 @@ static void do_select(const struct op *op, struct line *line)
 {
     const char *name = op->word[0];
     long ms = (long)op_number_or(op, 0);
-    struct timeval time = { ms / 1000, ms % 1000 * 1000 };
-    struct timespec ptime = { ms / 1000, ms % 1000 * 1000000 };
+    struct timeval time = {ms / 1000, ms % 1000 * 1000};
+    struct timespec ptime = {ms / 1000, ms % 1000 * 1000000};
     struct watched watched;
     fd_set in, out;
-    int ready, highest = -1;
+    int ready, error, highest = -1;
 
     parse_watched(&watched, op);
     FD_ZERO(&in);
@@ -126,6 +129,7 @@ static void do_select(const struct op *op, struct line *line)
             FD_SET(watched.fd[i], &out);
         highest = watched.fd[i] > highest ? watched.fd[i] : highest;
     }
+    victim_mark(op);
     errno = SENTINEL;
     if (strcmp(name, "select") == 0)
         ready = select(highest + 1, &in, &out, NULL, &time);
@@ -133,8 +137,10 @@ static void do_select(const struct op *op, struct line *line)
         ready = __select(highest + 1, &in, &out, NULL, &time);
     else
         ready = pselect(highest + 1, &in, &out, NULL, &ptime, NULL);
+    error = errno;
+    victim_mark(op);
     line_add(line, " -> ");
-    line_result(line, ready, errno);
+    line_result(line, ready, error);
     for (int i = 0; ready > 0 && i < watched.count; i++) {
         if (FD_ISSET(watched.fd[i], &in))
             line_add(line, " %s=IN", watched.name[i]);

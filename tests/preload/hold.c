@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a tail is held: in the process or in the kernel, by WSRX_HOLD and WSRX_HOLD_MAX. What the
+ * kernel has is seen by system calls that go round the library.
+ */
+#include "rows.h"
+#include "scenario.h"
+
+static const struct scenario rows[] = {
+    {
+        .name = "process: the kernel has handed the message over",
+        .kinds = KIND_ALL,
+        .environment = {"WSRX_HOLD=process"},
+        .transcript = "send 3000\n"
+                      "wsrx_hold r -> none 0\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> -1 EAGAIN\n"
+                      "wsrx_hold r -> process 2000\n"
+                      "recv 1500 -> 1500 m1[1000..2499]\n"
+                      "wsrx_hold r -> process 500\n"
+                      "recv 1500 -> 500 m1[2500..2999]\n"
+                      "wsrx_hold r -> none 0\n",
+    },
+    {
+        .name = "auto: in the process, for a native program",
+        .kinds = KIND_ALL,
+        .environment = {"WSRX_HOLD=auto"},
+        .transcript = "send 3000\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> -1 EAGAIN\n"
+                      "wsrx_hold r -> process 2000\n",
+    },
+    {
+        .name = "nothing said: in the process, for a native program",
+        .kinds = KIND_ALL,
+        .transcript = "send 3000\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> -1 EAGAIN\n"
+                      "wsrx_hold r -> process 2000\n",
+    },
+    {
+        .name = "kernel: the message stays queued until its last part is taken",
+        .kinds = KIND_ALL,
+        .environment = {"WSRX_HOLD=kernel"},
+        .transcript = "send 3000\n"
+                      "send 5\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> 3000 m1[0..2999]\n"
+                      "wsrx_hold r -> kernel 2000\n"
+                      "read 1000 -> 1000 m1[1000..1999]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> 3000 m1[0..2999]\n"
+                      "wsrx_hold r -> kernel 1000\n"
+                      "recvmsg 1000 noname -> 1000 m1[2000..2999]\n"
+                      "wsrx_hold r -> none 0\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> 5 m2[0..4]\n"
+                      "recv 5 -> 5 m2[0..4]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> -1 EAGAIN\n",
+    },
+    {
+        .name = "kernel: dropping a tail takes the message off the queue",
+        .kinds = KIND_ALL,
+        .environment = {"WSRX_HOLD=kernel"},
+        .transcript = "send 3000\n"
+                      "send 3000\n"
+                      "send 5\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "recv 0 -> 0\n"
+                      "recv 1000 -> 1000 m2[0..999]\n"
+                      "recv 10 trunc -> 2000 m2[1000..1009]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> 5 m3[0..4]\n"
+                      "recv 10 -> 5 m3[0..4]\n",
+    },
+    {
+        .name = "kernel: a message that fits is taken at once",
+        .kinds = KIND_ALL,
+        .environment = {"WSRX_HOLD=kernel"},
+        .transcript = "send 1000\n"
+                      "send 0\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> 0\n"
+                      "read 10 -> 0\n"
+                      "raw_recvfrom 3000 noname peek dontwait -> -1 EAGAIN\n",
+    },
+};
+
+ROWS(hold, places, ROWS_OF(rows))
+{
+    struct scenario scenario = rows[*row];
+
+    scenario.modes = MODE_NOWAIT;
+    scenario_check(&scenario);
+}
+
+/* Memory is bounded. What comes past the bound is held in the kernel, and nothing is lost. */
+static const struct scenario bounds[] = {
+    {
+        .name = "no memory at all",
+        .environment = {"WSRX_HOLD_MAX=0"},
+        .transcript = "send 3000\n"
+                      "send 5\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "wsrx_hold r -> kernel 2000\n"
+                      "recv 1000 -> 1000 m1[1000..1999]\n"
+                      "recv 1000 -> 1000 m1[2000..2999]\n"
+                      "recv 1000 -> 5 m2[0..4]\n",
+    },
+    {
+        .name = "past the bound, in the kernel; below it again, in the process",
+        .environment = {"WSRX_HOLD_MAX=64K"},
+        .transcript = "rcvbuf r\n"
+                      "udp4 a b\n"
+                      "unix c d\n"
+                      "send 50000\n"
+                      "send 50000 from=b\n"
+                      "send 50000 from=d\n"
+                      "send 50000\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "wsrx_hold r -> process 49000\n"
+                      "recv 1000 on=a -> 1000 m2[0..999]\n"
+                      "recv 1000 on=c -> 1000 m3[0..999]\n"
+                      "wsrx_hold c -> kernel 49000\n"
+                      "recv 50000 on=c -> 49000 m3[1000..49999]\n"
+                      "recv 50000 on=a -> 49000 m2[1000..49999]\n"
+                      "recv 50000 -> 49000 m1[1000..49999]\n"
+                      "recv 1000 -> 1000 m4[0..999]\n"
+                      "wsrx_hold r -> process 49000\n"
+                      "recv 50000 -> 49000 m4[1000..49999]\n",
+    },
+    {
+        .name = "a bound that is smaller than one message",
+        .environment = {"WSRX_HOLD_MAX=1K"},
+        .transcript = "rcvbuf r\n"
+                      "udp4 a b\n"
+                      "send 50000\n"
+                      "send 50000 from=b\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "recv 1000 on=a -> 1000 m2[0..999]\n"
+                      "wsrx_hold a -> kernel 49000\n"
+                      "readv 9000 parts=3 -> 9000 m1[1000..9999]\n"
+                      "readv 9000 parts=3 on=a -> 9000 m2[1000..9999]\n"
+                      "recv 40001 -> 40000 m1[10000..49999]\n"
+                      "recv 40001 on=a -> 40000 m2[10000..49999]\n",
+    },
+    {
+        .name = "descriptors that come with a message come once, past the bound too",
+        .environment = {"WSRX_HOLD_MAX=0", "WSRX_CALLS=all"},
+        .transcript =
+            "unix a b\n"
+            "send 2500 fds=1 from=b\n"
+            "fds\n"
+            "recvmsg 1000 noname on=a control=100 -> 1000 m1[0..999] flags TRUNC rights 1\n"
+            "recvmsg 1000 noname on=a control=100 -> 1000 m1[1000..1999] flags TRUNC\n"
+            "recvmsg 1000 noname on=a control=100 -> 500 m1[2000..2499]\n"
+            "fds -> +1\n",
+    },
+};
+
+ROWS(hold, bounds, ROWS_OF(bounds))
+{
+    struct scenario scenario = bounds[*row];
+
+    scenario.kinds = KIND_FOUR;
+    scenario.modes = MODE_NONBLOCK;
+    scenario_check(&scenario);
+}
+
+/*
+ * A port unreachable that comes back while a tail is held may be reported after the tail, and must
+ * neither end it nor leave the message queued. Linux reports it before anything else.
+ */
+static const struct scenario errors[] = {
+    {
+        .name = "a pending error does not end a tail",
+        .environment = {NULL},
+        .transcript = "send 2500\n"
+                      "connect r s\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "close s\n"
+                      "send 1 from=r\n"
+                      "recv 1000 -> 1000 m1[1000..1999]\n"
+                      "recv 1000 -> 500 m1[2000..2499]\n"
+                      "recv 1000 -> -1 ECONNREFUSED\n"
+                      "recv 1000 -> -1 EAGAIN\n",
+    },
+    {
+        .name = "a pending error at the last part leaves nothing behind",
+        .environment = {NULL},
+        .transcript = "send 1500\n"
+                      "send 5\n"
+                      "connect r s\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "close s\n"
+                      "send 1 from=r\n"
+                      "recv 1000 -> 500 m1[1000..1499]\n"
+                      "recv 1000 -> -1 ECONNREFUSED\n"
+                      "recv 1000 -> 5 m2[0..4]\n"
+                      "recv 1000 -> -1 EAGAIN\n",
+    },
+};
+
+ROWS(hold, errors, ROWS_OF(errors))
+{
+    struct scenario scenario = errors[*row];
+
+    scenario.kinds = KIND_UDP;
+    scenario.modes = MODE_NOWAIT;
+    scenario.holds = HOLD_BOTH;
+    scenario_check(&scenario);
+}
