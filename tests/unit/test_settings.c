@@ -55,7 +55,7 @@ static void captured(struct captured *ret_captured)
 
 /* --- helpers ----------------------------------------------------------------------------- */
 
-enum { ENTRIES = 8 };
+enum { ENTRIES = 9 };
 
 /* Reads an environment of these entries, and what is told meanwhile. */
 static unsigned read_entries(struct settings *settings, struct captured *told,
@@ -129,6 +129,7 @@ static void assert_defaults(const struct settings *settings, const char *of)
 {
     assert_settings(settings, &(struct simple){DEFAULTS}, of);
     cr_expect_eq(settings->selectors, 0, "%s: %zu selectors", of, settings->selectors);
+    cr_expect_null(settings->table, "%s: table", of);
 }
 
 static void assert_silent(const struct captured *told, unsigned bad, const char *of)
@@ -211,20 +212,33 @@ Test(settings_read, of_an_empty_environment_is_the_default)
     assert_defaults(&settings, "empty");
 }
 
+Test(settings_read, takes_the_path_of_a_table)
+{
+    struct settings settings;
+    struct captured told;
+    unsigned bad = read_entry(&settings, &told, "WSRX_TABLE=/run/user/0/a b=c");
+
+    assert_silent(&told, bad, "WSRX_TABLE");
+    assert_settings(&settings, &(struct simple){DEFAULTS}, "WSRX_TABLE");
+    cr_assert_not_null(settings.table);
+    cr_expect_str_eq(settings.table, "/run/user/0/a b=c");
+}
+
 Test(settings_read, takes_all_settings_together)
 {
     struct settings settings;
     struct captured told;
-    unsigned bad =
-        read_entries(&settings, &told,
-                     (const char *const[ENTRIES]){
-                         "HOME=/", "WSRX_HELP=1", "WSRX_SOCKETS=udp,!port=5353", "WSRX_HOLD_MAX=8K",
-                         "WSRX_HOLD=kernel", "WSRX_CALLS=all", "WSRX_MODE=error", "WSRX_STRICT=1"});
+    unsigned bad = read_entries(
+        &settings, &told,
+        (const char *const[ENTRIES]){"HOME=/", "WSRX_HELP=1", "WSRX_SOCKETS=udp,!port=5353",
+                                     "WSRX_HOLD_MAX=8K", "WSRX_HOLD=kernel", "WSRX_CALLS=all",
+                                     "WSRX_MODE=error", "WSRX_STRICT=1", "WSRX_TABLE=/t"});
 
     assert_silent(&told, bad, "all");
     assert_settings(&settings, &(struct simple){MODE_ERROR, true, HOLD_KERNEL, 8192, true, true},
                     "all");
     cr_expect_eq(settings.selectors, 2);
+    cr_expect_str_eq(settings.table, "/t");
 }
 
 /* Names that only look like ours are somebody else's. */
@@ -277,6 +291,7 @@ static const struct bad bads[] = {
     {"WSRX_CALLS=plain,all", CALLS_LINE("plain,all")},
     {"WSRX_HOLD=", HOLD_LINE("")},
     {"WSRX_HOLD=wine", HOLD_LINE("wine")},
+    {"WSRX_TABLE=", "WSRX_TABLE=\"\": expected the path of a file; tails do not outlast exec"},
     {"WSRX_STRICT=", FLAG_LINE("WSRX_STRICT", "")},
     {"WSRX_STRICT=2", FLAG_LINE("WSRX_STRICT", "2")},
     {"WSRX_STRICT=yes", FLAG_LINE("WSRX_STRICT", "yes")},
@@ -533,8 +548,8 @@ Test(settings_read, takes_as_many_selectors_as_it_says)
 
 /* --- settings_help ----------------------------------------------------------------------- */
 
-static const char *const names[] = {"WSRX_MODE",     "WSRX_CALLS",  "WSRX_SOCKETS", "WSRX_HOLD",
-                                    "WSRX_HOLD_MAX", "WSRX_STRICT", "WSRX_HELP"};
+static const char *const names[] = {"WSRX_MODE",     "WSRX_CALLS", "WSRX_SOCKETS", "WSRX_HOLD",
+                                    "WSRX_HOLD_MAX", "WSRX_TABLE", "WSRX_STRICT",  "WSRX_HELP"};
 
 enum { NAMES = sizeof names / sizeof *names };
 
@@ -573,6 +588,7 @@ Test(settings_help, gives_each_default)
     help(&told);
     cr_expect_eq(told.writes, 1);
     cr_expect_str_eq(helped(&told, "WSRX_SOCKETS"), "all message sockets");
+    cr_expect_str_eq(helped(&told, "WSRX_TABLE"), "none");
 
     /* What it calls the default is what settings_read() takes for it. */
     for (size_t i = 0; i < NAMES; i++) {
@@ -581,8 +597,8 @@ Test(settings_help, gives_each_default)
         struct captured read;
         unsigned bad;
 
-        if (strcmp(names[i], "WSRX_SOCKETS") == 0)
-            continue;
+        if (strcmp(names[i], "WSRX_SOCKETS") == 0 || strcmp(names[i], "WSRX_TABLE") == 0)
+            continue; /* words, not values */
         snprintf(entry, sizeof entry, "%s=%s", names[i], helped(&told, names[i]));
         bad = read_entry(&settings, &read, entry);
         assert_silent(&read, bad, entry);

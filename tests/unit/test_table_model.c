@@ -54,10 +54,8 @@ static void model_remove(struct queue *queue)
 
 static void model_lose(struct queue *queue)
 {
-    if (queue->message->kind != HELD_KERNEL) {
-        model.messages_lost++;
-        model.bytes_lost += queue->message->length - queue->message->offset;
-    }
+    model.messages_lost++;
+    model.bytes_lost += queue->message->length - queue->message->offset;
     model_remove(queue);
 }
 
