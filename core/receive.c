@@ -460,9 +460,10 @@ static ssize_t receive_by_kernel(struct receive *receive, uint64_t cookie)
         return RECEIVE_PASS;
 
     for (;;) {
+        struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
+                              .msg_iovlen = receive->iovlen};
         struct table_guard guard;
         ssize_t result;
-        char none;
 
         table_enter(engine.table, &guard);
         result = kernel_part_locked(receive, cookie);
@@ -475,9 +476,10 @@ static ssize_t receive_by_kernel(struct receive *receive, uint64_t cookie)
         }
         if (result != -EAGAIN)
             return result;
-        /* Wait as the program's own call would: blocking, timeout, signals, errors. */
-        if (engine.system.recvfrom(receive->fd, &none, 0,
-                                   (receive->flags & MSG_DONTWAIT) | MSG_PEEK, NULL, NULL) < 0)
+        /* Wait as the program's own call would: blocking, timeout, signals, errors, and bad
+         * buffers, which the kernel refuses before it waits. */
+        if (engine.system.recvmsg(receive->fd, &wait,
+                                  (receive->flags & MSG_DONTWAIT) | MSG_PEEK) < 0)
             return -errno;
     }
 }

@@ -241,6 +241,13 @@ void socket_duplicated(int old, int new)
         atomic_store_explicit(&duplicates, true, memory_order_relaxed);
 }
 
+void socket_received(int fd)
+{
+    socket_forget(fd);
+    if (socket_is_message(socket_ask(fd)))
+        atomic_store_explicit(&duplicates, true, memory_order_relaxed);
+}
+
 void socket_set_stream(int fd, uint64_t cookie)
 {
     believe(fd, cookie ? (uint64_t)SOCKET_STREAM << 56 | cookie : (uint64_t)SOCKET_OTHER << 56);

@@ -86,6 +86,8 @@ uint64_t socket_ask_cookie(int fd);
 void socket_made(int fd);
 void socket_forget(int fd);
 void socket_duplicated(int old, int new);
+/* It came by SCM_RIGHTS: it may be a dup of one that we know. */
+void socket_received(int fd);
 void socket_forget_range(unsigned first, unsigned last);
 
 /* We hold bytes of a stream for it, or no longer do. */

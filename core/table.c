@@ -315,6 +315,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     size_t offset = behind ? 0 : held->offset;
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
     uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
+    struct held record = *held;
     struct slot *slot;
     uint32_t at;
 
@@ -331,8 +332,10 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     slot->pages = pages;
     slot->stored = (uint32_t)offset;
     slot->orphan = false;
-    slot->held = *held;
+    record.kind = HELD_NOT;
+    slot->held = record;
     atomic_store(&slot->state, state_of((atomic_load(&slot->state) >> 32) + 1, offset));
+    slot->held.kind = held->kind; /* after an atomic store: whole from here on */
     append_locked(inside, at);
     atomic_fetch_add(&table->used, 1);
     atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);

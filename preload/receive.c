@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,10 +55,39 @@ INTERPOSED ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buflen, 
     return recvfrom(fd, buf, len, flags, name, namelen);
 }
 
+/* Descriptors that came with a message have new numbers. The kernel has just written `msg`. */
+static void note_descriptors(const struct msghdr *msg)
+{
+    int saved = errno;
+
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg;
+         cmsg = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, cmsg)) {
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = 0; at + sizeof(int) <= cmsg->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof fd);
+            socket_received(fd);
+        }
+    }
+    errno = saved;
+}
+
 INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-    RETURN_UNLESS_PASSED(receive_message(fd, msg, flags));
-    return REAL(recvmsg)(fd, msg, flags);
+    int saved = errno;
+    ssize_t result = receive_message(fd, msg, flags);
+
+    if (result == RECEIVE_PASS) {
+        errno = saved;
+        result = REAL(recvmsg)(fd, msg, flags);
+    } else {
+        result = real_answer(result, saved);
+    }
+    if (result >= 0 && msg->msg_controllen > 0)
+        note_descriptors(msg);
+    return result;
 }
 
 INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
@@ -66,16 +96,22 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
     int saved = errno;
     ssize_t result = receive_messages(fd, vec, vlen, flags, timeout);
 
-    if (result != RECEIVE_PASS)
-        return (int)real_answer(result, saved);
-    errno = saved;
-    return REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
+    if (result == RECEIVE_PASS) {
+        errno = saved;
+        result = REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
+    } else {
+        result = real_answer(result, saved);
+    }
+    for (ssize_t i = 0; i < result; i++)
+        if (vec[i].msg_hdr.msg_controllen > 0)
+            note_descriptors(&vec[i].msg_hdr);
+    return (int)result;
 }
 
-/* read(2) with no room consumes nothing, unlike recv(2). */
+/* read(2) with no room consumes nothing, unlike recv(2), and refuses more than SSIZE_MAX. */
 INTERPOSED ssize_t read(int fd, void *buf, size_t len)
 {
-    if (!receive_passes(fd, len) && len > 0)
+    if (!receive_passes(fd, len) && (ssize_t)len > 0)
         RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, 0, NULL, NULL));
     return REAL(read)(fd, buf, len);
 }
