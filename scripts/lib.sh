@@ -39,7 +39,6 @@ meson               meson
 ninja-build         ninja
 pkg-config          pkg-config
 python3             /usr/bin/python3
-libcriterion-dev    /usr/include/criterion/criterion.h
 '
 
 is_there() {
@@ -168,6 +167,9 @@ macro() {
     sed -n "s/^#define $1 //p" <<<"$2" | grep .
 }
 
+# Options of Meson's that a script needs set, beside those of a first configuration.
+build_options=()
+
 # build_it [TARGET...]: configures if needed, and builds these targets of Meson's, or all.
 build_it() {
     local log=$scratch/build.log multiarch options=()
@@ -185,8 +187,11 @@ build_it() {
         if [ -n "$multiarch" ]; then
             options+=("-Dlibdir=lib/$multiarch")
         fi
-        meson setup "${options[@]}" "$build" "$top" >"$log" 2>&1 </dev/null ||
+        meson setup "${options[@]}" "${build_options[@]}" "$build" "$top" >"$log" 2>&1 </dev/null ||
             build_failed "meson setup" "$log"
+    elif [ ${#build_options[@]} -gt 0 ]; then
+        meson configure "${build_options[@]}" "$build" >"$log" 2>&1 </dev/null ||
+            build_failed "meson configure" "$log"
     fi
     say "building in $build"
     meson compile -C "$build" "$@" >"$log" 2>&1 </dev/null || build_failed "meson compile" "$log"
