@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include <fcntl.h>
+
 #include "interest.h"
 #include "spill.h"
 #include "tell.h"
@@ -81,6 +83,33 @@ void engine_closing_range(unsigned first, unsigned last)
     for (unsigned fd = first; fd <= last && fd < socket_beliefs_count; fd++)
         if (socket_believe((int)fd) != 0)
             engine_closed((int)fd, engine_closing((int)fd));
+}
+
+void engine_execs(void)
+{
+    static atomic_int told;
+    size_t bytes = 0, descriptors = 0, left = 0;
+
+    if (engine_idle() || atomic_load(&engine.table->shared))
+        return;
+    for (unsigned fd = 0; fd <= socket_highest(); fd++) {
+        uint64_t cookie = socket_cookie(socket_believe((int)fd));
+        int flags;
+
+        if (cookie == 0 || table_look(engine.table, cookie, &left) == HELD_NOT ||
+            socket_ask_cookie((int)fd) != cookie)
+            continue;
+        flags = engine.system.fcntl((int)fd, F_GETFD);
+        if (flags < 0 || (flags & FD_CLOEXEC))
+            continue; /* it would be closed: nobody reads on */
+        descriptors++;
+        bytes += left;
+    }
+    if (descriptors > 0)
+        tell_once(told,
+                  "exec: %zu bytes held for %zu descriptors are lost to the next program; "
+                  "WSRX_TABLE=path keeps them",
+                  bytes, descriptors);
 }
 
 void engine_forks(void)

@@ -45,6 +45,10 @@ void engine_closed(int fd, socket_belief belief);
 /* The same for every descriptor of a range. */
 void engine_closing_range(unsigned first, unsigned last);
 
+/* The program is about to exec: where that ends tails that nobody else can ask for, one line says
+ * so. Async-signal-safe; may change errno. */
+void engine_execs(void);
+
 /* The program is about to fork: from now on others may ask for what is held. */
 void engine_forks(void);
 

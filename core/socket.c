@@ -258,6 +258,11 @@ void socket_set_ours(int fd, bool ours)
     believe(fd, ours ? (uint64_t)SOCKET_OURS << 56 : 0);
 }
 
+unsigned socket_highest(void)
+{
+    return atomic_load_explicit(&highest, memory_order_relaxed);
+}
+
 int socket_next_duplicate(int fd, int after, uint64_t cookie)
 {
     unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);

@@ -96,6 +96,9 @@ void socket_set_stream(int fd, uint64_t cookie);
 /* The library made this descriptor, or is about to close it. */
 void socket_set_ours(int fd, bool ours);
 
+/* The highest descriptor of which something is believed. */
+unsigned socket_highest(void);
+
 /* The next descriptor after `after` (-1: the first) that is known to be a dup of `fd`'s socket;
  * -1: no more. */
 int socket_next_duplicate(int fd, int after, uint64_t cookie);

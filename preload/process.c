@@ -8,8 +8,12 @@
 #include "real.h"
 #include "tell.h"
 
+#include <alloca.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -75,4 +79,126 @@ INTERPOSED pid_t _Fork(void)
     pid = REAL(_Fork)();
     after_fork();
     return pid;
+}
+
+/* clone(2) as a function: what the flags say is between the program and the kernel. */
+INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
+{
+    va_list list;
+    pid_t *parent_tid, *child_tid;
+    void *tls;
+
+    va_start(list, argument);
+    parent_tid = va_arg(list, pid_t *);
+    tls = va_arg(list, void *);
+    child_tid = va_arg(list, pid_t *);
+    va_end(list);
+    if (!(flags & CLONE_VM))
+        engine_forks();
+    return REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
+}
+
+/* --- exec -------------------------------------------------------------------------------- */
+
+/* `path`: of the program, or NULL where libc searches for it. A search of the program's own tries
+ * paths that are not there. */
+static void before_exec(const char *path)
+{
+    int saved = errno;
+
+    if (!engine_idle() && (!path || access(path, X_OK) == 0))
+        engine_execs();
+    errno = saved;
+}
+
+INTERPOSED int execve(const char *path, char *const argv[], char *const environment[])
+{
+    before_exec(path);
+    return REAL(execve)(path, argv, environment);
+}
+
+INTERPOSED int execv(const char *path, char *const argv[])
+{
+    before_exec(path);
+    return REAL(execv)(path, argv);
+}
+
+INTERPOSED int execvp(const char *file, char *const argv[])
+{
+    before_exec(NULL);
+    return REAL(execvp)(file, argv);
+}
+
+INTERPOSED int execvpe(const char *file, char *const argv[], char *const environment[])
+{
+    before_exec(NULL);
+    return REAL(execvpe)(file, argv, environment);
+}
+
+INTERPOSED int fexecve(int fd, char *const argv[], char *const environment[])
+{
+    before_exec(NULL);
+    return REAL(fexecve)(fd, argv, environment);
+}
+
+INTERPOSED int execveat(int at, const char *path, char *const argv[], char *const environment[],
+                        int flags)
+{
+    before_exec(NULL);
+    return REAL(execveat)(at, path, argv, environment, flags);
+}
+
+/* The arguments of an execl() as the array of an execv(); on the stack, for exec must stay
+ * async-signal-safe. `list` stands behind the NULL afterwards. */
+#define ARGV_OF_LIST(argv, first, list)                           \
+    do {                                                          \
+        va_list count_;                                           \
+        size_t length_ = 1;                                       \
+                                                                  \
+        va_copy(count_, list);                                    \
+        for (const char *at_ = (first); at_; length_++)           \
+            at_ = va_arg(count_, const char *);                   \
+        va_end(count_);                                           \
+        (argv) = alloca(length_ * sizeof *(argv));                \
+        (argv)[0] = (char *)(uintptr_t)(first);                   \
+        for (size_t i_ = 1; i_ < length_; i_++)                   \
+            (argv)[i_] = va_arg(list, char *);                    \
+    } while (0)
+
+INTERPOSED int execl(const char *path, const char *argument, ...)
+{
+    va_list list;
+    char **argv;
+
+    va_start(list, argument);
+    ARGV_OF_LIST(argv, argument, list);
+    va_end(list);
+    before_exec(path);
+    return REAL(execv)(path, argv);
+}
+
+INTERPOSED int execle(const char *path, const char *argument, ...)
+{
+    char *const *environment;
+    va_list list;
+    char **argv;
+
+    va_start(list, argument);
+    ARGV_OF_LIST(argv, argument, list);
+    environment = va_arg(list, char *const *);
+    va_end(list);
+    before_exec(path);
+    return REAL(execve)(path, argv, environment);
+}
+
+INTERPOSED int execlp(const char *file, const char *argument, ...)
+{
+    va_list list;
+    char **argv;
+
+    va_start(list, argument);
+    ARGV_OF_LIST(argv, argument, list);
+    va_end(list);
+    before_exec(NULL);
+    return REAL(execvp)(file, argv);
 }
