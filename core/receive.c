@@ -368,30 +368,57 @@ static ssize_t head_of_queue(struct receive *receive, int flags, bool control,
     return result;
 }
 
+/* The same where we are in the midst of a message: a pending error comes once, is no news of this
+ * message, and is due after it. */
+static ssize_t head_again(struct receive *receive, int flags, struct taken *taken,
+                          struct iovec *whole, struct sockaddr_storage *peer, int *error)
+{
+    for (;;) {
+        ssize_t result = head_of_queue(receive, flags, false, taken, whole, peer);
+
+        if (result >= 0 || result == -EAGAIN || result == -EBADF || result == -ENOTSOCK)
+            return result;
+        *error = (int)-result;
+    }
+}
+
+/* Ends the message at the head of the table; an error that waited for that waits on alone. */
+static void finish_kernel_locked(uint64_t cookie, int error)
+{
+    struct held due = {.kind = HELD_KERNEL, .error = error};
+
+    table_finish_locked(engine.table, cookie);
+    if (error)
+        table_hold_locked(engine.table, cookie, &due, NULL, 0);
+}
+
 /* One try under the table's mutex. -EAGAIN: the queue is empty. */
 static ssize_t kernel_part_locked(struct receive *receive, uint64_t cookie)
 {
     struct table *table = engine.table;
-    struct sockaddr_storage peer;
-    struct iovec whole;
-    struct taken taken;
     struct held held = {.kind = HELD_NOT};
-    struct part part;
     bool known = table_get_locked(table, cookie, &held);
     unsigned how = how_of(receive);
+    struct taken taken = {.length = 0};
+    struct sockaddr_storage peer;
+    struct iovec whole;
+    struct part part;
     ssize_t result;
     int error;
 
     if (known && held.kind != HELD_KERNEL)
         return -EREMOTE;
-    do /* A pending error comes once, and says nothing of a message that we are in the midst of. */
-        result = head_of_queue(receive, MSG_PEEK, false, &taken, &whole, &peer);
-    while (known && result < 0 && result != -EAGAIN && result != -EBADF && result != -ENOTSOCK);
+    if (known && held.length == 0) {
+        table_finish_locked(table, cookie);
+        return -held.error;
+    }
+    result = known ? head_again(receive, MSG_PEEK, &taken, &whole, &peer, &held.error)
+                   : head_of_queue(receive, MSG_PEEK, false, &taken, &whole, &peer);
     if (known && (result < 0 || taken.length != held.length)) {
         /* Taken behind our back, by a process that does not share the table. */
         table_count_lost(table, held.length - held.offset);
-        table_finish_locked(table, cookie);
-        known = false;
+        finish_kernel_locked(cookie, held.error);
+        return -ERESTART;
     }
     if (result < 0)
         return result;
@@ -401,19 +428,17 @@ static ssize_t kernel_part_locked(struct receive *receive, uint64_t cookie)
     part = message_part(taken.length - held.offset, receive->room, how);
 
     if (part.left == 0 && !(how & MESSAGE_PEEK)) {
-        size_t expected = taken.length;
-
-        do
-            result = head_of_queue(receive, 0, !known, &taken, &whole, &peer);
-        while (known && result < 0 && result != -EAGAIN);
+        result = known ? head_again(receive, 0, &taken, &whole, &peer, &held.error)
+                       : head_of_queue(receive, 0, true, &taken, &whole, &peer);
         if (known)
-            table_finish_locked(table, cookie);
+            finish_kernel_locked(cookie, held.error);
         if (result < 0)
             return result;
-        if (taken.length != expected) {
+        if (taken.length != held.length) {
             /* Another one, between peek and take: it is whole in our hands. */
             held = (struct held){.kind = HELD_HERE, .length = taken.length};
             part = message_part(taken.length, receive->room, how);
+            known = false;
         }
     } else if (!known && receive->msg) {
         head_of_queue(receive, MSG_PEEK, true, &taken, &whole, &peer);
@@ -423,29 +448,21 @@ static ssize_t kernel_part_locked(struct receive *receive, uint64_t cookie)
     if (error)
         return error;
     receive->held_before = known;
-    if (!known)
+    if (known) {
+        table_count_part(table, &part, taken.length - held.offset);
+        if (receive->msg)
+            receive->msg->msg_controllen = 0;
+    } else {
         held.msg_flags = taken.msg_flags;
+    }
     result = result_of(receive, &part, taken.length - held.offset, &held);
 
     if (part.left > 0 && !(how & MESSAGE_PEEK)) {
-        size_t offset = held.offset + part.given;
-
-        if (known) {
-            table_advance_locked(table, cookie, offset);
-        } else {
-            struct held now = held;
-
-            now.offset = offset;
-            error = table_hold_locked(table, cookie, &now, &whole, 1);
-            if (error < 0)
-                return error;
-        }
-    }
-    if (known) {
-        atomic_fetch_add_explicit(&table->counters.parts, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&table->counters.bytes_saved, part.given, memory_order_relaxed);
-        if (receive->msg)
-            receive->msg->msg_controllen = 0;
+        held.offset += part.given;
+        if (known)
+            table_advance_locked(table, cookie, held.offset, held.error);
+        else if (table_hold_locked(table, cookie, &held, &whole, 1) < 0)
+            return lose(receive, &taken, "the fragment table is full");
     }
     error = deliver_name(receive, (struct sockaddr *)&peer, taken.peer_length);
     return error ? error : result;
@@ -458,6 +475,8 @@ static ssize_t receive_by_kernel(struct receive *receive, uint64_t cookie)
         receive->spill = spill_acquire(socket_longest(socket_believe(receive->fd)));
     if (!receive->spill)
         return RECEIVE_PASS;
+    if (user_memory_impossible(receive->iov, receive->iovlen))
+        return -EFAULT;
 
     for (;;) {
         struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
@@ -474,6 +493,8 @@ static ssize_t receive_by_kernel(struct receive *receive, uint64_t cookie)
                 return result;
             continue;
         }
+        if (result == -ERESTART)
+            continue;
         if (result != -EAGAIN)
             return result;
         /* Wait as the program's own call would: blocking, timeout, signals, errors, and bad
@@ -511,7 +532,9 @@ static ssize_t run(struct receive *receive)
     if (!may_concern(receive->kind) || (receive->flags & (MSG_OOB | MSG_ERRQUEUE)))
         return RECEIVE_PASS;
     /* A stale belief must not turn MSG_WAITALL, which a stream may mean, into a wait for more. */
-    belief = receive->flags & MSG_WAITALL ? socket_ask(receive->fd) : socket_know(receive->fd);
+    if ((receive->flags & MSG_WAITALL) && socket_is_stream(receive->fd))
+        socket_forget(receive->fd);
+    belief = socket_know(receive->fd);
     if (socket_kind(belief) < SOCKET_DATAGRAM)
         return RECEIVE_PASS;
 

@@ -63,6 +63,13 @@ uint64_t socket_ask_cookie(int fd)
     return cookie & SOCKET_COOKIE_MASK;
 }
 
+bool socket_is_stream(int fd)
+{
+    int type;
+
+    return option(fd, SO_TYPE, &type) == 0 && type == SOCK_STREAM;
+}
+
 int socket_identify(int fd, uint64_t *ret_cookie, bool *ret_stream)
 {
     int type, error = option(fd, SO_TYPE, &type);
@@ -128,6 +135,14 @@ static bool has_path(const struct sockaddr_storage *name, socklen_t length,
            memcmp(un->sun_path, selector->path, selector->path_length) == 0;
 }
 
+static bool selects_by_number(void)
+{
+    for (size_t i = 0; settings && i < settings->selectors; i++)
+        if (settings->selector[i].kind == SELECT_FD)
+            return true;
+    return false;
+}
+
 static bool matches(const struct selector *selector, int fd, const struct names *names)
 {
     switch (selector->kind) {
@@ -163,12 +178,15 @@ static bool selected(int fd, bool *ret_settled)
         return false;
     if (getpeername(fd, (struct sockaddr *)&names.peer, &names.peer_length) != 0)
         names.peer_length = 0;
-    if (names.domain == AF_INET || names.domain == AF_INET6)
-        *ret_settled = port(&names.local) != 0;
 
     for (size_t i = 0; i < settings->selectors; i++) {
         const struct selector *selector = &settings->selector[i];
 
+        /* A name that it does not have yet may come. */
+        if ((selector->kind == SELECT_PORT && port(&names.local) == 0) ||
+            (selector->kind == SELECT_PATH && names.domain == AF_UNIX &&
+             names.local_length <= offsetof(struct sockaddr_un, sun_path)))
+            *ret_settled = false;
         if (selector->exclude) {
             included = included && !matches(selector, fd, &names);
         } else {
@@ -236,9 +254,14 @@ void socket_duplicated(int old, int new)
     /* Asked now, so that both are known to be one socket when either is closed. */
     socket_belief belief = socket_know(old);
 
-    believe(new, belief);
-    if (socket_is_message(belief))
-        atomic_store_explicit(&duplicates, true, memory_order_relaxed);
+    believe(new, socket_believe(old));
+    if (socket_kind(belief) == SOCKET_OTHER && !selects_by_number())
+        return;
+    atomic_store_explicit(&duplicates, true, memory_order_relaxed);
+    if (selects_by_number()) {
+        believe(new, belief & SOCKET_OWN_BIT ? (uint64_t)SOCKET_FRESH << 56 : 0);
+        socket_ask(new);
+    }
 }
 
 void socket_received(int fd)

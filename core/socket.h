@@ -79,6 +79,9 @@ socket_belief socket_know(int fd);
  * 0, or a negative errno. Async-signal-safe; may change errno. */
 int socket_identify(int fd, uint64_t *ret_cookie, bool *ret_stream);
 
+/* Whether it is a stream by now. */
+bool socket_is_stream(int fd);
+
 /* The cookie alone: 0 where there is none. */
 uint64_t socket_ask_cookie(int fd);
 

@@ -24,7 +24,7 @@ int spill_start(void)
     return -pthread_key_create(&at_thread_end, unmap);
 }
 
-static struct spill *map(size_t size)
+struct spill *spill_map(size_t size)
 {
     size_t mapped = sizeof(struct spill) + size;
     struct spill *spill = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
@@ -37,19 +37,15 @@ static struct spill *map(size_t size)
     return spill;
 }
 
-struct spill *spill_map(size_t size)
+/* A larger area for the thread, which has just been marked busy. */
+struct spill *spill_own_grow(size_t size)
 {
-    struct spill *spill, *smaller;
+    struct spill *smaller = spill_own.area, *spill = spill_map(size);
 
-    if (spill_own.busy) /* a receive of this thread is under way beneath us */
-        return map(size);
-    spill_own.busy = true;
-    spill = map(size);
     if (!spill) {
         spill_own.busy = false;
         return NULL;
     }
-    smaller = spill_own.area;
     spill_own.area = spill;
     if (smaller)
         munmap(smaller, smaller->mapped);

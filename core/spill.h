@@ -23,7 +23,7 @@ struct spill {
 
 /* The thread's own area. Private to this module. */
 struct spill_own {
-    struct spill *area;
+    struct spill *volatile area;
     volatile bool busy;
 };
 
@@ -32,6 +32,7 @@ extern __thread struct spill_own spill_own;
 /* Prepares the release of areas with their threads. 0, or a negative errno. */
 int spill_start(void);
 
+struct spill *spill_own_grow(size_t size);
 struct spill *spill_map(size_t size);
 void spill_unmap(struct spill *spill, size_t touched);
 
@@ -42,12 +43,13 @@ enum { SPILL_KEPT = 128 << 10 }; /* touched beyond this, the rest goes back to t
  * Async-signal-safe; may change errno. */
 static inline struct spill *spill_acquire(size_t size)
 {
-    struct spill *own = spill_own.area;
+    struct spill *own;
 
-    if (spill_own.busy || !own || own->size < size)
+    if (spill_own.busy) /* a receive of this thread is under way beneath us */
         return spill_map(size);
-    spill_own.busy = true;
-    return own;
+    spill_own.busy = true; /* before the area is looked at: a signal handler may change it */
+    own = spill_own.area;
+    return own && own->size >= size ? own : spill_own_grow(size);
 }
 
 /* `touched`: at least how many bytes of data were used. */

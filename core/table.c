@@ -405,7 +405,7 @@ static int take_locked(struct inside *inside, uint64_t cookie, size_t room, unsi
     return 1;
 }
 
-static void count_part(struct table *table, const struct part *part, size_t remaining)
+void table_count_part(struct table *table, const struct part *part, size_t remaining)
 {
     size_t dropped = remaining - part->given - part->left;
 
@@ -435,7 +435,7 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
         }
     } while (result == -EAGAIN);
     if (result == 1 && !(how & MESSAGE_PEEK))
-        count_part(table, ret_part, ret_held->length - ret_held->offset);
+        table_count_part(table, ret_part, ret_held->length - ret_held->offset);
     return result;
 }
 
@@ -472,11 +472,12 @@ bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_hel
     return true;
 }
 
-void table_advance_locked(struct table *table, uint64_t cookie, size_t offset)
+void table_advance_locked(struct table *table, uint64_t cookie, size_t offset, int error)
 {
     struct inside *inside = inside_of(table);
     struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
 
+    slot->held.error = error;
     atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, offset));
 }
 

@@ -46,6 +46,7 @@ struct held {
     size_t length; /* of the whole message, bytes */
     size_t offset; /* of the next part in it */
     int msg_flags; /* that the kernel reported, for the last part (MSG_EOR) */
+    int error;     /* HELD_KERNEL: a pending error that came meanwhile, due after the message */
     bool peer_known; /* the first part's call asked for the address */
     socklen_t peer_length;
     struct sockaddr_storage peer;
@@ -133,8 +134,11 @@ void table_leave(struct table *table, struct table_guard *guard);
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held);
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen);
-void table_advance_locked(struct table *table, uint64_t cookie, size_t offset);
+void table_advance_locked(struct table *table, uint64_t cookie, size_t offset, int error);
 void table_finish_locked(struct table *table, uint64_t cookie);
+
+/* Counts a part of `remaining` bytes, and what it dropped. */
+void table_count_part(struct table *table, const struct part *part, size_t remaining);
 
 /* Counts a message that lost bytes. */
 void table_count_lost(struct table *table, size_t bytes);

@@ -9,33 +9,66 @@
 __thread struct user_memory user_memory;
 atomic_uint user_memory_generation = 1;
 
-void user_memory_learn(const void *at, size_t size)
+/* Pages that were learnt before the program changed its mappings are void. */
+static void begin_to_learn(void)
 {
     unsigned generation = atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+
+    if (user_memory.generation == generation)
+        return;
+    memset(user_memory.page, 0, sizeof user_memory.page);
+    memset(user_memory.readable, 0, sizeof user_memory.readable);
+    user_memory.generation = generation;
+}
+
+void user_memory_learn(const void *at, size_t size)
+{
     uintptr_t first = (uintptr_t)at >> USER_MEMORY_SHIFT;
     uintptr_t last = ((uintptr_t)at + size - 1) >> USER_MEMORY_SHIFT;
 
     if (size == 0)
         return;
-    if (user_memory.generation != generation) {
-        memset(user_memory.page, 0, sizeof user_memory.page);
-        user_memory.generation = generation;
-    }
+    begin_to_learn();
     if (last - first >= USER_MEMORY_PAGES)
         last = first + USER_MEMORY_PAGES - 1;
     for (uintptr_t page = first; page <= last; page++)
         user_memory.page[page % USER_MEMORY_PAGES] = page + 1;
 }
 
-static bool known(const void *at, size_t size)
+static void learn_readable(const void *at)
 {
-    const char *end = (const char *)at + size;
+    uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
 
-    for (const char *page = at; page < end;
-         page = (const char *)(((uintptr_t)page & ~(uintptr_t)(USER_MEMORY_PAGE - 1)) + USER_MEMORY_PAGE))
-        if (!user_memory_known(page))
+    begin_to_learn();
+    user_memory.readable[page % USER_MEMORY_READABLE] = page + 1;
+}
+
+static bool is_readable(const void *at)
+{
+    uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
+
+    return user_memory_known(at) ||
+           (user_memory.readable[page % USER_MEMORY_READABLE] == page + 1 &&
+            user_memory.generation ==
+                atomic_load_explicit(&user_memory_generation, memory_order_relaxed));
+}
+
+static bool all_pages(const void *at, size_t size, bool (*has)(const void *at))
+{
+    uintptr_t first = (uintptr_t)at, end = first + size;
+
+    if (end < first)
+        return false;
+    for (uintptr_t page = first; page < end;
+         page = (page & ~(uintptr_t)(USER_MEMORY_PAGE - 1)) + USER_MEMORY_PAGE)
+        if (!has((const void *)page))
             return false;
     return true;
+}
+
+static bool is_known(const void *at)
+{
+    return user_memory_known(at);
 }
 
 /* Where a sandbox forbids the checked copy, the direct one is what is left. */
@@ -50,7 +83,7 @@ int user_memory_write(void *to, const void *from, size_t size)
     struct iovec theirs = {to, size};
     ssize_t copied;
 
-    if (!known(to, size)) {
+    if (!all_pages(to, size, is_known)) {
         copied = process_vm_writev(getpid(), &ours, 1, &theirs, 1, 0);
         if (copied == (ssize_t)size) {
             user_memory_learn(to, size);
@@ -69,15 +102,24 @@ int user_memory_read(void *to, const void *from, size_t size)
     struct iovec theirs = {(void *)(uintptr_t)from, size};
     ssize_t copied;
 
-    if (!known(from, size)) {
+    if (!all_pages(from, size, is_readable)) {
         copied = process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
-        if (copied == (ssize_t)size)
+        if (copied == (ssize_t)size) {
+            learn_readable(from);
             return 0;
+        }
         if (copied >= 0 || !checked_copy_is_forbidden())
             return -EFAULT;
     }
     memcpy(to, from, size);
     return 0;
+}
+
+bool user_memory_impossible(const struct iovec *iov, size_t iovlen)
+{
+    /* It imports its own side's buffers as a receive does, and has nothing to copy to them. */
+    return iovlen > 0 && !user_memory_known(iov->iov_base) &&
+           process_vm_readv(getpid(), iov, iovlen, NULL, 0, 0) < 0 && errno == EFAULT;
 }
 
 int user_memory_scatter(const struct iovec *iov, size_t iovlen, const void *from, size_t size)

@@ -19,11 +19,12 @@
 #include <sys/uio.h>
 
 /* Internal: what this thread knows. One generation for the process: a changed one voids it all. */
-enum { USER_MEMORY_PAGES = 64, USER_MEMORY_SHIFT = 12, USER_MEMORY_PAGE = 1 << 12 };
+enum { USER_MEMORY_PAGES = 64, USER_MEMORY_READABLE = 8, USER_MEMORY_SHIFT = 12, USER_MEMORY_PAGE = 1 << 12 };
 
 struct user_memory {
     unsigned generation;
     uintptr_t page[USER_MEMORY_PAGES]; /* page number + 1, direct-mapped; 0: none */
+    uintptr_t readable[USER_MEMORY_READABLE]; /* likewise, pages that may only be read */
 };
 
 extern __thread struct user_memory user_memory;
@@ -52,6 +53,10 @@ static inline void user_memory_forget(void)
  * Async-signal-safe; may change errno. */
 int user_memory_write(void *to, const void *from, size_t size);
 int user_memory_read(void *to, const void *from, size_t size);
+
+/* Whether the kernel would refuse these buffers before it looked for a message: addresses that no
+ * memory can have. Async-signal-safe; may change errno. */
+bool user_memory_impossible(const struct iovec *iov, size_t iovlen);
 
 /* Scatters `size` bytes over the caller's buffers (readv(2)'s order): 0, or -EFAULT. */
 int user_memory_scatter(const struct iovec *iov, size_t iovlen, const void *from, size_t size);

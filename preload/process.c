@@ -84,8 +84,8 @@ INTERPOSED pid_t _Fork(void)
 /* clone(2) as a function: what the flags say is between the program and the kernel. */
 INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
-    va_list list;
     pid_t *parent_tid, *child_tid;
+    va_list list;
     void *tls;
 
     va_start(list, argument);
@@ -97,6 +97,9 @@ INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argu
         engine_forks();
     return REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
 }
+
+INTERPOSED int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
+    __attribute__((alias("clone"), nothrow, leaf));
 
 /* --- exec -------------------------------------------------------------------------------- */
 

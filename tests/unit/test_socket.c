@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -178,6 +179,30 @@ static int open_pair(void)
     return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0 ? ends[0] : -1;
 }
 
+/* Where nobody may use ping sockets, root may say so for a network of the test's own (icmp(7)). */
+static int open_ping(int domain, int protocol)
+{
+    int fd = socket(domain, SOCK_DGRAM, protocol), groups;
+
+    if (fd >= 0 || errno != EACCES || unshare(CLONE_NEWNET) != 0)
+        return fd;
+    groups = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC);
+    if (groups < 0 || write(groups, "0 0", 3) != 3)
+        return -1;
+    close(groups);
+    return socket(domain, SOCK_DGRAM, protocol);
+}
+
+static int open_icmp(void)
+{
+    return open_ping(AF_INET, IPPROTO_ICMP);
+}
+
+static int open_icmp6(void)
+{
+    return open_ping(AF_INET6, IPPROTO_ICMPV6);
+}
+
 #ifndef IPPROTO_SCTP
 #define IPPROTO_SCTP 132
 #endif
@@ -206,8 +231,8 @@ static const struct sort sorts[] = {
     {"TCP over IPv6", NULL, AF_INET6, SOCK_STREAM, 0, SOCKET_OTHER},
     {"unix stream", NULL, AF_UNIX, SOCK_STREAM, 0, SOCKET_OTHER},
     {"vsock stream", NULL, AF_VSOCK, SOCK_STREAM, 0, SOCKET_OTHER},
-    {"ICMP", NULL, AF_INET, SOCK_DGRAM, IPPROTO_ICMP, SOCKET_OTHER},
-    {"ICMPv6", NULL, AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, SOCKET_OTHER},
+    {"ICMP", open_icmp, 0, 0, 0, SOCKET_OTHER},
+    {"ICMPv6", open_icmp6, 0, 0, 0, SOCKET_OTHER},
     {"raw", NULL, AF_INET, SOCK_RAW, IPPROTO_UDP, SOCKET_OTHER},
     {"raw IPv6", NULL, AF_INET6, SOCK_RAW, IPPROTO_UDP, SOCKET_OTHER},
     {"SCTP, one to many", NULL, AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, SOCKET_OTHER},

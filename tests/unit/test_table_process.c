@@ -475,6 +475,20 @@ Test(table_process, a_death_lets_the_waiting_in)
     cr_assert(table_idle(table));
 }
 
+/* In the midst of a change, for all that the next one knows. */
+static void die_in_the_table(void)
+{
+    pid_t pid = start();
+
+    if (pid == 0) {
+        struct table_guard guard;
+
+        table_enter(table, &guard);
+        die(NULL);
+    }
+    cr_assert_eq(end_of(pid), 128 + SIGKILL);
+}
+
 /* One death after the other: each finds the table repaired, and breaks it again. */
 Test(table_process, many_deaths)
 {
@@ -493,8 +507,26 @@ Test(table_process, many_deaths)
             _exit(0);
         }
         cr_assert_eq(end_of(pid), 128 + SIGKILL);
+        die_in_the_table();
     }
     take_stock(&found, "many", 50);
+    cr_assert(same(&found, &expected), "%s", words(&found));
+}
+
+/* Freed pages are used again, so a younger message may lie before an older one. */
+Test(table_process, a_death_when_the_younger_message_lies_first)
+{
+    struct state found, expected = {2, {ONE, TWO}};
+
+    scene_set_up();
+    tails_hold(table, SOCKET + 1, 4, 10, 0);
+    hold_neighbour(0);
+    tails_hold(table, scene_socket, 1, 600, 100);
+    hold_neighbour(1);
+    assert_part(tails_take(table, SOCKET + 1, 100, 0), 4, 0, 10);
+    tails_hold(table, scene_socket, 2, 300, 0);
+    die_in_the_table();
+    take_stock(&found, "younger first", 0);
     cr_assert(same(&found, &expected), "%s", words(&found));
 }
 
@@ -566,7 +598,7 @@ static void operate_advance(void *context)
 
     (void)context;
     table_enter(table, &guard);
-    table_advance_locked(table, scene_socket, 100 + PART);
+    table_advance_locked(table, scene_socket, 100 + PART, 0);
     table_leave(table, &guard);
 }
 
@@ -691,17 +723,6 @@ ParameterizedTest(int *index, table_process, a_death_at_any_instruction, .timeou
     /* Death came early and late. */
     cr_assert_gt(before, 20);
     cr_assert_gt(after, 0);
-}
-
-static void die_in_the_table(void)
-{
-    pid_t pid = start();
-
-    if (pid == 0) {
-        take(PART, 0, die_in_copy);
-        _exit(0);
-    }
-    cr_assert_eq(end_of(pid), 128 + SIGKILL);
 }
 
 /* Who repairs after a death may die in the midst of it: the next one begins anew. */
