@@ -25,6 +25,7 @@ static const char defaults[] = "udp4\n"
                                "recvmsg 1000 -> 1000 m2[0..999] from s flags TRUNC\n"
                                "recv 1000 -> -1 EAGAIN\n"
                                "unix a b\n"
+                               "nonblock a\n"
                                "send 1500 from=b\n"
                                "recv 1000 on=a -> 1000 m3[0..999]\n"
                                "recv 1000 on=a -> 500 m3[1000..1499]\n";
