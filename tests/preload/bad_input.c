@@ -447,7 +447,7 @@ static const struct scenario any_tail_rows[] = {
         .name = "lengths that no memory has",
         .transcript = "send 3000\n"
                       "recv 1000 -> 1000 m1[0..999]\n"
-                      "read huge -> -1 EINVAL\n"
+                      "read huge -> -1 EFAULT\n"
                       "readv huge -> -1 EINVAL\n"
                       "recv 2147483647 -> 2000 m1[1000..2999]\n",
     },
