@@ -274,8 +274,12 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
         memcpy(&held.peer, taken->peer, held.peer_length);
     }
     error = table_hold(engine.table, cookie, &held, taken->iov, taken->iovlen);
+    if (error < 0 && fits) {
+        error = deliver(receive, taken);
+        return error ? error : (ssize_t)taken->length;
+    }
     if (error < 0)
-        return fits ? (ssize_t)taken->length : lose(receive, taken, "the fragment table is full");
+        return lose(receive, taken, "the fragment table is full");
     if (stream)
         socket_set_stream(receive->fd, cookie);
     else if (cookie != socket_cookie(socket_believe(receive->fd)))
@@ -286,7 +290,8 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
         held.offset = 0;
         return result_of(receive, &part, taken->length, &held);
     }
-    /* It is behind another one, whose next part is due now. */
+    /* It is behind another one, whose next part is due now. Where other threads have taken all of
+     * both meanwhile (NOTHING_HELD), the receive begins anew. */
     return serve(receive, cookie);
 }
 
@@ -301,7 +306,8 @@ static ssize_t finish(struct receive *receive, ssize_t result, struct taken *tak
     if (result < 0)
         return result;
     taken->length = (size_t)result;
-    receive->touched = taken->length;
+    if (receive->touched < taken->length)
+        receive->touched = taken->length;
     if (taken->length > receive->room ||
         table_may_hold(engine.table, socket_cookie(socket_believe(receive->fd))))
         return settle(receive, taken);
@@ -523,7 +529,7 @@ static bool may_concern_fd(enum call_kind kind, int fd)
     return may_concern(kind) && socket_kind(socket_know(fd)) >= SOCKET_DATAGRAM;
 }
 
-static ssize_t run(struct receive *receive)
+static ssize_t run_once(struct receive *receive)
 {
     const struct settings *settings = &engine.settings;
     socket_belief belief;
@@ -573,6 +579,16 @@ static ssize_t run(struct receive *receive)
                                          : RECEIVE_PASS;
     }
     return receive_whole(receive);
+}
+
+static ssize_t run(struct receive *receive)
+{
+    ssize_t result;
+
+    do
+        result = run_once(receive);
+    while (result == NOTHING_HELD);
+    return result;
 }
 
 static ssize_t run_and_release(struct receive *receive)
@@ -629,6 +645,8 @@ ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockadd
                               .spill = spill};
 
     result = finish_bounced(&receive, result, room);
+    if (result == NOTHING_HELD)
+        result = run(&receive);
     spill_release(spill, receive.touched);
     return result;
 }
