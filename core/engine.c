@@ -2,6 +2,7 @@
 #include "engine.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "interest.h"
 #include "spill.h"
@@ -14,6 +15,7 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
 {
     int error;
 
+    engine.pid = getpid();
     engine.settings = *settings;
     engine.system = *system;
     atomic_store(&engine.hold, (int)settings->hold);
@@ -66,7 +68,8 @@ void engine_closed(int fd, socket_belief belief)
     uint64_t cookie = socket_cookie(belief);
     bool last;
 
-    if (cookie == 0 || engine_idle() || table_look(engine.table, cookie, NULL) == HELD_NOT)
+    if (cookie == 0 || engine_idle() ||
+        table_look(engine.table, cookie, NULL) == HELD_NOT || !engine_is_own())
         return;
     last = !atomic_load(&engine.table->shared) && (belief & SOCKET_OWN_BIT) &&
            socket_is_last(fd, belief);
@@ -110,6 +113,16 @@ void engine_execs(void)
                   "exec: %zu bytes held for %zu descriptors are lost to the next program; "
                   "WSRX_TABLE=path keeps them",
                   bytes, descriptors);
+}
+
+bool engine_is_own(void)
+{
+    return getpid() == engine.pid;
+}
+
+void engine_forked(void)
+{
+    engine.pid = getpid();
 }
 
 void engine_forks(void)

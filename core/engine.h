@@ -12,6 +12,7 @@
 
 /* Written once at start-up, before `active` is set; but for the atomics read-only after. */
 struct engine {
+    pid_t pid; /* of the process that this memory belongs to; a vfork child only borrows it */
     atomic_bool active;
     atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
     struct settings settings;
@@ -51,5 +52,12 @@ void engine_execs(void);
 
 /* The program is about to fork: from now on others may ask for what is held. */
 void engine_forks(void);
+
+/* The program has forked, and this is the child. */
+void engine_forked(void);
+
+/* Whether the memory is this process's own. A vfork child, which closes and duplicates descriptors
+ * of its own before it execs, must not change what its parent knows. */
+bool engine_is_own(void);
 
 #endif

@@ -440,7 +440,7 @@ void interest_forget(int fd, bool gone)
 {
     sigset_t signals;
 
-    if (is_unknown(fd))
+    if (is_unknown(fd) || !engine_is_own())
         return;
     enter(&signals);
     forget_locked(fd, gone);
@@ -452,7 +452,7 @@ void interest_forget_range(unsigned first, unsigned last)
     sigset_t signals;
     uint32_t at, next;
 
-    if (!lists.entry || lists.used == 1)
+    if (!lists.entry || lists.used == 1 || !engine_is_own())
         return;
     enter(&signals);
     for (unsigned fd = first; fd <= last && fd < DESCRIPTORS; fd++)

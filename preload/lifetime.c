@@ -125,7 +125,7 @@ static int duplicated(int fd, int new)
 {
     int saved = errno;
 
-    if (new >= 0)
+    if (new >= 0 && engine_is_own())
         socket_duplicated(fd, new);
     errno = saved;
     return new;
@@ -154,7 +154,7 @@ static int duplicate_over(int fd, int to, int (*call)(int fd, int to, int flags)
         interest_refresh();
     if (result >= 0 && fd != to) {
         engine_closed(to, belief);
-        socket_duplicated(fd, to);
+        duplicated(fd, to);
     }
     errno = saved;
     return result;

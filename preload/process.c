@@ -37,6 +37,12 @@ static void after_fork(void)
     interest_after_fork();
 }
 
+static void after_fork_in_child(void)
+{
+    engine_forked();
+    interest_after_fork();
+}
+
 __attribute__((constructor)) static void start(void)
 {
     struct settings settings;
@@ -63,7 +69,7 @@ __attribute__((constructor)) static void start(void)
     system.epoll_ctl = real.epoll_ctl;
     system.fcntl = real.fcntl;
     system.close = real.close;
-    pthread_atfork(before_fork, after_fork, after_fork);
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
     error = engine_start(&settings, &system, program_is("wine"));
     if (error)
         tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
@@ -77,7 +83,10 @@ INTERPOSED pid_t _Fork(void)
 
     before_fork();
     pid = REAL(_Fork)();
-    after_fork();
+    if (pid == 0)
+        after_fork_in_child();
+    else
+        after_fork();
     return pid;
 }
 
