@@ -49,7 +49,8 @@ static const char *const environments[][3] = {
     {"WSRX_SOCKETS=udp,unix"},
 };
 
-static void expect_one(const char *transcript, const char *const *environment, const char *what)
+static void expect_calls(const char *transcript, const char *const *environment, const char *what,
+                         size_t count)
 {
     const char *const argv[] = {spawn_victim(), transcript, NULL};
     struct spawn_request request = {.argv = argv, .environment = environment, .preload = true};
@@ -63,8 +64,13 @@ static void expect_one(const char *transcript, const char *const *environment, c
         snprintf(numbers + strlen(numbers), sizeof(numbers) - strlen(numbers), " %ld",
                  trace.number[i]);
     cr_expect_eq(trace.exit_status, 0, "%s: exit status %d", what, trace.exit_status);
-    cr_expect_eq(trace.count, 1, "%s%s%s: %zu system calls, by number%s", what,
+    cr_expect_eq(trace.count, count, "%s%s%s: %zu system calls, by number%s", what,
                  *environment ? ", " : "", *environment ? *environment : "", trace.count, numbers);
+}
+
+static void expect_one(const char *transcript, const char *const *environment, const char *what)
+{
+    expect_calls(transcript, environment, what, 1);
 }
 
 /* Three rounds for the library to get to know descriptor and buffer; the fourth is counted. */
@@ -149,4 +155,21 @@ ROWS(cost, beside_a_tail, ROWS_OF(buffer_calls) * ROWS_OF(kinds))
              "%s\nsend 90\nsend 91\nsend 92\n%s\n%s\n%s mark\n",
              kind, call, call, call);
     expect_one(transcript, environments[0], call);
+}
+
+/* What the library remembers of a program's memory must not depend on where things happen to lie. */
+ROWS(cost, any_page, ROWS_OF(buffer_calls) * 2)
+{
+    enum { PAGES = 64, PAGE = 4096 };
+    static char transcript[65536];
+    const char *call = buffer_calls[*row % ROWS_OF(buffer_calls)];
+    size_t length = (size_t)snprintf(transcript, sizeof(transcript), "%s\nmap m %d\n",
+                                     *row / ROWS_OF(buffer_calls) ? "unix" : "udp4", PAGES * PAGE);
+
+    for (int i = 0; i < PAGES; i++)
+        length += (size_t)snprintf(transcript + length, sizeof(transcript) - length,
+                                   "send 90\nsend 91\nsend 92\n%s buf=m:%d\n%s buf=m:%d\n"
+                                   "%s buf=m:%d mark\n",
+                                   call, i * PAGE, call, i * PAGE, call, i * PAGE);
+    expect_calls(transcript, environments[0], call, PAGES);
 }

@@ -60,6 +60,18 @@ static struct mapping *make_mapping(const char *name, size_t length)
     return mapping;
 }
 
+/* "m:4096" is 4096 bytes into the memory called m. */
+static void *inside_mapping(const char *name)
+{
+    const char *colon = strchr(name, ':');
+    char bare[16];
+
+    if (!colon)
+        return find_mapping(name)->start;
+    snprintf(bare, sizeof(bare), "%.*s", (int)(colon - name), name);
+    return find_mapping(bare)->start + strtoul(colon + 1, NULL, 0);
+}
+
 /*
  * "edge:100" are 100 good bytes right before an unmapped page; "fresh" is memory nobody has
  * written to before; anything else is a name that `map` has given.
@@ -84,7 +96,7 @@ void *memory_address(const char *name)
         munmap(start + room, page);
         return start + room - good;
     }
-    return find_mapping(name)->start;
+    return inside_mapping(name);
 }
 
 /* Asks the kernel: a look at memory that is not there would end the victim. */
