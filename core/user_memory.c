@@ -29,10 +29,16 @@ void user_memory_learn(const void *at, size_t size)
     if (size == 0)
         return;
     begin_to_learn();
-    if (last - first >= USER_MEMORY_PAGES)
-        last = first + USER_MEMORY_PAGES - 1;
-    for (uintptr_t page = first; page <= last; page++)
-        user_memory.page[page % USER_MEMORY_PAGES] = page + 1;
+    if (last - first >= USER_MEMORY_SETS)
+        last = first + USER_MEMORY_SETS - 1;
+    for (uintptr_t page = first; page <= last; page++) {
+        uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
+
+        if (set[0] == page + 1 || set[1] == page + 1)
+            continue;
+        set[1] = set[0];
+        set[0] = page + 1;
+    }
 }
 
 static void learn_readable(const void *at)

@@ -19,12 +19,13 @@
 #include <sys/uio.h>
 
 /* Internal: what this thread knows. One generation for the process: a changed one voids it all. */
-enum { USER_MEMORY_PAGES = 64, USER_MEMORY_READABLE = 8, USER_MEMORY_SHIFT = 12, USER_MEMORY_PAGE = 1 << 12 };
+enum { USER_MEMORY_SETS = 64, USER_MEMORY_READABLE = 8, USER_MEMORY_SHIFT = 12, USER_MEMORY_PAGE = 1 << 12 };
 
 struct user_memory {
     unsigned generation;
-    uintptr_t page[USER_MEMORY_PAGES]; /* page number + 1, direct-mapped; 0: none */
-    uintptr_t readable[USER_MEMORY_READABLE]; /* likewise, pages that may only be read */
+    uintptr_t page[USER_MEMORY_SETS][2]; /* page number + 1; 0: none. By page number, two-way:
+                                          * a buffer and the stack must not drive each other out */
+    uintptr_t readable[USER_MEMORY_READABLE]; /* direct-mapped; pages that may only be read */
 };
 
 extern __thread struct user_memory user_memory;
@@ -35,7 +36,9 @@ static inline bool user_memory_known(const void *at)
 {
     uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
 
-    return user_memory.page[page % USER_MEMORY_PAGES] == page + 1 &&
+    const uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
+
+    return (set[0] == page + 1 || set[1] == page + 1) &&
            user_memory.generation ==
                atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
 }
