@@ -211,6 +211,19 @@ static const struct scenario thread_rows[] = {
                       "recv 1000 in=thread -> 1000 m1[2000..2999]\n",
     },
     {
+        .name = "two waits on one socket: the tail comes before the next message",
+        .transcript = "start v recv 1000\n"
+                      "start w recv 1000\n"
+                      "send 3000 taken\n"
+                      "join v -> 1000 m1[0..999]\n"
+                      "send 500 taken\n"
+                      "join w -> 1000 m1[1000..1999]\n"
+                      "nonblock r\n"
+                      "recv 1000 -> 1000 m1[2000..2999]\n"
+                      "recv 1000 -> 500 m2[0..499]\n"
+                      "recv 1000 -> -1 EAGAIN\n",
+    },
+    {
         .name = "a signal ends a wait: EINTR",
         .transcript = "recv 10 alarm -> -1 EINTR\n"
                       "read 10 alarm -> -1 EINTR\n"
