@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Every way to a new process: parent and child share a tail, and each part goes out once. */
+#include "rows.h"
+
+#include "check.h"
+
+#define OURS(scenario) "run $victim " scenario
+
+static const struct check rows[] = {
+    {.name = "fork: parent and child, in turns", .script = OURS("turns 0"), .out = "ok\n"},
+    {.name = "_Fork: parent and child, in turns", .script = OURS("turns 1"), .out = "ok\n"},
+    {.name = "syscall(SYS_clone): in turns", .script = OURS("turns 2"), .out = "ok\n"},
+    {.name = "a raw clone: in turns", .script = OURS("turns 3"), .out = "ok\n"},
+    {.name = "fork: the child closes its copy", .script = OURS("closing 0"), .out = "ok\n"},
+    {.name = "_Fork: the child closes its copy", .script = OURS("closing 1"), .out = "ok\n"},
+    {.name = "syscall(SYS_clone): the child closes", .script = OURS("closing 2"), .out = "ok\n"},
+    {.name = "a raw clone: the child closes its copy", .script = OURS("closing 3"), .out = "ok\n"},
+    {.name = "fork: the parent closes", .script = OURS("parent-closes 0"), .out = "ok\n"},
+    {.name = "_Fork: the parent closes", .script = OURS("parent-closes 1"), .out = "ok\n"},
+    {.name = "syscall(SYS_clone): the parent closes",
+     .script = OURS("parent-closes 2"),
+     .out = "ok\n"},
+    {.name = "a raw clone: the parent closes", .script = OURS("parent-closes 3"), .out = "ok\n"},
+    {.name = "vfork and exec", .script = OURS("vfork"), .out = "ok\n"},
+    {.name = "vfork, and the child closes before it execs",
+     .script = OURS("vfork-closing"),
+     .out = "ok\n"},
+    {.name = "vfork, and the child closes what the parent's epoll watches",
+     .script = OURS("vfork-watched"),
+     .out = "ok\n"},
+    {.name = "posix_spawn and system", .script = OURS("posix-spawn"), .out = "ok\n"},
+    {.name = "clone, with and without the parent's memory", .script = OURS("clone"), .out = "ok\n"},
+    {.name = "a child killed inside the lock", .script = OURS("killed 0"), .out = "ok\n"},
+    {.name = "a child of _Fork killed inside the lock", .script = OURS("killed 1"), .out = "ok\n"},
+    {.name = "a child of syscall(SYS_clone) killed inside the lock",
+     .script = OURS("killed 2"),
+     .out = "ok\n"},
+    {.name = "a child of a raw clone killed inside the lock",
+     .script = OURS("killed 3"),
+     .out = "ok\n"},
+    {
+        /* It closes all descriptors in a child that shares its memory. */
+        .name = "python's subprocess",
+        .script = "run /usr/bin/python3 -c '\n"
+                  "import socket, subprocess\n"
+                  "r, s = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+                  "s.send(bytes(range(200)))\n"
+                  "got = r.recv(50)\n"
+                  "subprocess.run([\"/bin/true\"], close_fds=True)\n"
+                  "subprocess.run([\"/bin/true\"], close_fds=True, pass_fds=[s.fileno()])\n"
+                  "subprocess.run(\"true\", shell=True, close_fds=True)\n"
+                  "r.settimeout(2)\n"
+                  "try:\n"
+                  "    while len(got) < 200: got += r.recv(50)\n"
+                  "except TimeoutError: pass\n"
+                  "print(\"ok\" if got == bytes(range(200)) else got)'",
+        .out = "ok\n",
+    },
+};
+
+ROWS(forks, rows, ROWS_OF(rows))
+{
+    check(&rows[*row]);
+}
