@@ -53,8 +53,12 @@ static void check(const struct pairing *pairing, const char *name, unsigned hold
     scenario_check(&scenario);
 }
 
-/* The stream is read so often that whatever is remembered about its number is remembered. */
-ROWS(stale, stream_then_messages, ROWS_OF(streams) * ROWS_OF(messages) * ROWS_OF(ways))
+/*
+ * The stream is read so often that whatever is remembered about its number is remembered. Not the
+ * last way: a raw dup3 of a message socket onto a stream's number is a limit (docs/limits.md), for
+ * nothing that the library sees happens before the bytes are cut.
+ */
+ROWS(stale, stream_then_messages, ROWS_OF(streams) * ROWS_OF(messages) * (ROWS_OF(ways) - 1))
 {
     struct pairing pairing =
         pairing_of(*row, streams, ROWS_OF(streams), messages, ROWS_OF(messages));
