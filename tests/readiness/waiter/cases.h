@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every case of the waiter, once: the program and the test that runs it both come from this list.
+ *
+ * CASE(name, what Linux does without the library, where tails may be held)
+ *
+ * FAILS:  must not pass without the library, or it would show nothing.
+ * PASSES: passes without it too; the library must change nothing.
+ * ANYWHERE: with the tail in the process and in the kernel. PROCESS: speaks of stand-ins.
+ */
+#ifndef WAITER_CASES_H
+#define WAITER_CASES_H
+
+#define WAIT_CASES(CASE)                       \
+    CASE(poll_many, FAILS, ANYWHERE)           \
+    CASE(poll_same_twice, FAILS, ANYWHERE)     \
+    CASE(poll_refuses, PASSES, ANYWHERE)       \
+    CASE(poll_ends_in_time, PASSES, ANYWHERE)  \
+    CASE(poll_interrupted, PASSES, ANYWHERE)   \
+    CASE(poll_pending_signal, FAILS, ANYWHERE) \
+    CASE(select_many, FAILS, ANYWHERE)         \
+    CASE(select_refuses, PASSES, ANYWHERE)     \
+    CASE(select_remaining, FAILS, ANYWHERE)    \
+    CASE(select_interrupted, PASSES, ANYWHERE) \
+    CASE(select_pending_signal, FAILS, ANYWHERE)
+
+#define EPOLL_CASES(CASE)                        \
+    CASE(level, FAILS, ANYWHERE)                 \
+    CASE(level_with_more_behind, FAILS, ANYWHERE) \
+    CASE(edge, FAILS, ANYWHERE)                  \
+    CASE(edge_asked_anew, FAILS, ANYWHERE)       \
+    CASE(one_shot, FAILS, ANYWHERE)              \
+    CASE(one_shot_before_the_wait, FAILS, ANYWHERE) \
+    CASE(one_shot_in_and_out, FAILS, ANYWHERE)   \
+    CASE(one_shot_first_event_of_a_sleeper, PASSES, ANYWHERE) \
+    CASE(exclusive, FAILS, ANYWHERE)             \
+    CASE(in_and_out, FAILS, ANYWHERE)            \
+    CASE(other_events, FAILS, ANYWHERE)          \
+    CASE(several_sets, FAILS, ANYWHERE)          \
+    CASE(nested_sets, FAILS, ANYWHERE)           \
+    CASE(polled_set, FAILS, ANYWHERE)            \
+    CASE(change, FAILS, ANYWHERE)                \
+    CASE(removal, FAILS, ANYWHERE)               \
+    CASE(two_descriptors, FAILS, ANYWHERE)       \
+    CASE(two_descriptors_one_data, FAILS, ANYWHERE) \
+    CASE(one_event_at_a_time, FAILS, ANYWHERE)   \
+    CASE(many_sockets, FAILS, ANYWHERE)          \
+    CASE(shared_data, FAILS, ANYWHERE)           \
+    CASE(shared_data_one_shot, FAILS, ANYWHERE)  \
+    CASE(set_by_a_copy, FAILS, ANYWHERE)         \
+    CASE(copy_outlives_registered, FAILS, ANYWHERE) \
+    CASE(refuses, PASSES, ANYWHERE)              \
+    CASE(pending_signal, FAILS, ANYWHERE)        \
+    CASE(interrupted, PASSES, ANYWHERE)
+
+#define OTHERS_CASES(CASE)                       \
+    CASE(sleeper_wakes, FAILS, ANYWHERE)         \
+    CASE(sleeper_wakes_again, FAILS, ANYWHERE)   \
+    CASE(taken_by_a_thread, FAILS, ANYWHERE)     \
+    CASE(taken_by_a_child, FAILS, ANYWHERE)      \
+    CASE(begun_by_a_child, FAILS, ANYWHERE)      \
+    CASE(left_by_a_dead_child, FAILS, ANYWHERE)  \
+    CASE(parent_closes_its_set, FAILS, ANYWHERE) \
+    CASE(quiet_time, PASSES, ANYWHERE)
+
+#define ENDING_CASES(CASE)                     \
+    CASE(same_descriptors, PASSES, ANYWHERE)   \
+    CASE(close_socket, FAILS, ANYWHERE)        \
+    CASE(close_set, FAILS, ANYWHERE)           \
+    CASE(close_in_a_loop, FAILS, ANYWHERE)     \
+    CASE(close_from, FAILS, ANYWHERE)          \
+    CASE(close_a_range, FAILS, ANYWHERE)       \
+    CASE(close_above, FAILS, ANYWHERE)         \
+    CASE(number_used_again, FAILS, ANYWHERE)   \
+    CASE(stand_in_closed, FAILS, PROCESS)      \
+    CASE(stand_in_overwritten, FAILS, PROCESS)
+
+#endif
