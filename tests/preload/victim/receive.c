@@ -406,10 +406,11 @@ static void describe_short_name(const struct receive *r, struct line *line,
 {
     const struct variable *variable;
     const unsigned char *bytes = (const unsigned char *)name;
-    size_t filled = written(bytes, sizeof(*name));
 
     (void)r;
-    line_add(line, " namelen %u of %u", (unsigned)filled, (unsigned)length);
+    line_add(line, " namelen %u of %u", (unsigned)room, (unsigned)length);
+    if (written(bytes, sizeof(*name)) > room)
+        line_add(line, " OVERRUN");
     for (int i = 0; room > 0 && (variable = variable_at(i)); i++)
         if (variable->address_length == length && memcmp(&variable->address, name, room) == 0) {
             line_add(line, " from %s", variable->name);
