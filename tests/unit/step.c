@@ -139,9 +139,13 @@ unsigned long step_count(void (*body)(void *context), void *context)
 
 unsigned long step_next(unsigned long count, unsigned long length)
 {
-    enum { FEW = 3000, END = 1000 };
+    enum { EACH = 250, MANY = 4000, END = 800 };
 
-    if (length <= FEW || count < 300)
+    if (count < EACH)
         return count + 1;
-    return count + (count < length - END ? length / 10 : END / 10) + 1;
+    if (count == EACH)
+        return count + 1 + (unsigned long)(getpid() & 1);
+    if (length <= MANY)
+        return count + 2;
+    return count + (count < length - END ? length / 5 : END / 5) + 1;
 }

@@ -396,7 +396,7 @@ Test(spill, a_signal_at_any_instruction)
     if (!step_supported())
         cr_skip_test("no single steps on this processor");
     signal(SIGUSR1, receive_in_handler);
-    for (unsigned long count = 1; handled != before; count++) {
+    for (unsigned long count = 1; handled != before; count = step_next(count, 0)) {
         before = handled;
         receive_under_signals(count);
         cr_assert_null(wrong, "%s, after %lu instructions", wrong, count);

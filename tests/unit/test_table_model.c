@@ -257,7 +257,7 @@ static void do_kernel_part(struct queue *queue, unsigned step)
     got = table_get_locked(table, queue->cookie, &held);
     assert_same("get", got, queue->count > 0);
     if (got) {
-        assert_same("number", held.msg_flags, message->number);
+        assert_same("number", (unsigned)held.msg_flags, message->number);
         assert_same("kind", held.kind, message->kind);
         assert_same("length", held.length, message->length);
         assert_same("offset", held.offset, message->offset);

@@ -696,7 +696,7 @@ ParameterizedTest(int *index, table_process, a_death_at_any_instruction, .timeou
     if (!step_supported())
         cr_skip_test("no single steps on this processor");
     scene_set_up();
-    for (unsigned long count = 1; died; count++) {
+    for (unsigned long count = 1; died; count = step_next(count, 0)) {
         struct state found;
         pid_t pid;
         int end;

@@ -114,7 +114,7 @@ static void model(enum operation operation, struct state *state, struct outcome 
     memset(outcome, 0, sizeof *outcome);
     switch (operation) {
     case LOOK:
-        outcome->result = state->count > 0 ? HELD_HERE : HELD_NOT;
+        outcome->result = state->count > 0 ? (int)HELD_HERE : (int)HELD_NOT;
         if (state->count > 0)
             outcome->left = state->tail->length - state->tail->offset;
         break;
@@ -176,7 +176,7 @@ static void run(struct run *run)
     switch (run->operation) {
     case LOOK:
         run->left = 0;
-        run->result = table_look(table, socket_cookie, &run->left);
+        run->result = (int)table_look(table, socket_cookie, &run->left);
         break;
     case DRAIN:
         do
@@ -205,7 +205,7 @@ static void judge(struct run *run, struct outcome *outcome)
     switch (run->operation) {
     case LOOK:
         outcome->result = run->result;
-        outcome->left = run->result == HELD_NOT ? 0 : run->left;
+        outcome->left = run->result == (int)HELD_NOT ? 0 : run->left;
         break;
     case DRAIN: {
         struct outcome sum = {0};
@@ -482,7 +482,7 @@ ParameterizedTest(int *index, table_signal, at_any_instruction, .timeout = 240)
     if (!step_supported())
         cr_skip_test("no single steps on this processor");
     signal(SIGUSR1, handler);
-    for (; interrupted; count++) {
+    for (; interrupted; count = step_next(count, 0)) {
         char where[100];
         struct state before;
 
