@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -159,8 +160,55 @@ static void many_tails(void)
     }
 }
 
+/* Without threads, and briefly: for those who look at every instruction. */
+static void usual_small(void)
+{
+    for (int kind = LINK_UDP; kind <= LINK_UNIX; kind++) {
+        struct link link = link_make(kind);
+
+        waits(&link);
+        close(link.r);
+        close(link.s);
+    }
+}
+
+static void usual_unix(void)
+{
+    struct link link = link_make(LINK_UNIX);
+
+    parts(&link);
+    waits(&link);
+}
+
+/* What Linux does where the library is not: the tail is gone. */
+static void plain_linux(void)
+{
+    struct link link = link_make(LINK_UDP);
+
+    link_leave_tail(&link, 1);
+    expect_nothing(link.r);
+    link_leave_tail(&link, 2);
+    expect_nothing(link.r);
+}
+
+/* Holds a tail until SIGUSR1 comes. */
+static void wait_with_tail(void)
+{
+    struct link link = link_make(LINK_UDP);
+    sigset_t signals;
+    int number;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR1);
+    EXPECT(sigprocmask(SIG_BLOCK, &signals, NULL) == 0);
+    link_leave_tail(&link, 1);
+    EXPECT(write(1, "ready\n", 6) == 6);
+    EXPECT(sigwait(&signals, &number) == 0);
+    expect_tail(link.r, 1);
+}
+
 const struct scenario_entry usual_scenarios[] = {
-    {"usual", usual},     {"usual-forked", usual_forked},
-    {"fitting", fitting}, {"many-tails", many_tails},
-    {NULL, NULL},
+    {"usual", usual},           {"usual-forked", usual_forked}, {"usual-small", usual_small},
+    {"usual-unix", usual_unix}, {"plain-linux", plain_linux},   {"wait-with-tail", wait_with_tail},
+    {"fitting", fitting},       {"many-tails", many_tails},     {NULL, NULL},
 };

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* Other libraries that are preloaded, or built into the program, beside ours. */
+#include "rows.h"
+
+#include "check.h"
+#include "company.h"
+
+#define SANITIZED(name)                                                               \
+    COMPANY "[ -x $company/company-" name " ] || skip the whole build is sanitized\n" \
+            "p=$company/company-" name "\n"
+
+static const struct check rows[] = {
+    {
+        .name = "libjemalloc",
+        .script = ORDERS "library_of libjemalloc.so.2\n"
+                         "before $victim usual-forked; after $victim usual-forked",
+        .out = "ok\nok\n",
+    },
+    {
+        .name = "libtcmalloc",
+        .script = ORDERS "library_of libtcmalloc_minimal.so.4\n"
+                         "before $victim usual-forked; after $victim usual-forked",
+        .out = "ok\nok\n",
+    },
+    {
+        .name = "a program built with ASan",
+        .script =
+            SANITIZED("address") "asan=$(ldd $p | sed -n 's/.*libasan.* => \\(.*\\) (.*/\\1/p')\n"
+                                 "export ASAN_OPTIONS=detect_leaks=0\n"
+                                 "LD_PRELOAD=\"$asan $library\" $p usual-forked\n"
+                                 "export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0\n"
+                                 "LD_PRELOAD=$library $p usual-forked",
+        .out = "ok\nok\n",
+    },
+    {
+        .name = "a program built with ASan whose messages fit",
+        .script =
+            SANITIZED("address") "export ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0\n"
+                                 "LD_PRELOAD=$library $p fitting; LD_PRELOAD=$library $p "
+                                 "'closing'",
+        .out = "ok\nok\n",
+    },
+    {
+        /* Its runtime wants the addresses of its own choice: without randomisation. */
+        .name = "a program built with TSan",
+        .script = SANITIZED("thread") "setarch -R env LD_PRELOAD=$library $p usual",
+        .out = "ok\n",
+    },
+    {
+        .name = "a program built with TSan, with TSan's runtime before us",
+        .script =
+            SANITIZED("thread") "tsan=$(ldd $p | sed -n 's/.*libtsan.* => \\(.*\\) (.*/\\1/p')\n"
+                                "setarch -R env LD_PRELOAD=\"$tsan $library\" $p usual",
+        .out = "ok\n",
+    },
+    {
+        .name = "a program built with TSan that forks",
+        .script = SANITIZED("thread") "setarch -R env LD_PRELOAD=$library $p 'turns'",
+        .out = "ok\n",
+    },
+    {
+        .name = "libsocket-wrapper before us: messages that fit",
+        .script = ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
+                         "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
+                         "before $victim fitting",
+        .out = "ok\n",
+        .without = CHECK_SAME,
+    },
+    {
+        .name = "libsocket-wrapper after us: messages that fit",
+        .script = ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
+                         "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
+                         "after $victim fitting",
+        .out = "ok\n",
+        .without = CHECK_SAME,
+    },
+    {
+        /* It knows its sockets by other words than the kernel; whether a tail is kept is its
+         * affair. Where it comes first, it receives by libc itself. */
+        .name = "libsocket-wrapper: messages that do not fit",
+        .script =
+            ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
+                   "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
+                   "one() { $1 $victim $2 >$dir/out; [ $? -le 1 ] || cat $dir/out; }\n"
+                   "for o in before after; do for w in usual-small turns closing usual-forked; "
+                   "do one $o $w; done; done; echo ok",
+        .out = "ok\n",
+        .without = CHECK_SAME,
+    },
+    {
+        .name = "libsocket-wrapper: sockets that it leaves alone are kept",
+        .script = ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
+                         "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
+                         "after $victim usual-unix",
+        .out = "ok\n",
+    },
+    {
+        /* No tor is running; torsocks lets no UDP out, and that must stay so. */
+        .name = "torsocks: UDP is refused as before",
+        .script = ORDERS
+        "f=$(find /usr/lib -path '*torsocks/libtorsocks.so' | head -n 1); [ \"$f\" ] || skip no "
+        "torsocks\n"
+        "export TORSOCKS_LOG_LEVEL=1\n"
+        "before $victim fitting | grep -o 'errno .*'; after $victim fitting | grep -o 'errno .*'",
+        .out = "errno 1)\nerrno 1)\n",
+        .without = CHECK_SAME,
+    },
+    {
+        .name = "torsocks: what it lets through is kept",
+        .script = ORDERS "f=$(find /usr/lib -path '*torsocks/libtorsocks.so' | head -n 1); [ "
+                         "\"$f\" ] || skip no torsocks\n"
+                         "export TORSOCKS_LOG_LEVEL=1\n"
+                         "before $victim usual-unix; after $victim usual-unix",
+        .out = "ok\nok\n",
+    },
+};
+
+ROWS(libraries, rows, ROWS_OF(rows))
+{
+    check(&rows[*row]);
+}
