@@ -165,6 +165,14 @@ static const struct check uses[] = {
         .out = "ok\nok\nok\nok\nok\nok\nok\n",
     },
     {
+        /* flock(2) is advisory: whoever may open the file may keep it for ever. */
+        .name = "locked by somebody",
+        .script = MADE "exec 8<>$table; flock 8; "
+                       "for i in 1 2 3; do timeout 20 env LD_PRELOAD=\"$preload\" $victim usual "
+                       "8<&- 2>$dir/err; grep -c . $dir/err; done",
+        .out = "ok\n1\nok\n1\nok\n1\n",
+    },
+    {
         .name = "its name removed while it is in use",
         .script =
             TABLE "run $victim shell 0123456789 -- bash -c 'read -r -n 2 a <&3; rm -f $table; "

@@ -138,6 +138,29 @@ static void parent_closes(void)
     close(link.s);
 }
 
+/* The child puts the socket in the place of what has been known to be something else. */
+static void redirect(void)
+{
+    struct link link = link_make(LINK_UDP);
+    int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    pid_t child;
+    char byte;
+
+    EXPECT(other >= 0 && read(other, &byte, 1) == 0);
+    link_leave_tail(&link, 1);
+    child = make_child();
+    if (child == 0) {
+        EXPECT(dup2(link.r, other) == other);
+        expect_tail(other, 1);
+        link_send(&link, 2, 3000);
+        expect_part(other, 1000, 2, 0, 1000);
+        expect_tail(other, 2);
+        _exit(0);
+    }
+    expect_end(child);
+    expect_nothing(link.r);
+}
+
 /* The event loop of a parent that holds a tail: it is told of it, and of nothing after it. */
 static int watch(int fd)
 {
@@ -323,6 +346,7 @@ const struct scenario_entry fork_scenarios[] = {
     {"turns", turns},
     {"closing", closing},
     {"parent-closes", parent_closes},
+    {"redirect", redirect},
     {"vfork", vfork_plain},
     {"vfork-closing", vfork_closing},
     {"vfork-watched", vfork_watched},
