@@ -144,8 +144,8 @@ unsigned long step_next(unsigned long count, unsigned long length)
     if (count < EACH)
         return count + 1;
     if (count == EACH)
-        return count + 1 + (unsigned long)(getpid() & 1);
+        return count + 1 + (unsigned long)(getpid() % 3);
     if (length <= MANY)
-        return count + 2;
+        return count + 3;
     return count + (count < length - END ? length / 5 : END / 5) + 1;
 }

@@ -26,8 +26,8 @@ bool step_interrupt(unsigned long count, void (*body)(void *context), void (*the
 unsigned long step_count(void (*body)(void *context), void *context);
 
 /* For a loop over the moments of a body: the one to try after `count`. Each of the first ones; of
- * the later ones every other one, even or odd by chance; and where `length` (0: not known) says
- * that they are very many, a few. */
+ * the later ones every third, which third by chance; and where `length` (0: not known) says that
+ * they are very many, a few. */
 unsigned long step_next(unsigned long count, unsigned long length);
 
 #endif

@@ -663,3 +663,106 @@ Test(table_signal, a_storm_of_signals)
         table_abandon(table, neighbour[which], true);
     cr_assert(table_idle(table));
 }
+
+/* --- signals and threads ----------------------------------------------------------------- */
+
+/* A handler that came on top of a take may release the mutex while the take goes on: other threads
+ * are then in the table at the same time. Threads take what one of them holds, under a hail of
+ * signals whose handlers take too. */
+enum { THREADS = 3, MESSAGES = 6000, SHORT = 700 };
+
+static struct {
+    atomic_uchar times[MESSAGES][SHORT];
+    atomic_bool all_held;
+    atomic_uint wrong;
+    atomic_ulong in_handlers;
+} hail;
+
+static size_t hail_length(unsigned message)
+{
+    return 2 + message * 37 % (SHORT - 1);
+}
+
+/* Async-signal-safe. */
+static bool take_in_hail(unsigned which, size_t room)
+{
+    unsigned char bytes[SHORT];
+    struct tail_take take;
+
+    tails_take_bytes(table, neighbour[which % 2], room, 0, bytes, &take);
+    if (take.result == 0)
+        return false;
+    tails_judge(&take);
+    if (take.result != 1 || take.right != take.part.given || take.message >= MESSAGES) {
+        atomic_fetch_add(&hail.wrong, 1);
+        return true;
+    }
+    for (size_t i = 0; i < take.part.given; i++)
+        atomic_fetch_add(&hail.times[take.message][take.held.offset + i], 1);
+    return true;
+}
+
+static void hail_handler(int signal)
+{
+    int saved = errno;
+    static atomic_uint turn;
+
+    (void)signal;
+    if (take_in_hail(atomic_fetch_add(&turn, 1), 90))
+        atomic_fetch_add(&hail.in_handlers, 1);
+    errno = saved;
+}
+
+static void *take_all(void *unused)
+{
+    for (unsigned turn = 0;; turn++) {
+        bool all_held = atomic_load(&hail.all_held);
+        bool one = take_in_hail(0, 50 + turn % 100), other = take_in_hail(1, 200);
+
+        if (all_held && !one && !other)
+            return unused;
+    }
+}
+
+static void *hold_all(void *unused)
+{
+    for (unsigned message = 0; message < MESSAGES; message++) {
+        static unsigned char bytes[SHORT];
+        size_t length = hail_length(message);
+        struct held held = tails_record(HELD_HERE, message, length, 0);
+        struct iovec iov = {bytes, length};
+
+        pattern_fill(bytes, message, 0, length);
+        if (table_hold(table, neighbour[message % 2], &held, &iov, 1) < 0)
+            atomic_fetch_add(&hail.wrong, 1);
+    }
+    atomic_store(&hail.all_held, true);
+    return unused;
+}
+
+Test(table_signal, a_hail_of_signals_over_threads)
+{
+    pthread_t holder, takers[THREADS];
+
+    signal(SIGUSR1, hail_handler);
+    for (unsigned i = 0; i < THREADS; i++)
+        cr_assert_eq(pthread_create(&takers[i], NULL, take_all, NULL), 0);
+    cr_assert_eq(pthread_create(&holder, NULL, hold_all, NULL), 0);
+    while (!atomic_load(&hail.all_held))
+        for (unsigned i = 0; i < THREADS; i++)
+            pthread_kill(takers[i], SIGUSR1);
+    cr_assert_eq(pthread_join(holder, NULL), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        cr_assert_eq(pthread_join(takers[i], NULL), 0);
+
+    cr_assert_eq(atomic_load(&hail.wrong), 0, "%u takes were wrong", atomic_load(&hail.wrong));
+    cr_assert_gt(atomic_load(&hail.in_handlers), 0, "no handler took anything");
+    for (unsigned message = 0; message < MESSAGES; message++)
+        for (size_t i = 0; i < SHORT; i++)
+            cr_assert_eq(atomic_load(&hail.times[message][i]), i < hail_length(message),
+                         "byte %zu of message %u came %u times", i, message,
+                         atomic_load(&hail.times[message][i]));
+    cr_assert(table_idle(table));
+    cr_assert_eq(atomic_load(&table->here), 0);
+    cr_assert_not(atomic_load(&table->full));
+}
