@@ -71,8 +71,9 @@ void engine_closed(int fd, socket_belief belief)
     if (cookie == 0 || engine_idle() ||
         table_look(engine.table, cookie, NULL) == HELD_NOT || !engine_is_own())
         return;
-    last = !atomic_load(&engine.table->shared) && (belief & SOCKET_OWN_BIT) &&
-           socket_is_last(fd, belief);
+    if (!socket_is_last(fd, belief))
+        return;
+    last = !atomic_load(&engine.table->shared) && (belief & SOCKET_OWN_BIT);
     table_abandon(engine.table, cookie, last);
 }
 
@@ -93,7 +94,8 @@ void engine_execs(void)
     static atomic_int told;
     size_t bytes = 0, descriptors = 0, left = 0;
 
-    if (engine_idle() || atomic_load(&engine.table->shared))
+    /* A vfork child's exec ends nothing: its parent keeps what is held. */
+    if (engine_idle() || atomic_load(&engine.table->shared) || !engine_is_own())
         return;
     for (unsigned fd = 0; fd <= socket_highest(); fd++) {
         uint64_t cookie = socket_cookie(socket_believe((int)fd));

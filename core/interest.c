@@ -32,6 +32,7 @@ struct entry {
     uint32_t next_of_fd;
     uint32_t next_in_bucket; /* by epfd and data; in the free list: the next free entry */
     uint32_t next_active, previous_active;
+    uint32_t next_of_cookie; /* message sockets only */
 
     bool message;  /* a message socket */
     bool armed;    /* EPOLLONESHOT: has not fired since it was asked for */
@@ -41,7 +42,7 @@ struct entry {
     bool silenced; /* one shot: the socket's own registration waits while the stand-in is armed */
     int stand_in;  /* the eventfd, or -1 */
     pid_t owner;   /* the process that put the stand-in into the set */
-    uint64_t cookie;
+    uint64_t cookie; /* of a message socket: its numbers may come and go */
 };
 
 static struct {
@@ -50,6 +51,7 @@ static struct {
     uint32_t *first_of_fd; /* [DESCRIPTORS] */
     uint32_t *generation;  /* [DESCRIPTORS], by number: odd for an epoll set, else not one */
     uint32_t bucket[BUCKETS];
+    uint32_t of_cookie[BUCKETS];
     uint32_t free;
     uint32_t used; /* entries above were never used */
     uint32_t first_active;
@@ -148,6 +150,40 @@ static void unlink_bucket(const struct entry *entry)
     *link = entry->next_in_bucket;
 }
 
+static uint32_t *cookie_bucket(uint64_t cookie)
+{
+    return &lists.of_cookie[table_hash(cookie) & (BUCKETS - 1)];
+}
+
+static void unlink_cookie(struct entry *entry)
+{
+    uint32_t *link = cookie_bucket(entry->cookie);
+
+    while (&lists.entry[*link] != entry)
+        link = &lists.entry[*link].next_of_cookie;
+    *link = entry->next_of_cookie;
+}
+
+/* What the entry's descriptor is, at the time it is asked for: 0, or a message socket's cookie. */
+static void set_socket(struct entry *entry, uint64_t cookie)
+{
+    uint32_t *bucket = cookie_bucket(cookie);
+
+    if (entry->message && entry->cookie == cookie)
+        return;
+    if (entry->message) {
+        unlink_cookie(entry);
+        atomic_fetch_sub(&interest_state.sockets, 1);
+    }
+    entry->message = cookie != 0;
+    entry->cookie = cookie;
+    if (entry->message) {
+        entry->next_of_cookie = *bucket;
+        *bucket = (uint32_t)(entry - lists.entry);
+        atomic_fetch_add(&interest_state.sockets, 1);
+    }
+}
+
 static void set_active(struct entry *entry, bool active)
 {
     if (entry->active == active)
@@ -239,13 +275,12 @@ static struct epoll_event stand_in_event(const struct entry *entry)
     return (struct epoll_event){EPOLLIN | manner, entry->data};
 }
 
-static void attach(struct entry *entry, uint64_t cookie)
+static void attach(struct entry *entry)
 {
     static atomic_int told;
     struct epoll_event event = stand_in_event(entry);
     int fd = make_eventfd();
 
-    entry->cookie = cookie;
     entry->fresh = false;
     if (fd >= 0 && engine.system.epoll_ctl(entry->epfd, EPOLL_CTL_ADD, fd, &event) != 0) {
         engine.system.close(fd);
@@ -278,7 +313,7 @@ static bool is_held(uint64_t cookie)
 }
 
 /* Gives the entry a stand-in, or takes it away: by what is held now. */
-static void reconcile(struct entry *entry, uint64_t cookie, bool held)
+static void reconcile(struct entry *entry, bool held)
 {
     bool wanted = held && is_current(entry) && (entry->events & READABLE);
 
@@ -296,18 +331,11 @@ static void reconcile(struct entry *entry, uint64_t cookie, bool held)
 
         engine.system.epoll_ctl(entry->epfd, EPOLL_CTL_ADD, entry->stand_in, &event);
     } else if (!entry->unsignalled) {
-        attach(entry, cookie);
+        attach(entry);
     }
 }
 
-static void update_fd(int fd, uint64_t cookie, bool held)
-{
-    for (uint32_t at = lists.first_of_fd[fd]; at; at = lists.entry[at].next_of_fd)
-        if (lists.entry[at].message)
-            reconcile(&lists.entry[at], cookie, held);
-}
-
-void interest_update(int fd, uint64_t cookie)
+void interest_update(uint64_t cookie)
 {
     sigset_t signals;
     bool held;
@@ -316,10 +344,9 @@ void interest_update(int fd, uint64_t cookie)
         return;
     enter(&signals);
     held = is_held(cookie);
-    if (in_range(fd))
-        update_fd(fd, cookie, held);
-    for (int other = -1; (other = socket_next_duplicate(fd, other, cookie)) >= 0;)
-        update_fd(other, cookie, held);
+    for (uint32_t at = *cookie_bucket(cookie); at; at = lists.entry[at].next_of_cookie)
+        if (lists.entry[at].cookie == cookie)
+            reconcile(&lists.entry[at], held);
     leave(&signals);
 }
 
@@ -336,8 +363,7 @@ static void entry_remove(struct entry *entry, bool closing)
         link = &lists.entry[*link].next_of_fd;
     *link = entry->next_of_fd;
     unlink_bucket(entry);
-    if (entry->message)
-        atomic_fetch_sub(&interest_state.sockets, 1);
+    set_socket(entry, 0);
     entry->next_in_bucket = lists.free;
     lists.free = at;
 }
@@ -345,26 +371,20 @@ static void entry_remove(struct entry *entry, bool closing)
 /* The program asked for `event`: of a new entry, or anew. */
 static void entry_ask(struct entry *entry, const struct epoll_event *event, bool is_new)
 {
-    bool message = socket_is_message(socket_know(entry->fd));
+    socket_belief belief = socket_know(entry->fd);
 
     if (!is_new)
         unlink_bucket(entry);
     entry->events = event->events;
     entry->data = event->data;
     link_bucket(entry);
-    if (message != entry->message) {
-        entry->message = message;
-        atomic_fetch_add(&interest_state.sockets, message ? 1u : -1u);
-    }
+    set_socket(entry, socket_is_message(belief) ? socket_cookie(belief) : 0);
     entry->armed = entry->fresh = true;
     /* A stand-in that is there already has the old data, or has fired. */
     entry->silenced = false;
     detach(entry, false);
-    if (message) {
-        uint64_t cookie = socket_cookie(socket_know(entry->fd));
-
-        reconcile(entry, cookie, is_held(cookie));
-    }
+    if (entry->message)
+        reconcile(entry, is_held(entry->cookie));
 }
 
 /* Entries in sets that are gone. */
@@ -473,17 +493,15 @@ void interest_refresh(void)
 {
     sigset_t signals;
 
-    if (atomic_load_explicit(&interest_state.sockets, memory_order_acquire) == 0)
+    if (atomic_load_explicit(&interest_state.sockets, memory_order_acquire) == 0 ||
+        !engine_is_own())
         return;
     enter(&signals);
     for (uint32_t at = 1; at < lists.used; at++) {
         struct entry *entry = &lists.entry[at];
 
-        if (entry->message && is_current(entry)) {
-            uint64_t cookie = socket_cookie(socket_know(entry->fd));
-
-            reconcile(entry, cookie, is_held(cookie));
-        }
+        if (entry->message && is_current(entry))
+            reconcile(entry, is_held(entry->cookie));
     }
     leave(&signals);
 }
@@ -517,6 +535,15 @@ static unsigned find_by_data(int epfd, uint64_t data, struct entry **ret_active)
             *ret_active = entry;
     }
     return count;
+}
+
+/* Whether the kernel finds anything ready on the entries that share this data. */
+static bool any_ready(int epfd, uint64_t data)
+{
+    for (uint32_t at = *bucket_of(epfd, data); at; at = lists.entry[at].next_in_bucket)
+        if (matches(&lists.entry[at], epfd, data) && kernel_events(&lists.entry[at]))
+            return true;
+    return false;
 }
 
 static int index_of(const struct epoll_event *events, int count, uint64_t data)
@@ -579,10 +606,15 @@ static int complete_locked(int epfd, struct epoll_event *events, int count)
                 continue;
         } else if (entry) {
             /* Several descriptors with one data: the program cannot tell them apart either. */
-            if (entry->events & EPOLLONESHOT)
+            bool one_shot = entry->events & EPOLLONESHOT, held = is_held(entry->cookie);
+
+            if (one_shot)
                 entry->armed = false;
-            if ((entry->events & EPOLLONESHOT) || !is_held(entry->cookie))
+            if (one_shot || !held)
                 detach(entry, false);
+            if (!held && !(entry->events & (EPOLLONESHOT | EPOLLET)) &&
+                !any_ready(epfd, event.data.u64))
+                continue;
         } else if (sharing == 1 && index_of(events, kept, event.data.u64) >= 0) {
             /* The second event of a one shot that the first one has ended. */
             events[index_of(events, kept, event.data.u64)].events |= event.events;

@@ -43,7 +43,7 @@ int interest_start(void);
 int interest_control(int epfd, int operation, int fd, struct epoll_event *event);
 
 /* What is held for the socket has changed. Async-signal-safe; may change errno. */
-void interest_update(int fd, uint64_t cookie);
+void interest_update(uint64_t cookie);
 
 /* A wait as the program made it. */
 struct interest_wait {

@@ -37,6 +37,23 @@ bool readiness_left(int fd, size_t *ret_left)
     return !engine_idle() && held_on(fd, ret_left) != HELD_NOT;
 }
 
+bool readiness_is_time(const struct timespec *timeout)
+{
+    struct timespec time;
+
+    return !timeout || (user_memory_read(&time, timeout, sizeof time) == 0 && time.tv_sec >= 0 &&
+                        time.tv_nsec >= 0 && time.tv_nsec < 1000000000);
+}
+
+/* select(2) takes a second or more of microseconds. */
+bool readiness_is_timeval(const struct timeval *timeout)
+{
+    struct timeval time;
+
+    return !timeout || (user_memory_read(&time, timeout, sizeof time) == 0 && time.tv_sec >= 0 &&
+                        time.tv_usec >= 0);
+}
+
 int readiness_poll(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 {
     /* The kernel goes first: it checks the caller's memory as it does. */

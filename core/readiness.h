@@ -19,6 +19,11 @@ static inline bool readiness_concerns(void)
            atomic_load_explicit(&engine.table->here, memory_order_acquire) != 0;
 }
 
+/* Whether a time to wait is one: the kernel refuses others before it looks at anything, and so the
+ * face makes the program's own call. NULL is one. Async-signal-safe; may change errno. */
+bool readiness_is_time(const struct timespec *timeout);
+bool readiness_is_timeval(const struct timeval *timeout);
+
 /* poll(2) and ppoll(2) with what is ready now, tails and the kernel's events as one. */
 int readiness_poll(struct pollfd *fds, nfds_t nfds, const sigset_t *mask);
 

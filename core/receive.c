@@ -132,7 +132,7 @@ static ssize_t serve(struct receive *receive, uint64_t cookie)
 
     receive->held_before = true;
     if (part.left == 0 && !(receive->flags & MSG_PEEK))
-        interest_update(receive->fd, cookie);
+        interest_update(cookie);
     result = result_of(receive, &part, held.length - held.offset, &held);
     if (receive->msg)
         receive->msg->msg_controllen = 0;
@@ -143,7 +143,9 @@ static ssize_t serve(struct receive *receive, uint64_t cookie)
         if (!held.peer_known) {
             socklen_t length = sizeof held.peer;
 
-            if (getpeername(receive->fd, (struct sockaddr *)&held.peer, &length) == 0)
+            /* Of an AF_UNIX peer without a name a receive says nothing, getpeername() the family. */
+            if (getpeername(receive->fd, (struct sockaddr *)&held.peer, &length) == 0 &&
+                length > sizeof held.peer.ss_family)
                 held.peer_length = length;
         }
         error = deliver_name(receive, (struct sockaddr *)&held.peer, held.peer_length);
@@ -284,7 +286,7 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
         socket_set_stream(receive->fd, cookie);
     else if (cookie != socket_cookie(socket_believe(receive->fd)))
         socket_ask(receive->fd);
-    interest_update(receive->fd, cookie);
+    interest_update(cookie);
 
     if (error == 0 && !fits) {
         held.offset = 0;
@@ -680,15 +682,15 @@ ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags)
     return result;
 }
 
-/* recvmsg(2) on what may concern us, and whether the part came out of a held message. */
-static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, bool *ret_held_before)
+/* recvmsg(2) on what may concern us, and whether it took from a tail or left one. */
+static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, bool *ret_tail)
 {
     struct msghdr copy;
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_REPORTING, .msg = &copy};
     struct iovec few[FEW];
     ssize_t result = RECEIVE_PASS;
 
-    *ret_held_before = false;
+    *ret_tail = false;
     if (user_memory_read(&copy, msg, sizeof copy) != 0)
         return RECEIVE_PASS;
     if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
@@ -706,17 +708,17 @@ static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, boo
         if (error)
             return error;
     }
-    *ret_held_before = receive.held_before;
+    *ret_tail = receive.held_before || receive.report.left > 0;
     return result;
 }
 
 ssize_t receive_message(int fd, struct msghdr *msg, int flags)
 {
-    bool held_before;
+    bool tail;
 
     if (!may_concern_fd(CALL_REPORTING, fd))
         return RECEIVE_PASS;
-    return receive_message_noting(fd, msg, flags, &held_before);
+    return receive_message_noting(fd, msg, flags, &tail);
 }
 
 /* --- recvmmsg ---------------------------------------------------------------------------- */
@@ -758,9 +760,8 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
     while (count < vlen) {
         struct msghdr *msg = &vec[count].msg_hdr;
         unsigned length;
-        bool held_before;
-        ssize_t result =
-            receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, &held_before);
+        bool tail;
+        ssize_t result = receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, &tail);
 
         if (result == RECEIVE_PASS) {
             result = engine.system.recvmsg(fd, msg, flags & ~MSG_WAITFORONE);
@@ -778,7 +779,8 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
         /* recvmmsg(2): the timeout is looked at after each message. */
         if (timeout && now() >= deadline)
             break;
-        if (held_before || (flags & MSG_WAITFORONE))
+        /* A tail never waits, and whoever else takes the rest of it must not make us wait. */
+        if (tail || (flags & MSG_WAITFORONE))
             flags |= MSG_DONTWAIT;
     }
     if (timeout) {

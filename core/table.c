@@ -319,8 +319,6 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     struct slot *slot;
     uint32_t at;
 
-    while (inside->pages_used + pages > inside->extents.pages_max && evict_orphan_locked(inside))
-        continue;
     at = pages_take(inside, pages);
     if (!at)
         return -ENOMEM;

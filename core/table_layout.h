@@ -12,7 +12,7 @@ enum {
     TABLE_FORMAT = 1,
     TABLE_AHEAD = 1024, /* pages of a file that are made sure of before they are needed */
     /* Abandoned messages that are kept for a process that may still ask. */
-    ORPHANS_MAX = 64,
+    ORPHANS_MAX = 1024,
 };
 
 /* One slot for each page of the arena; a message uses that of its first page. Pages and slots are

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -209,7 +210,57 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     return NULL;
 }
 
-static const char *use_file(int fd, size_t size, struct inside **ret_inside)
+/* Others hold both locks for microseconds. Where somebody keeps one, or a damaged file says so, we
+ * do without the file rather than wait. */
+enum { PATIENCE_MS = 2000 };
+
+static bool lock_file(int fd)
+{
+    const struct timespec step = {0, 5 * 1000000};
+
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited += 5) {
+        if (errno != EWOULDBLOCK || waited >= PATIENCE_MS)
+            return false;
+        nanosleep(&step, NULL);
+    }
+    return true;
+}
+
+/* Whether the mutex can be had at all: then it is left to table_lock(). */
+static bool mutex_works(struct inside *inside)
+{
+    struct timespec limit;
+    int error;
+
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    limit.tv_sec += PATIENCE_MS / 1000;
+    error = pthread_mutex_clocklock(&inside->mutex, CLOCK_MONOTONIC, &limit);
+    if (error == EOWNERDEAD)
+        pthread_mutex_consistent(&inside->mutex); /* `dirty` tells that repair is due */
+    else if (error)
+        return false;
+    pthread_mutex_unlock(&inside->mutex);
+    return true;
+}
+
+/* Of a file with holes, what will be written to is made sure of now: a full disk would tell by
+ * SIGBUS. */
+static bool is_whole(struct inside *inside, uint64_t on_disk)
+{
+    const struct extents *extents = &inside->extents;
+    uint64_t arena = (uint64_t)inside->populated * PAGE;
+
+    if (on_disk >= sizeof *inside + (uint64_t)inside->populated * sizeof(struct slot) +
+                       (extents->arena_at - extents->bitmap_at) + arena)
+        return true;
+    return populate(inside, sizeof *inside) &&
+           populate((char *)inside + extents->bitmap_at, extents->arena_at - extents->bitmap_at) &&
+           populate((char *)inside + extents->slots_at,
+                    (size_t)inside->populated * sizeof(struct slot)) &&
+           populate((char *)inside + extents->arena_at, arena);
+}
+
+static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside **ret_inside)
 {
     struct inside *inside;
     const char *why;
@@ -220,6 +271,10 @@ static const char *use_file(int fd, size_t size, struct inside **ret_inside)
     if (inside == MAP_FAILED)
         return strerrordesc_np(errno);
     why = judge(inside, size);
+    if (!why && !is_whole(inside, on_disk))
+        why = "its disk is full";
+    if (!why && !mutex_works(inside))
+        why = "it is damaged";
     if (!why) {
         bool release = table_lock(inside);
 
@@ -245,7 +300,7 @@ const char *table_open(const char *path, size_t hold_max, struct table **ret_tab
         return errno == ELOOP ? "it is a symbolic link" : strerrordesc_np(errno);
     /* One process at a time makes or checks it. The mapping keeps the open file, and so the lock,
      * beyond the descriptor. */
-    if (flock(fd, LOCK_EX) != 0 || fstat(fd, &status) != 0)
+    if (fstat(fd, &status) != 0)
         why = strerrordesc_np(errno);
     else if (!S_ISREG(status.st_mode))
         why = "it is no regular file";
@@ -253,10 +308,14 @@ const char *table_open(const char *path, size_t hold_max, struct table **ret_tab
         why = "it belongs to another user";
     else if ((status.st_mode & 077) != 0)
         why = "others may use it (its mode must be 0600)";
+    else if (!lock_file(fd))
+        why = "somebody keeps it locked";
+    else if (fstat(fd, &status) != 0)
+        why = strerrordesc_np(errno);
     else if (status.st_size == 0)
         why = make_file(fd, hold_max, &inside);
     else
-        why = use_file(fd, (size_t)status.st_size, &inside);
+        why = use_file(fd, (size_t)status.st_size, (uint64_t)status.st_blocks * 512, &inside);
     flock(fd, LOCK_UN);
     close(fd);
     if (!why)

@@ -19,9 +19,9 @@ static bool ends(int result, int saved)
     return result != 0;
 }
 
-#define RETURN_IF_READY(call)                     \
+#define RETURN_IF_READY(valid, call)              \
     do {                                          \
-        if (readiness_concerns()) {               \
+        if (readiness_concerns() && (valid)) {    \
             int saved_ = errno;                   \
             int result_ = (call);                 \
                                                   \
@@ -32,7 +32,7 @@ static bool ends(int result, int saved)
 
 INTERPOSED int poll(struct pollfd *fds, nfds_t nfds, int timeout)
 {
-    RETURN_IF_READY(readiness_poll(fds, nfds, NULL));
+    RETURN_IF_READY(true, readiness_poll(fds, nfds, NULL));
     return REAL(poll)(fds, nfds, timeout);
 }
 
@@ -51,7 +51,7 @@ INTERPOSED int __poll_chk(struct pollfd *fds, nfds_t nfds, int timeout, size_t f
 INTERPOSED int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout,
                      const sigset_t *mask)
 {
-    RETURN_IF_READY(readiness_poll(fds, nfds, mask));
+    RETURN_IF_READY(readiness_is_time(timeout), readiness_poll(fds, nfds, mask));
     return REAL(ppoll)(fds, nfds, timeout, mask);
 }
 
@@ -66,7 +66,8 @@ INTERPOSED int __ppoll_chk(struct pollfd *fds, nfds_t nfds, const struct timespe
 INTERPOSED int select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       struct timeval *timeout)
 {
-    RETURN_IF_READY(readiness_select(nfds, reading, writing, except, NULL));
+    RETURN_IF_READY(readiness_is_timeval(timeout),
+                    readiness_select(nfds, reading, writing, except, NULL));
     return REAL(select)(nfds, reading, writing, except, timeout);
 }
 
@@ -79,7 +80,8 @@ INTERPOSED int __select(int nfds, fd_set *reading, fd_set *writing, fd_set *exce
 INTERPOSED int pselect(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                        const struct timespec *timeout, const sigset_t *mask)
 {
-    RETURN_IF_READY(readiness_select(nfds, reading, writing, except, mask));
+    RETURN_IF_READY(readiness_is_time(timeout),
+                    readiness_select(nfds, reading, writing, except, mask));
     return REAL(pselect)(nfds, reading, writing, except, timeout, mask);
 }
 
