@@ -398,7 +398,7 @@ static void choose_flags(struct crowd *crowd, const struct line *line)
 static int receive_in_time(struct crowd *crowd, struct line *line, size_t room, unsigned slots)
 {
     bool late = line->link.kind <= KIND_UDP6 && !line_is_held(line);
-    int64_t deadline = now() + INT64_C(10000000000);
+    int64_t deadline = now() + INT64_C(5000000000);
     int error;
 
     for (;;) {

@@ -190,7 +190,7 @@ int link_open(struct link *link, enum kind kind, struct plan *plan)
     }
     while (link_weight(link, link->longest) > link->in_flight_max)
         link->longest /= 2;
-    link_timeout(link, 10000);
+    link_timeout(link, 5000);
     return 0;
 }
 

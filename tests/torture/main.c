@@ -217,6 +217,7 @@ static int usage(FILE *to)
                 "  --strict       faults are, too: where receives overlap, a message that overtakes\n"
                 "                 another one, or comes without its peer; and a wait by epoll that\n"
                 "                 is wrong after a raw close of a registered descriptor\n"
+                "  --trace        a line on stderr for each receive\n"
                 "  --patience N   seconds without progress that are a hang (default 30)\n"
                 "  --faults N     faults after which it gives up (default 100)\n"
                 "scenarios (default: all):\n");
@@ -243,6 +244,7 @@ static void parse(int argc, char **argv)
         {"parts", required_argument, NULL, 'n'},   {"seconds", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 's'},    {"calls", required_argument, NULL, 'c'},
         {"no-epoll", no_argument, NULL, 'e'},      {"strict", no_argument, NULL, 'o'},
+        {"trace", no_argument, NULL, 'v'},
         {"faults", required_argument, NULL, 'f'},
         {"patience", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -272,6 +274,9 @@ static void parse(int argc, char **argv)
             break;
         case 'e':
             options.with_epoll = false;
+            break;
+        case 'v':
+            options.trace = true;
             break;
         case 'f':
             options.faults = number(optarg, "--faults");

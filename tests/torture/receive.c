@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -201,14 +202,13 @@ static ssize_t receive_one(struct hands *hands, struct plan *plan, int fd, size_
     }
 }
 
-int receive(struct hands *hands, struct plan *plan, int fd, size_t room, unsigned slots)
+static int receive_some(struct hands *hands, struct plan *plan, int fd, size_t room,
+                        unsigned slots)
 {
     struct part *part = &hands->part[0];
     unsigned pieces;
     ssize_t result;
 
-    stand(call_name(hands->call), fd);
-    count(&place->operations, 1);
     if (hands->call == CALL_RECVMMSG)
         return receive_many(hands, fd, room, slots);
 
@@ -231,4 +231,22 @@ int receive(struct hands *hands, struct plan *plan, int fd, size_t room, unsigne
         return -EIO;
     }
     return 0;
+}
+
+int receive(struct hands *hands, struct plan *plan, int fd, size_t room, unsigned slots)
+{
+    int error;
+
+    stand(call_name(hands->call), fd);
+    count(&place->operations, 1);
+    if (options.trace)
+        dprintf(STDERR_FILENO, "%d: socket %u %s(%d, room %zu, flags 0x%x, %u slots)\n", gettid(),
+                atomic_load(&place->socket), call_name(hands->call), fd, room,
+                (unsigned)hands->flags, hands->call == CALL_RECVMMSG ? slots : 1);
+    error = receive_some(hands, plan, fd, room, slots);
+    if (options.trace && error)
+        dprintf(STDERR_FILENO, "%d:   = %d\n", gettid(), error);
+    for (unsigned i = 0; options.trace && !error && i < hands->parts; i++)
+        dprintf(STDERR_FILENO, "%d:   = %zu\n", gettid(), hands->part[i].length);
+    return error;
 }

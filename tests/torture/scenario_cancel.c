@@ -20,12 +20,14 @@ struct scene {
     struct hands *hands[RECEIVERS];
     struct flow flow[RECEIVERS];
     unsigned started;
+    unsigned order[RECEIVERS]; /* in which each was started: for its plan */
 };
 
 static void receive_parts(struct flow *flow)
 {
     struct scene *scene = flow->context;
-    struct plan plan = plan_make(options.seed, "cancelled", scene->started << 8 | flow->number);
+    struct plan plan = plan_make(options.seed, "cancelled",
+                                 scene->order[flow->number] << 8 | flow->number);
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     receive_cancellable = true;
@@ -35,7 +37,7 @@ static void receive_parts(struct flow *flow)
 
 static void start(struct scene *scene, const struct share *share, unsigned i)
 {
-    scene->started++;
+    scene->order[i] = ++scene->started;
     scene->flow[i] = (struct flow){i, share, receive_parts, scene, 0};
     flow_start(&scene->flow[i], 0);
 }
@@ -121,6 +123,11 @@ void scenario_cancel(const struct share *share)
     unsigned long before = 0, after;
     unsigned round = 0;
 
+#ifdef __SANITIZE_ADDRESS__
+    puts("torture: SKIP of cancel: with ASan a cancelled thread ends in a report on ASan's own "
+         "sigaltstack, on plain Linux too");
+    return;
+#endif
     for (unsigned i = 0; i < RECEIVERS; i++)
         scene.hands[i] = hands_make();
     while (!share_done(share)) {

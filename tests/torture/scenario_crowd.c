@@ -13,7 +13,7 @@
 static void live(struct crowd *crowd, const struct share *share)
 {
     while (!share_done(share))
-        for (int i = 0; i < 32; i++)
+        for (int i = 0; i < 32 && !hopeless(); i++)
             crowd_step(crowd);
     crowd_drain(crowd);
     crowd_free(crowd);

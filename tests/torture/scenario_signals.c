@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +77,19 @@ static void stop_timer(struct torment *torment)
     mine = NULL;
 }
 
+/* An epoll set with both sockets in it, so that tails come and go there too; or -1. */
+static int register_both(const struct torment *torment, struct plan *plan)
+{
+    struct epoll_event event = {EPOLLIN, {.u32 = 0}};
+    int epoll = options.with_epoll && plan_percent(plan, 70) ? epoll_create1(EPOLL_CLOEXEC) : -1;
+
+    if (epoll >= 0) {
+        epoll_ctl(epoll, EPOLL_CTL_ADD, torment->same->link.fd, &event);
+        epoll_ctl(epoll, EPOLL_CTL_ADD, torment->own->link.fd, &event);
+    }
+    return epoll;
+}
+
 static void suffer(struct flow *flow)
 {
     unsigned round = *(unsigned *)flow->context;
@@ -83,10 +97,12 @@ static void suffer(struct flow *flow)
     struct plan plan = plan_make(options.seed, flow->share->name, number);
     struct torment torment = {.plan = plan_make(options.seed, "handler", number)};
     struct hands *hands = hands_make();
+    int epoll;
 
     torment.hands = hands_make();
     torment.same = ledger_make((enum kind)plan_below(&plan, MESSAGE_KINDS), 2 * number, &plan);
     torment.own = ledger_make((enum kind)plan_below(&plan, MESSAGE_KINDS), 2 * number + 1, &plan);
+    epoll = register_both(&torment, &plan);
     start_timer(&torment);
     while (!share_done(flow->share)) {
         for (int i = 0; i < 4; i++) {
@@ -96,6 +112,12 @@ static void suffer(struct flow *flow)
                 ledger_receive(torment.same, &plan, hands,
                                plan_percent(&plan, 70) ? RECEIVE_AT_ONCE : 0);
             ledger_receive(torment.own, &plan, hands, RECEIVE_AT_ONCE);
+            if (epoll >= 0) {
+                struct epoll_event event[2];
+
+                stand("epoll_wait", epoll);
+                epoll_wait(epoll, event, 2, 1);
+            }
         }
     }
     stop_timer(&torment);
@@ -103,6 +125,8 @@ static void suffer(struct flow *flow)
     ledger_drain(torment.own, &plan, hands);
     ledger_settle(torment.same, 0);
     ledger_settle(torment.own, 0);
+    if (epoll >= 0)
+        close(epoll);
     ledger_free(torment.same);
     ledger_free(torment.own);
     hands_free(torment.hands);

@@ -24,6 +24,7 @@ struct options {
     unsigned long faults; /* after which it gives up */
     bool calls_all;    /* reporting calls hold too: the program runs with that setting */
     bool with_epoll;
+    bool trace;        /* a line on stderr for each receive */
     bool strict;       /* what no library may be able to do is asked for too: see --help */
 };
 

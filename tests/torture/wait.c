@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* A lost wake-up is one that does not come within this time. */
-enum { WAIT_MS = 8000, LONG_BITS = sizeof(long) * CHAR_BIT };
+enum { WAIT_MS = 5000, LONG_BITS = sizeof(long) * CHAR_BIT };
 
 struct waiting {
     struct pollfd poll[LINES_MAX];
