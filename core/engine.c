@@ -6,6 +6,7 @@
 
 #include "interest.h"
 #include "spill.h"
+#include "trace.h"
 #include "tell.h"
 
 struct engine engine;
@@ -63,6 +64,19 @@ socket_belief engine_closing(int fd)
     return belief;
 }
 
+/* A tail goes with its socket. */
+static void note_loss(int fd, uint64_t cookie)
+{
+    struct record record = {.cookie = cookie, .fd = fd, .call = RECORD_CLOSE,
+                            .flags = RECORD_LAST | RECORD_LOST};
+    size_t left = 0;
+
+    if (table_look(engine.table, cookie, &left) == HELD_HERE && left > 0) {
+        record.length = record.lost = (uint32_t)left;
+        trace_add(&record);
+    }
+}
+
 void engine_closed(int fd, socket_belief belief)
 {
     uint64_t cookie = socket_cookie(belief);
@@ -73,6 +87,8 @@ void engine_closed(int fd, socket_belief belief)
         return;
     last = !atomic_load(&engine.table->shared) && (belief & SOCKET_OWN_BIT) &&
            socket_is_last(fd, belief);
+    if (last && trace_on())
+        note_loss(fd, cookie);
     table_abandon(engine.table, cookie, last);
 }
 
