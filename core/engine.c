@@ -65,9 +65,9 @@ socket_belief engine_closing(int fd)
 }
 
 /* A tail goes with its socket. */
-static void note_loss(int fd, uint64_t cookie)
+static void note_loss(int fd, uint64_t cookie, enum record_call call)
 {
-    struct record record = {.cookie = cookie, .fd = fd, .call = RECORD_CLOSE,
+    struct record record = {.cookie = cookie, .fd = fd, .call = call,
                             .flags = RECORD_LAST | RECORD_LOST};
     size_t left = 0;
 
@@ -88,7 +88,7 @@ void engine_closed(int fd, socket_belief belief)
     last = !atomic_load(&engine.table->shared) && (belief & SOCKET_OWN_BIT) &&
            socket_is_last(fd, belief);
     if (last && trace_on())
-        note_loss(fd, cookie);
+        note_loss(fd, cookie, RECORD_CLOSE);
     table_abandon(engine.table, cookie, last);
 }
 
@@ -123,6 +123,8 @@ void engine_execs(void)
             continue; /* it would be closed: nobody reads on */
         descriptors++;
         bytes += left;
+        if (trace_on())
+            note_loss((int)fd, cookie, RECORD_EXEC);
     }
     if (descriptors > 0)
         tell_once(told,

@@ -19,6 +19,7 @@ static const char *const call_names[RECORD_CALLS] = {
     [RECORD_PREADV2] = "preadv2",
     [RECORD_WSRX_RECEIVE] = "wsrx_receive",
     [RECORD_CLOSE] = "close",
+    [RECORD_EXEC] = "exec",
 };
 
 const char *record_call_name(enum record_call call)

@@ -25,6 +25,7 @@ enum record_call {
     RECORD_PREADV2,
     RECORD_WSRX_RECEIVE,
     RECORD_CLOSE, /* no receive: a descriptor was closed with a tail held, which is lost */
+    RECORD_EXEC,  /* nor this: another program is about to take the place of this one */
     RECORD_CALLS,
 };
 
@@ -59,6 +60,12 @@ struct record {
     const void *data;                    /* the first bytes of the part */
     size_t data_length;
 };
+
+/* Not so: the end of a tail that nobody received. */
+static inline bool record_is_receive(const struct record *record)
+{
+    return record->call != RECORD_CLOSE && record->call != RECORD_EXEC;
+}
 
 const char *record_call_name(enum record_call call);
 

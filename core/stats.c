@@ -45,11 +45,11 @@ void stats_add(struct stats_table *table, const struct record *record)
     if (row->call == RECORD_UNKNOWN)
         name_row(row, record);
     row->errors += record->error != 0;
-    if (record->call != RECORD_CLOSE)
+    if (record_is_receive(record))
         row->receives++;
     if (!(record->flags & (RECORD_PARTIAL | RECORD_LAST)))
         return;
-    if (record->room < row->room && record->call != RECORD_CLOSE)
+    if (record->room < row->room && record_is_receive(record))
         row->room = record->room;
     if (record->length > row->longest)
         row->longest = record->length;
@@ -57,7 +57,7 @@ void stats_add(struct stats_table *table, const struct record *record)
         return;
     row->partial += (record->flags & RECORD_PARTIAL) != 0;
     row->bytes += record->given;
-    if (record->offset > 0 && record->call != RECORD_CLOSE)
+    if (record->offset > 0 && record_is_receive(record))
         row->saved += record->given;
     row->lost += record->lost;
     row->lost_messages += record->lost > 0;
