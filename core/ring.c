@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,16 +86,24 @@ static void fill_header(const struct ring_process *process, struct ring_file *fi
     memcpy(file->magic, RING_MAGIC, sizeof file->magic);
 }
 
-/* The first thread that needs the file makes it; others, and a signal handler on top of it, find
- * that it is being made, and what they have to say is dropped and counted. */
+enum { PATIENCE = 100000 }; /* yields; some microseconds are enough where nobody has died */
+
+/* The first thread that needs the file makes it, with its signals blocked; others wait for it. */
 static struct ring_file *make_file(struct ring_process *process)
 {
     int none = OUTPUT_NONE;
     void *at;
     int fd;
 
-    if (!atomic_compare_exchange_strong(&process->output->state, &none, OUTPUT_MAKING))
+    if (!atomic_compare_exchange_strong(&process->output->state, &none, OUTPUT_MAKING)) {
+        for (int tries = 0; tries < PATIENCE; tries++) {
+            at = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
+            if (at || atomic_load(&process->output->state) == OUTPUT_BROKEN)
+                return at;
+            syscall(SYS_sched_yield);
+        }
         return NULL;
+    }
     fd = output_make(process->output, header_size(), false);
     if (fd < 0)
         return NULL;
@@ -136,7 +146,7 @@ void ring_end(struct ring_process *process)
 /* --- a ring ------------------------------------------------------------------------------ */
 
 /* False: there is no room for a new one. */
-static bool take_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+static bool take_new_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
 {
     struct ring_file *file = file_of(process);
     uint64_t base = writer->head ? writer->head->base + writer->written : 0;
@@ -161,6 +171,19 @@ static bool take_ring(struct ring_process *process, struct ring_writer *writer, 
     memcpy(head->magic, RING_HEAD_MAGIC, sizeof head->magic);
     *writer = (struct ring_writer){head, (char *)head + RING_HEAD_SIZE, 0, 0};
     return true;
+}
+
+/* A signal handler that receives must not find a file or a ring half made. */
+static bool take_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+{
+    sigset_t all, before;
+    bool taken;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    taken = take_new_ring(process, writer, tid);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return taken;
 }
 
 static bool has_place(struct ring_process *process, struct ring_writer *writer, uint32_t tid)

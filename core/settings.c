@@ -370,5 +370,5 @@ void settings_help(int fd)
                                    shown(now, strlen(now), value, sizeof value), setting->help,
                                    setting->expected, setting->fallback);
     }
-    (void)!write(STDERR_FILENO, text, length < sizeof text ? length : sizeof text - 1);
+    (void)!write(fd, text, length < sizeof text ? length : sizeof text - 1);
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -339,11 +340,17 @@ static void write_line(struct place *place, struct record *record)
     record->sequence = atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) + 1;
     length = wanted.kind == TRACE_TEXT ? record_text(record, wanted.east, place->line)
                                        : record_jsonl(record, place->line);
-    if (state == OUTPUT_NONE && atomic_compare_exchange_strong(&output.state, &none, OUTPUT_MAKING))
-        output_close(output_make(&output, longest, true));
-    /* Another thread makes it: that takes some microseconds. A handler on top of that thread would
-     * wait for ever, so it does not wait long. */
-    for (int tries = 0; tries < 10000; tries++) {
+    if (state == OUTPUT_NONE) {
+        sigset_t all, before;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        if (atomic_compare_exchange_strong(&output.state, &none, OUTPUT_MAKING))
+            output_close(output_make(&output, longest, true));
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    /* Another thread makes it, with its signals blocked: that takes some microseconds. */
+    for (int tries = 0; tries < 100000; tries++) {
         state = atomic_load_explicit(&output.state, memory_order_acquire);
         if (state != OUTPUT_MAKING)
             break;
