@@ -260,7 +260,7 @@ def threads_are_merged_by_time(bench):
             for t in them: t.start()
             for t in them: t.join()
         for tid, n in done: print(tid, n)
-        """, TRACE="ring", TRACE_FILE="t")
+        """, TRACE="ring", TRACE_FILE="t", TRACE_SIZE="4M")
     records, complaints = bench.records("t")
     equal(complaints, "")
     equal(len(records), 16 * 500)
@@ -270,7 +270,7 @@ def threads_are_merged_by_time(bench):
         mine = [r["length"] for r in records if r["tid"] == tid and r["length"] == length]
         equal(len(mine), 500, (tid, length))
     # Threads that ended left their rings to those that came after.
-    assert os.path.getsize(bench.path("t")) < 12 << 20
+    assert os.path.getsize(bench.path("t")) < 9 * (4 << 20) + 8192
 
 
 @test
