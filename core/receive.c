@@ -106,6 +106,7 @@ static ssize_t result_of(struct receive *receive, const struct part *part, size_
     };
     if (!(receive->flags & MSG_PEEK))
         receive->report.lost = remaining - part->given - part->left;
+    PROBE_PART(receive->fd, held->length, receive->room, part->given, receive->report.left);
     if (receive->msg) {
         int kept = (cut ? 0 : MSG_EOR) | (held->offset == 0 ? MSG_CTRUNC : 0);
 
@@ -326,6 +327,7 @@ static ssize_t finish(struct receive *receive, ssize_t result, struct taken *tak
 
     receive->report =
         (struct receive_report){.ours = true, .length = taken->length, .given = taken->length};
+    PROBE_PART(receive->fd, taken->length, receive->room, taken->length, 0);
     if (receive->msg)
         receive->msg->msg_flags = taken->msg_flags;
     result = deliver(receive, taken);

@@ -15,6 +15,7 @@
 
 #include "engine.h"
 #include "message.h"
+#include "probe.h"
 #include "trace.h"
 #include "spill.h"
 #include "user_memory.h"
@@ -106,6 +107,7 @@ static inline ssize_t receive_buffer(int fd, void *buf, size_t len, int flags,
                                result < 0 ? -errno : result, room, site);
     memcpy(buf, spill->data, (size_t)result);
     spill_release(spill, (size_t)result);
+    PROBE_PART(fd, result, len, result, 0);
     if (trace_on())
         receive_note(fd, buf, len, name, namelen, result, room, site);
     return result;

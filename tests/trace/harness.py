@@ -138,6 +138,7 @@ def equal(got, wanted, what=""):
 
 
 def main():
+    sys.argv[1:] = map(os.path.abspath, sys.argv[1:])
     library, command = sys.argv[1:3]
     failed = 0
     print(f"1..{len(tests)}", flush=True)
