@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "record.h"
 
+#include "line.h"
+
 #include <arpa/inet.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
@@ -37,71 +39,6 @@ enum record_call record_call_named(const char *name, size_t length)
 
 /* --- pieces of a line -------------------------------------------------------------------- */
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
-static const char hex_digits[] = "0123456789abcdef";
-
-static inline char *put(char *to, const char *text, size_t length)
-{
-    memcpy(to, text, length);
-    return to + length;
-}
-
-/* For literals, whose length the compiler knows. */
-#define PUT(to, literal) put((to), (literal), sizeof(literal) - 1)
-
-static inline char *put_string(char *to, const char *text)
-{
-    return put(to, text, strlen(text));
-}
-
-static char *put_number(char *to, uint64_t number)
-{
-    char digits[20];
-    size_t at = sizeof digits;
-
-    while (number >= 100) {
-        at -= 2;
-        memcpy(digits + at, pairs + 2 * (number % 100), 2);
-        number /= 100;
-    }
-    if (number >= 10) {
-        at -= 2;
-        memcpy(digits + at, pairs + 2 * number, 2);
-    } else {
-        digits[--at] = (char)('0' + number);
-    }
-    for (size_t i = at; i < sizeof digits; i++)
-        *to++ = digits[i];
-    return to;
-}
-
-static char *put_signed(char *to, int64_t number)
-{
-    if (number < 0)
-        *to++ = '-';
-    return put_number(to, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
-}
-
-/* `width` digits, with zeros in front; `width` is even. */
-static char *put_digits(char *to, uint32_t number, unsigned width)
-{
-    for (unsigned at = width; at > 0; at -= 2, number /= 100)
-        memcpy(to + at - 2, pairs + 2 * (number % 100), 2);
-    return to + width;
-}
-
-static char *put_hex(char *to, uint64_t number)
-{
-    unsigned digits = number ? (67 - (unsigned)__builtin_clzll(number)) / 4 : 1;
-
-    for (unsigned at = digits; at > 0; at--, number >>= 4)
-        to[at - 1] = hex_digits[number & 15];
-    return to + digits;
-}
-
 /* Bytes that may be anything, as in C, or as JSON wants them: there each byte beyond ASCII becomes
  * the character of that number, so that every line is valid and no byte is lost. */
 static char *put_escaped(char *to, const char *text, size_t length, bool json)
@@ -119,8 +56,8 @@ static char *put_escaped(char *to, const char *text, size_t length, bool json)
             *to++ = c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
         } else {
             to = json ? PUT(to, "\\u00") : PUT(to, "\\x");
-            *to++ = hex_digits[c >> 4];
-            *to++ = hex_digits[c & 15];
+            *to++ = line_hex_digits[c >> 4];
+            *to++ = line_hex_digits[c & 15];
         }
     }
     return to;
@@ -348,8 +285,8 @@ size_t record_jsonl(const struct record *record, char *to)
 
         at = PUT(at, ",\"data\":\"");
         for (size_t i = 0; i < record->data_length; i++) {
-            *at++ = hex_digits[data[i] >> 4];
-            *at++ = hex_digits[data[i] & 15];
+            *at++ = line_hex_digits[data[i] >> 4];
+            *at++ = line_hex_digits[data[i] & 15];
         }
         *at++ = '"';
     }

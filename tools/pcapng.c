@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "formats.h"
+#include "line.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -273,27 +274,32 @@ static void write_interface(const struct record *record, const struct reader_fil
     finish(block, out);
 }
 
+/* Every record comes here: no printf. */
 static void add_comment(struct socket *socket, const struct record *record)
 {
-    char text[400];
-    int length = snprintf(text, sizeof text,
-                          "%s(%d, buffer %" PRIu64 ") = %u of %u at %u%s", record_call_name(record->call),
-                          record->fd, record->room, record->given, record->length, record->offset,
-                          record->flags & RECORD_PEEK ? ", peek" : "");
-    size_t at = (size_t)length;
+    char text[400], *at = text;
 
+    if (socket->comments.length >= COMMENTS_MAX)
+        return;
+    at = put_string(at, record_call_name(record->call));
+    *at++ = '(';
+    at = put_signed(at, record->fd);
+    at = put_number(PUT(at, ", buffer "), record->room);
+    at = put_number(PUT(at, ") = "), record->given);
+    at = put_number(PUT(at, " of "), record->length);
+    at = put_number(PUT(at, " at "), record->offset);
     if (record->flags & RECORD_PARTIAL)
-        at += (size_t)snprintf(text + at, sizeof text - at, ", partial, %u left", record->left);
+        at = PUT(put_number(PUT(at, ", partial, "), record->left), " left");
     if (record->flags & RECORD_LOST)
-        at += (size_t)snprintf(text + at, sizeof text - at, ", %u lost", record->lost);
+        at = PUT(put_number(PUT(at, ", "), record->lost), " lost");
     else if (record->flags & RECORD_LAST)
-        at += (size_t)snprintf(text + at, sizeof text - at, ", last");
+        at = PUT(at, ", last");
     if (record->error)
-        at += (size_t)snprintf(text + at, sizeof text - at, ", %s", strerrorname_np(record->error));
-    at += (size_t)snprintf(text + at, sizeof text - at, "; thread %u, caller 0x%" PRIx64,
-                           record->tid, record->caller);
-    if (socket->comments.length < COMMENTS_MAX)
-        add_option(&socket->comments, OPTION_COMMENT, text, at);
+        at = put_string(PUT(at, ", "), strerrorname_np(record->error) ? strerrorname_np(record->error)
+                                                                      : "unknown error");
+    at = put_number(PUT(at, "; thread "), record->tid);
+    at = put_hex(PUT(at, ", caller 0x"), record->caller);
+    add_option(&socket->comments, OPTION_COMMENT, text, (size_t)(at - text));
 }
 
 static void copy_address(struct sockaddr_storage *to, socklen_t *ret_length,
