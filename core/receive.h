@@ -80,9 +80,9 @@ void receive_note(int fd, const void *buf, size_t len, const struct sockaddr *na
 
 /* recv(2), recvfrom(2) and read(2) on a socket. The way of an ordinary datagram stands here, in
  * the wrapper itself: on its way back from the kernel a processor may predict no return. */
-static inline ssize_t receive_buffer(int fd, void *buf, size_t len, int flags,
-                                     struct sockaddr *name, socklen_t *namelen,
-                                     struct receive_site site)
+static inline __attribute__((always_inline)) ssize_t
+receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+               socklen_t *namelen, struct receive_site site)
 {
     socket_belief belief = socket_believe(fd);
     struct spill *spill;

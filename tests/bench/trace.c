@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 2000, SECONDS = 40 };
+enum { ROUNDS = 2000, SECONDS = 25 };
 
 enum { EXIT_MEASURED = 0, EXIT_INCOMPLETE = 1, EXIT_USAGE = 64 };
 
