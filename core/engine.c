@@ -6,6 +6,7 @@
 
 #include "interest.h"
 #include "spill.h"
+#include "trace.h"
 #include "tell.h"
 
 struct engine engine;
@@ -63,6 +64,19 @@ socket_belief engine_closing(int fd)
     return belief;
 }
 
+/* A tail goes with its socket. */
+static void note_loss(int fd, uint64_t cookie, enum record_call call)
+{
+    struct record record = {.cookie = cookie, .fd = fd, .call = call,
+                            .flags = RECORD_LAST | RECORD_LOST};
+    size_t left = 0;
+
+    if (table_look(engine.table, cookie, &left) == HELD_HERE && left > 0) {
+        record.length = record.lost = (uint32_t)left;
+        trace_add(&record);
+    }
+}
+
 void engine_closed(int fd, socket_belief belief)
 {
     uint64_t cookie = socket_cookie(belief);
@@ -74,6 +88,8 @@ void engine_closed(int fd, socket_belief belief)
     if (!socket_is_last(fd, belief))
         return;
     last = !atomic_load(&engine.table->shared) && (belief & SOCKET_OWN_BIT);
+    if (last && trace_on())
+        note_loss(fd, cookie, RECORD_CLOSE);
     table_abandon(engine.table, cookie, last);
 }
 
@@ -109,6 +125,8 @@ void engine_execs(void)
             continue; /* it would be closed: nobody reads on */
         descriptors++;
         bytes += left;
+        if (trace_on())
+            note_loss((int)fd, cookie, RECORD_EXEC);
     }
     if (descriptors > 0)
         tell_once(told,

@@ -30,6 +30,8 @@ struct receive {
     size_t touched;      /* bytes of it */
     bool held_before;    /* this part was the next one of a held message */
     struct receive_report report;
+    struct receive_site site;
+    socklen_t name_room; /* for the peer's address; set where a record is wanted */
 };
 
 /* A message in our hands: taken from the kernel, nothing of it reported yet. */
@@ -95,10 +97,16 @@ static ssize_t result_of(struct receive *receive, const struct part *part, size_
         message_policy(engine.settings.mode, receive->kind, engine.settings.calls_all);
     bool cut = part->given < remaining && held->kind != HELD_STREAM;
 
-    receive->report.ours = held->kind != HELD_STREAM;
-    receive->report.length = held->length;
-    receive->report.offset = held->offset;
-    receive->report.left = remaining - part->given;
+    receive->report = (struct receive_report){
+        .ours = held->kind != HELD_STREAM,
+        .length = held->length,
+        .offset = held->offset,
+        .given = part->given,
+        .left = receive->flags & MSG_PEEK ? remaining - part->given : part->left,
+    };
+    if (!(receive->flags & MSG_PEEK))
+        receive->report.lost = remaining - part->given - part->left;
+    PROBE_PART(receive->fd, held->length, receive->room, part->given, receive->report.left);
     if (receive->msg) {
         int kept = (cut ? 0 : MSG_EOR) | (held->offset == 0 ? MSG_CTRUNC : 0);
 
@@ -235,6 +243,10 @@ static ssize_t lose(struct receive *receive, const struct taken *taken, const ch
 
     tell_once(told, "%s; %zu bytes of a message are lost", why, taken->length - receive->room);
     table_count_lost(engine.table, taken->length - receive->room);
+    receive->report = (struct receive_report){.ours = true,
+                                              .length = taken->length,
+                                              .given = receive->room,
+                                              .lost = taken->length - receive->room};
     return (ssize_t)receive->room;
 }
 
@@ -262,6 +274,7 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
 
         if (fault || (!stream && !policy.hold)) {
             table_count_lost(engine.table, taken->length - (fault ? 0 : part.given));
+            part.left = 0;
             return fault ? fault : result_of(receive, &part, taken->length, &held);
         }
         if (error)
@@ -314,7 +327,9 @@ static ssize_t finish(struct receive *receive, ssize_t result, struct taken *tak
         table_may_hold(engine.table, socket_cookie(socket_believe(receive->fd))))
         return settle(receive, taken);
 
-    receive->report = (struct receive_report){true, taken->length, 0, 0};
+    receive->report =
+        (struct receive_report){.ours = true, .length = taken->length, .given = taken->length};
+    PROBE_PART(receive->fd, taken->length, receive->room, taken->length, 0);
     if (receive->msg)
         receive->msg->msg_flags = taken->msg_flags;
     result = deliver(receive, taken);
@@ -522,7 +537,8 @@ static bool may_concern(enum call_kind kind)
         return false;
     if (!table_idle(engine.table) || kind == CALL_COOPERATING)
         return true;
-    return engine.settings.mode != MODE_OFF && (kind == CALL_PLAIN || engine.settings.calls_all);
+    return engine.settings.mode != MODE_OFF &&
+           (kind == CALL_PLAIN || engine.settings.calls_all || trace_on());
 }
 
 /* The same before the caller's lists of buffers are read. */
@@ -557,9 +573,10 @@ static ssize_t run_once(struct receive *receive)
     if (!socket_is_message(belief) || receive->room == 0 ||
         receive->room >= socket_longest(belief) || (receive->flags & (MSG_PEEK | MSG_TRUNC)))
         return RECEIVE_PASS;
+    /* For a record a reporting call's message is taken whole too: that is how its length is known. */
     if (receive->kind != CALL_COOPERATING &&
         (settings->mode == MODE_OFF ||
-         (receive->kind == CALL_REPORTING && !settings->calls_all)))
+         (receive->kind == CALL_REPORTING && !settings->calls_all && !trace_on())))
         return RECEIVE_PASS;
 
     if (!receive->spill)
@@ -593,9 +610,123 @@ static ssize_t run(struct receive *receive)
     return result;
 }
 
+/* --- records ----------------------------------------------------------------------------- */
+
+/* The program's own call, in which the kernel tells how long the message is. */
+static ssize_t pass(struct receive *receive)
+{
+    socket_belief belief = socket_know(receive->fd);
+    struct msghdr own = {.msg_name = receive->name, .msg_iov = (struct iovec *)receive->iov,
+                         .msg_iovlen = receive->iovlen};
+    int flags = receive->flags;
+    ssize_t result;
+    size_t length;
+
+    if (!socket_is_message(belief) || (flags & (MSG_OOB | MSG_ERRQUEUE)) || !may_concern(receive->kind))
+        return RECEIVE_PASS;
+    if (receive->room < socket_longest(belief)) {
+        /* What is cut off of a stream by MSG_TRUNC is gone (tcp(7)); so be sure that it is none. */
+        if (socket_ask_cookie(receive->fd) != socket_cookie(belief)) {
+            socket_ask(receive->fd);
+            return RECEIVE_PASS;
+        }
+        flags |= MSG_TRUNC;
+    }
+    if (receive->msg) {
+        result = engine.system.recvmsg(receive->fd, receive->msg, flags);
+    } else if (receive->iovlen == 1) {
+        result = engine.system.recvfrom(receive->fd, receive->iov->iov_base, receive->iov->iov_len,
+                                        flags, receive->name, receive->namelen);
+    } else {
+        result = engine.system.recvmsg(receive->fd, &own, flags);
+    }
+    if (result < 0)
+        return errno == ENOTSOCK ? RECEIVE_PASS : -errno;
+
+    length = (size_t)result;
+    receive->report = (struct receive_report){
+        .ours = true,
+        .length = length,
+        .given = length < receive->room ? length : receive->room,
+    };
+    if (flags & MSG_PEEK)
+        receive->report.left = length - receive->report.given;
+    else
+        receive->report.lost = length - receive->report.given;
+    return receive->flags & MSG_TRUNC ? result : (ssize_t)receive->report.given;
+}
+
+/* Where the peer's address goes, and how much of it can be there. */
+static void look_for_name(struct receive *receive)
+{
+    if (receive->msg)
+        receive->name_room = receive->msg->msg_name ? receive->msg->msg_namelen : 0;
+    else if (!receive->name || user_memory_read(&receive->name_room, receive->namelen,
+                                                sizeof receive->name_room) != 0)
+        receive->name_room = 0;
+}
+
+static void note(const struct receive *receive, ssize_t result)
+{
+    const struct receive_report *report = &receive->report;
+    struct record record = {
+        .cookie = socket_cookie(socket_believe(receive->fd)),
+        .caller = (uintptr_t)receive->site.caller,
+        .room = receive->room,
+        .fd = receive->fd,
+        .call = receive->site.call,
+        .error = result < 0 ? (int)-result : 0,
+    };
+
+    if (receive->flags & MSG_PEEK)
+        record.flags |= RECORD_PEEK;
+    /* With EMSGSIZE by the mode a part has been given; with the kernel's own, none. */
+    if (result >= 0 || (result == -EMSGSIZE && report->given > 0)) {
+        record.length = (uint32_t)report->length;
+        record.given = (uint32_t)report->given;
+        record.offset = (uint32_t)report->offset;
+        record.left = (uint32_t)report->left;
+        record.lost = (uint32_t)report->lost;
+        record.flags |= report->left > 0 ? RECORD_PARTIAL : RECORD_LAST;
+        if (report->lost > 0)
+            record.flags |= RECORD_LOST;
+        if (receive->name_room > 0) {
+            record.peer = receive->msg ? receive->msg->msg_name : receive->name;
+            record.peer_length = receive->msg ? receive->msg->msg_namelen : *receive->namelen;
+            if (record.peer_length > receive->name_room)
+                record.peer_length = receive->name_room;
+        }
+        for (size_t i = 0; i < receive->iovlen && record.data_length == 0; i++) {
+            record.data = receive->iov[i].iov_base;
+            record.data_length = receive->iov[i].iov_len < report->given ? receive->iov[i].iov_len
+                                                                         : report->given;
+        }
+    }
+    trace_add(&record);
+}
+
+static ssize_t run_for_record(struct receive *receive)
+{
+    ssize_t result;
+
+    look_for_name(receive);
+    result = run(receive);
+    if (result == RECEIVE_PASS)
+        result = pass(receive);
+    if (result != RECEIVE_PASS && (receive->report.ours || result < 0) &&
+        socket_is_message(socket_believe(receive->fd)))
+        note(receive, result);
+    return result;
+}
+
+static ssize_t run_traced(struct receive *receive)
+{
+    return trace_on() ? run_for_record(receive) : run(receive);
+}
+
 static ssize_t run_and_release(struct receive *receive)
 {
-    ssize_t result = run(receive);
+    ssize_t result = run_traced(receive);
 
     if (receive->spill)
         spill_release(receive->spill, receive->touched);
@@ -629,46 +760,73 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
 }
 
 ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                       socklen_t *namelen)
-{
-    struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
-                              .iovlen = 1, .room = len, .name = name, .namelen = namelen};
-
-    return run_and_release(&receive);
-}
-
-ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                        socklen_t *namelen, struct spill *spill, ssize_t result, socklen_t room)
+                       socklen_t *namelen, struct receive_site site)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
                               .iovlen = 1, .room = len, .name = name, .namelen = namelen,
-                              .spill = spill};
+                              .site = site};
+
+    return run_and_release(&receive);
+}
+
+void receive_note(int fd, const void *buf, size_t len, const struct sockaddr *name,
+                  const socklen_t *namelen, ssize_t result, socklen_t room,
+                  struct receive_site site)
+{
+    struct record record;
+
+    record.cookie = socket_cookie(socket_believe(fd));
+    record.caller = (uintptr_t)site.caller;
+    record.room = len;
+    record.length = record.given = (uint32_t)result;
+    record.offset = record.left = record.lost = 0;
+    record.fd = fd;
+    record.call = site.call;
+    record.flags = RECORD_LAST;
+    record.error = 0;
+    record.peer = name;
+    record.peer_length = name ? (*namelen < room ? *namelen : room) : 0;
+    record.data = buf;
+    record.data_length = (size_t)result;
+    trace_add(&record);
+}
+
+ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                        socklen_t *namelen, struct spill *spill, ssize_t result, socklen_t room,
+                        struct receive_site site)
+{
+    struct iovec one = {buf, len};
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
+                              .iovlen = 1, .room = len, .name = name, .namelen = namelen,
+                              .spill = spill, .site = site, .name_room = room};
 
     result = finish_bounced(&receive, result, room);
     if (result == NOTHING_HELD)
         result = run(&receive);
+    if (trace_on() && result != RECEIVE_PASS && (receive.report.ours || result < 0))
+        note(&receive, result);
     spill_release(spill, receive.touched);
     return result;
 }
 
 ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_storage *name,
-                     socklen_t *namelen, struct receive_report *report)
+                     socklen_t *namelen, struct receive_report *report, struct receive_site site)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_COOPERATING, .iov = &one,
                               .iovlen = 1, .room = len, .name = (struct sockaddr *)name,
-                              .namelen = namelen};
+                              .namelen = namelen, .site = site};
     ssize_t result = run_and_release(&receive);
 
     *report = receive.report;
     return result;
 }
 
-ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags)
+ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
+                       struct receive_site site)
 {
-    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN};
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .site = site};
     struct iovec few[FEW];
     ssize_t result = RECEIVE_PASS;
 
@@ -676,17 +834,19 @@ ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags)
         return RECEIVE_PASS;
     /* readv(2) with no room consumes nothing, as read(2). */
     if (copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)
-        result = run(&receive);
+        result = run_traced(&receive);
     if (receive.spill)
         spill_release(receive.spill, receive.touched);
     return result;
 }
 
 /* recvmsg(2) on what may concern us, and whether it took from a tail or left one. */
-static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, bool *ret_tail)
+static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags,
+                                      struct receive_site site, bool *ret_tail)
 {
     struct msghdr copy;
-    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_REPORTING, .msg = &copy};
+    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_REPORTING, .msg = &copy,
+                              .site = site};
     struct iovec few[FEW];
     ssize_t result = RECEIVE_PASS;
 
@@ -694,7 +854,7 @@ static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, boo
     if (user_memory_read(&copy, msg, sizeof copy) != 0)
         return RECEIVE_PASS;
     if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
-        result = run(&receive);
+        result = run_traced(&receive);
     if (receive.spill)
         spill_release(receive.spill, receive.touched);
     if (result >= 0) {
@@ -712,13 +872,13 @@ static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, boo
     return result;
 }
 
-ssize_t receive_message(int fd, struct msghdr *msg, int flags)
+ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_site site)
 {
     bool tail;
 
     if (!may_concern_fd(CALL_REPORTING, fd))
         return RECEIVE_PASS;
-    return receive_message_noting(fd, msg, flags, &tail);
+    return receive_message_noting(fd, msg, flags, site, &tail);
 }
 
 /* --- recvmmsg ---------------------------------------------------------------------------- */
@@ -737,7 +897,7 @@ static int64_t now(void)
 }
 
 ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
-                         struct timespec *timeout)
+                         struct timespec *timeout, struct receive_site site)
 {
     unsigned count = 0;
     struct timespec limit;
@@ -745,7 +905,7 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
 
     if (!may_concern_fd(CALL_REPORTING, fd) || vlen == 0)
         return RECEIVE_PASS;
-    if (!engine.settings.calls_all &&
+    if (!engine.settings.calls_all && !trace_on() &&
         table_look(engine.table, socket_cookie(socket_know(fd)), NULL) == HELD_NOT)
         return RECEIVE_PASS;
     if (vlen > SPILL_IOVECS) /* recvmmsg(2): at most UIO_MAXIOV */
@@ -761,7 +921,7 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
         struct msghdr *msg = &vec[count].msg_hdr;
         unsigned length;
         bool tail;
-        ssize_t result = receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, &tail);
+        ssize_t result = receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, site, &tail);
 
         if (result == RECEIVE_PASS) {
             result = engine.system.recvmsg(fd, msg, flags & ~MSG_WAITFORONE);

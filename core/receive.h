@@ -15,6 +15,8 @@
 
 #include "engine.h"
 #include "message.h"
+#include "probe.h"
+#include "trace.h"
 #include "spill.h"
 #include "user_memory.h"
 
@@ -28,11 +30,20 @@
 
 #define RECEIVE_PASS ((ssize_t)INT_MIN)
 
-/* What a cooperating program is told of the part it got. */
+/* What a cooperating program, or a record, is told of the part it got. */
 struct receive_report {
     bool ours; /* the socket is a message socket */
-    size_t length, offset, left;
+    size_t length, offset, given, left;
+    size_t lost; /* dropped with this receive, by the mode or at the caller's wish */
 };
+
+/* Where a receive comes from, for its record; looked at only while somebody wants records. */
+struct receive_site {
+    enum record_call call;
+    const void *caller; /* the address that the call returns to */
+};
+
+#define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0)})
 
 /* The quick look of the thin wrappers: whether a receive of `len` bytes has nothing to do with us.
  * A false answer is not a yes: the functions below look closer. */
@@ -42,7 +53,8 @@ static inline bool receive_passes(int fd, size_t len)
 
     if (socket_kind(belief) == SOCKET_OTHER)
         return true;
-    return len >= socket_longest(belief) && socket_is_message(belief) && engine_idle();
+    return len >= socket_longest(belief) && socket_is_message(belief) && engine_idle() &&
+           !trace_on();
 }
 
 /* A buffer that the kernel has written to before may be filled by us: then the message goes whole
@@ -56,14 +68,21 @@ static inline bool receive_may_bounce(const void *buf, const struct sockaddr *na
 /* The rest of receive_buffer(): all but the ordinary datagram, and what came of a bounce.
  * `room`: what *namelen was before. */
 ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                       socklen_t *namelen);
+                       socklen_t *namelen, struct receive_site site);
 ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                        socklen_t *namelen, struct spill *spill, ssize_t result, socklen_t room);
+                        socklen_t *namelen, struct spill *spill, ssize_t result, socklen_t room,
+                        struct receive_site site);
+
+/* The record of an ordinary datagram. */
+void receive_note(int fd, const void *buf, size_t len, const struct sockaddr *name,
+                  const socklen_t *namelen, ssize_t result, socklen_t room,
+                  struct receive_site site);
 
 /* recv(2), recvfrom(2) and read(2) on a socket. The way of an ordinary datagram stands here, in
  * the wrapper itself: on its way back from the kernel a processor may predict no return. */
-static inline ssize_t receive_buffer(int fd, void *buf, size_t len, int flags,
-                                     struct sockaddr *name, socklen_t *namelen)
+static inline __attribute__((always_inline)) ssize_t
+receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+               socklen_t *namelen, struct receive_site site)
 {
     socket_belief belief = socket_believe(fd);
     struct spill *spill;
@@ -77,7 +96,7 @@ static inline ssize_t receive_buffer(int fd, void *buf, size_t len, int flags,
         table_may_hold(engine.table, socket_cookie(belief)) ||
         !receive_may_bounce(buf, name, namelen) ||
         !(spill = spill_acquire(socket_longest(belief))))
-        return receive_slowly(fd, buf, len, flags, name, namelen);
+        return receive_slowly(fd, buf, len, flags, name, namelen, site);
 
     room = name ? *namelen : 0;
     result = engine.system.recvfrom(fd, spill->data, spill->size, flags, name, namelen);
@@ -85,24 +104,28 @@ static inline ssize_t receive_buffer(int fd, void *buf, size_t len, int flags,
         !user_memory_known((char *)buf + result - 1) ||
         table_may_hold(engine.table, socket_cookie(belief)))
         return receive_bounced(fd, buf, len, flags, name, namelen, spill,
-                               result < 0 ? -errno : result, room);
+                               result < 0 ? -errno : result, room, site);
     memcpy(buf, spill->data, (size_t)result);
     spill_release(spill, (size_t)result);
+    PROBE_PART(fd, result, len, result, 0);
+    if (trace_on())
+        receive_note(fd, buf, len, name, namelen, result, room, site);
     return result;
 }
 
 /* readv(2) on a socket. */
-ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags);
+ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
+                       struct receive_site site);
 
 /* recvmsg(2). */
-ssize_t receive_message(int fd, struct msghdr *msg, int flags);
+ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_site site);
 
 /* recvmmsg(2). */
 ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
-                         struct timespec *timeout);
+                         struct timespec *timeout, struct receive_site site);
 
 /* wsrx_receive(): `name` and `namelen` are our own memory. */
 ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_storage *name,
-                     socklen_t *namelen, struct receive_report *report);
+                     socklen_t *namelen, struct receive_report *report, struct receive_site site);
 
 #endif

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
+#include "output.h"
 #include "tell.h"
 
 #include <errno.h>
@@ -121,6 +122,75 @@ static bool parse_table(struct settings *settings, const char *value)
     return *value != '\0';
 }
 
+static bool parse_trace(struct settings *settings, const char *value)
+{
+    static const char *const words[] = {"off", "text", "jsonl", "ring", NULL};
+    int found = word(value, words);
+
+    if (found >= 0)
+        settings->trace = (enum trace_kind)found;
+    return found >= 0;
+}
+
+static bool parse_trace_file(struct settings *settings, const char *value)
+{
+    if (!output_is_pattern(value))
+        return false;
+    settings->trace_file = value;
+    return true;
+}
+
+static bool parse_trace_filter(struct settings *settings, const char *value)
+{
+    struct record_filter filter;
+
+    if (!record_filter_parse(&filter, value))
+        return false;
+    settings->trace_filter = filter;
+    return true;
+}
+
+static bool parse_trace_size(struct settings *settings, const char *value)
+{
+    size_t parsed;
+
+    if (!size(value, &parsed) || parsed < 4096 || parsed > (size_t)1 << 30)
+        return false;
+    settings->trace_size = parsed;
+    return true;
+}
+
+static bool parse_trace_keep(struct settings *settings, const char *value)
+{
+    static const char *const words[] = {"last", "all", NULL};
+    int found = word(value, words);
+
+    settings->trace_keep_all = found == 1;
+    return found >= 0;
+}
+
+static bool parse_trace_data(struct settings *settings, const char *value)
+{
+    size_t parsed;
+
+    if (!size(value, &parsed) || parsed > UINT16_MAX)
+        return false;
+    settings->trace_data = parsed;
+    return true;
+}
+
+/* A word without / or . is more likely a slip than the name of a file. */
+static bool parse_stats(struct settings *settings, const char *value)
+{
+    static const char *const words[] = {"0", "1", NULL};
+    int found = word(value, words);
+
+    if (found < 0 && (!strpbrk(value, "/.") || !output_is_pattern(value)))
+        return false;
+    settings->stats = found == 0 ? NULL : found == 1 ? "" : value;
+    return true;
+}
+
 static bool parse_strict(struct settings *settings, const char *value)
 {
     return flag(value, &settings->strict);
@@ -212,6 +282,21 @@ static const struct setting table[] = {
     {"WSRX_TABLE", "none", "the path of a file", "tails do not outlast exec",
      "a file that holds the tails, so that they outlast exec (mode 0600, made if missing)",
      parse_table},
+    {"WSRX_TRACE", "off", "off, text, jsonl or ring", "tracing stays off",
+     "a record of every receive, as lines for people, JSON Lines, or binary", parse_trace},
+    {"WSRX_TRACE_FILE", "stderr for text, else wsrx.%e.%p.EXT",
+     "a path, in which %p is the pid, %e the program, %t the start time and %% a %",
+     "it stays the default", "where the records go", parse_trace_file},
+    {"WSRX_TRACE_FILTER", "all", "partial, lost, error, fd=N, port=N or call=NAME, comma-separated",
+     "every receive is recorded", "which receives are recorded", parse_trace_filter},
+    {"WSRX_TRACE_SIZE", "1M", "a size in bytes from 4K to 1G, with K, M or G", "it stays 1M",
+     "size of a thread's ring", parse_trace_size},
+    {"WSRX_TRACE_KEEP", "last", "last or all", "it stays last",
+     "last: a full ring goes round; all: it is kept, and the file grows", parse_trace_keep},
+    {"WSRX_TRACE_DATA", "0", "a size in bytes up to 65535", "no payload is kept",
+     "bytes of each part that its record keeps", parse_trace_data},
+    {"WSRX_STATS", "0", "0, 1 or a path (with a / or a .)", "no statistics are made",
+     "a table when the program ends: who received, lost and saved how much", parse_stats},
     {"WSRX_STRICT", "0", "0 or 1", "it stays 0", "1: exit 125 on a bad setting", parse_strict},
     {"WSRX_HELP", "0", "0 or 1", "it stays 0", "1: print this", parse_help},
 };
@@ -244,6 +329,7 @@ unsigned settings_read(struct settings *settings, char *const *environment)
 
     memset(settings, 0, sizeof *settings);
     settings->hold_max = (size_t)64 << 20;
+    settings->trace_size = (size_t)1 << 20;
 
     for (; *environment; environment++) {
         const char *entry = *environment;
@@ -267,7 +353,7 @@ unsigned settings_read(struct settings *settings, char *const *environment)
     return bad;
 }
 
-void settings_help(void)
+void settings_help(int fd)
 {
     char text[8192], value[256];
     size_t length = 0;
@@ -284,5 +370,5 @@ void settings_help(void)
                                    shown(now, strlen(now), value, sizeof value), setting->help,
                                    setting->expected, setting->fallback);
     }
-    (void)!write(STDERR_FILENO, text, length < sizeof text ? length : sizeof text - 1);
+    (void)!write(fd, text, length < sizeof text ? length : sizeof text - 1);
 }

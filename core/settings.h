@@ -8,6 +8,7 @@
 #define WSRX_SETTINGS_H
 
 #include "message.h"
+#include "record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,8 @@
 enum hold { HOLD_AUTO, HOLD_PROCESS, HOLD_KERNEL };
 
 enum selector_kind { SELECT_UDP, SELECT_UNIX, SELECT_VSOCK, SELECT_PORT, SELECT_FD, SELECT_PATH };
+
+enum trace_kind { TRACE_OFF, TRACE_TEXT, TRACE_JSONL, TRACE_RING };
 
 /* One item of WSRX_SOCKETS. */
 struct selector {
@@ -35,6 +38,13 @@ struct settings {
     enum hold hold;
     size_t hold_max; /* bytes */
     const char *table; /* path of the fragment table's file, or NULL */
+    enum trace_kind trace;
+    const char *trace_file; /* NULL: the default of the kind */
+    struct record_filter trace_filter;
+    size_t trace_size; /* bytes of a thread's ring */
+    bool trace_keep_all;
+    size_t trace_data; /* bytes of payload in a record */
+    const char *stats; /* NULL: none; "": to stderr; or the pattern of a path */
     bool strict;
     bool help;
 };
@@ -43,7 +53,7 @@ struct settings {
  * Returns how many it told. Not thread-safe: for start-up. */
 unsigned settings_read(struct settings *settings, char *const *environment);
 
-/* Writes the settings with their current values to stderr. */
-void settings_help(void);
+/* Writes the settings with their current values. */
+void settings_help(int fd);
 
 #endif

@@ -43,7 +43,8 @@ PUBLIC ssize_t wsrx_receive(int fd, void *buf, size_t len, int flags, struct wsr
     if (!part)
         part = &unasked;
     part->peer_length = sizeof part->peer;
-    result = receive_part(fd, buf, len, flags, &part->peer, &part->peer_length, &report);
+    result = receive_part(fd, buf, len, flags, &part->peer, &part->peer_length, &report,
+                          RECEIVE_SITE(RECORD_WSRX_RECEIVE));
     if (result == RECEIVE_PASS)
         result = receive_directly(fd, buf, len, flags, part, &report);
     if (result < 0) {

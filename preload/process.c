@@ -7,6 +7,7 @@
 #include "interest.h"
 #include "real.h"
 #include "tell.h"
+#include "trace.h"
 
 #include <alloca.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ static void after_fork_in_child(void)
 {
     engine_forked();
     interest_after_fork();
+    trace_forked();
 }
 
 __attribute__((constructor)) static void start(void)
@@ -58,7 +60,7 @@ __attribute__((constructor)) static void start(void)
 
     bad = settings_read(&settings, environ);
     if (settings.help)
-        settings_help();
+        settings_help(STDERR_FILENO);
     if (bad && settings.strict)
         _exit(125);
 
@@ -70,10 +72,33 @@ __attribute__((constructor)) static void start(void)
     system.fcntl = real.fcntl;
     system.close = real.close;
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    trace_start(&settings);
     error = engine_start(&settings, &system, program_is("wine"));
     if (error)
         tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
     errno = saved;
+}
+
+/* Statistics are printed, and files of records end where their content does. */
+__attribute__((destructor)) static void end(void)
+{
+    int saved = errno;
+
+    trace_end();
+    errno = saved;
+}
+
+/* Skips the destructors. */
+INTERPOSED void _exit(int status)
+{
+    trace_end();
+    REAL(_exit)(status);
+    __builtin_unreachable();
+}
+
+INTERPOSED void _Exit(int status)
+{
+    _exit(status);
 }
 
 /* Skips the atfork handlers. */

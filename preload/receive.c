@@ -27,7 +27,8 @@
 INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
     if (!receive_passes(fd, len))
-        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, NULL, NULL));
+        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, NULL, NULL,
+                                            RECEIVE_SITE(RECORD_RECV)));
     return REAL(recv)(fd, buf, len, flags);
 }
 
@@ -43,7 +44,8 @@ INTERPOSED ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct soc
                             socklen_t *namelen)
 {
     if (!receive_passes(fd, len))
-        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, name, namelen));
+        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, name, namelen,
+                                            RECEIVE_SITE(RECORD_RECVFROM)));
     return REAL(recvfrom)(fd, buf, len, flags, name, namelen);
 }
 
@@ -77,7 +79,7 @@ static void note_descriptors(const struct msghdr *msg)
 INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
     int saved = errno;
-    ssize_t result = receive_message(fd, msg, flags);
+    ssize_t result = receive_message(fd, msg, flags, RECEIVE_SITE(RECORD_RECVMSG));
 
     if (result == RECEIVE_PASS) {
         errno = saved;
@@ -94,7 +96,8 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                         struct timespec *timeout)
 {
     int saved = errno;
-    ssize_t result = receive_messages(fd, vec, vlen, flags, timeout);
+    ssize_t result = receive_messages(fd, vec, vlen, flags, timeout,
+                                      RECEIVE_SITE(RECORD_RECVMMSG));
 
     if (result == RECEIVE_PASS) {
         errno = saved;
@@ -112,7 +115,8 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
 INTERPOSED ssize_t read(int fd, void *buf, size_t len)
 {
     if (!receive_passes(fd, len) && (ssize_t)len > 0)
-        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, 0, NULL, NULL));
+        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, 0, NULL, NULL,
+                                            RECEIVE_SITE(RECORD_READ)));
     return REAL(read)(fd, buf, len);
 }
 
@@ -131,7 +135,7 @@ INTERPOSED ssize_t __read_chk(int fd, void *buf, size_t len, size_t buflen)
 INTERPOSED ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
 {
     if (!receive_passes(fd, 0))
-        RETURN_UNLESS_PASSED(receive_vector(fd, iov, iovcnt, 0));
+        RETURN_UNLESS_PASSED(receive_vector(fd, iov, iovcnt, 0, RECEIVE_SITE(RECORD_READV)));
     return REAL(readv)(fd, iov, iovcnt);
 }
 
@@ -140,7 +144,8 @@ INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t of
 {
     if (offset == -1 && (flags & ~RWF_NOWAIT) == 0 && !receive_passes(fd, 0))
         RETURN_UNLESS_PASSED(
-            receive_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0));
+            receive_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0,
+                           RECEIVE_SITE(RECORD_PREADV2)));
     return REAL(preadv2)(fd, iov, iovcnt, offset, flags);
 }
 

@@ -573,7 +573,7 @@ static const char *helped(const struct captured *told, const char *name)
 static void help(struct captured *ret_told)
 {
     capture();
-    settings_help();
+    settings_help(STDERR_FILENO);
     captured(ret_told);
     cr_assert_gt(ret_told->length, 0);
     cr_expect_eq(strlen(ret_told->text), ret_told->length, "help holds a NUL");

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The monotonic clock, cheaper than clock_gettime(2): 11 ns against 27 on the machine where both
+ * were measured, and a record of the ring may cost 35.
+ *
+ * On x86-64, where the kernel itself goes by the time-stamp counter, a thread reads the counter and
+ * asks the kernel again after some milliseconds, so that the two never drift apart by more than a
+ * microsecond or so. Elsewhere it is clock_gettime(). A thread's times never go back.
+ */
+#ifndef WSRX_CLOCK_H
+#define WSRX_CLOCK_H
+
+#include <stdint.h>
+
+/* A thread's own; all zero at first. */
+struct clock {
+    uint64_t ticks, time; /* one moment, by the counter and by the kernel */
+    uint64_t rate;        /* nanoseconds a tick, times 2^32; 0: not known yet */
+    uint64_t last;        /* what was told last */
+};
+
+/* Looks what the kernel goes by. For start-up. */
+void clock_start(void);
+
+/* Nanoseconds of CLOCK_MONOTONIC. Async-signal-safe. */
+uint64_t clock_now(struct clock *clock);
+
+/* What to add to them for nanoseconds since 1970. */
+int64_t clock_realtime_offset(void);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The statistics: what each socket received, by which call, and what it lost; in the manner of
+ * strace -c, worst loss first.
+ *
+ * A table belongs to one thread at a time, so that counting is plain additions; the tables of all
+ * threads are added up when the program ends. It must never allocate or use stdio: a receive may
+ * be in a signal handler, and the end of a program may be its _exit().
+ */
+#ifndef WSRX_STATS_H
+#define WSRX_STATS_H
+
+#include "record.h"
+
+enum { STATS_ROWS = 256, STATS_ADDRESS = 112 };
+
+struct stats_row {
+    uint64_t cookie; /* 0: all sockets that came when the table was full */
+    uint32_t call;   /* enum record_call; RECORD_UNKNOWN: the row is free */
+    int32_t fd;
+    uint64_t receives, errors, partial;
+    uint64_t bytes, saved, lost;
+    uint64_t lost_messages;
+    uint64_t room; /* the smallest buffer that got a message, or a part of it */
+    uint32_t longest;
+    uint32_t local_length;
+    unsigned char local[STATS_ADDRESS];
+};
+
+/* All zero at first. */
+struct stats_table {
+    struct stats_row row[STATS_ROWS];
+};
+
+void stats_add(struct stats_table *table, const struct record *record);
+
+/* Adds `from` to `to`. */
+void stats_merge(struct stats_table *to, const struct stats_table *from);
+
+/* Sorts the rows, worst loss first, and makes the text of the table: `mode` is what WSRX_MODE
+ * says. Returns its length; a text that is too long is cut at a line. */
+size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, const char *mode,
+                  char *to, size_t size);
+
+#endif

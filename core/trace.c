@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "trace.h"
+
+#include "clock.h"
+#include "output.h"
+#include "ring.h"
+#include "socket.h"
+#include "stats.h"
+#include "tell.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- a thread's place -------------------------------------------------------------------- */
+
+/* Names of a socket, asked for once: they belong to the cookie. */
+struct names {
+    uint64_t cookie;
+    int fd;
+    socklen_t local_length, peer_length;
+    struct sockaddr_storage local, peer;
+};
+
+enum { NAMES = 64 };
+
+/* Everything that a thread writes to without asking others. A thread that ends leaves it to the
+ * next; so does a signal handler that has interrupted its thread in the midst of it. */
+struct place {
+    struct place *next; /* of all places of the process; written once */
+    atomic_bool taken;
+    atomic_bool writing; /* the thread is in the midst of a record */
+    uint32_t tid;
+    struct clock clock;
+    struct ring_writer ring;
+    struct output_window window;
+    struct names names[NAMES];
+    struct stats_table stats;
+    char line[]; /* RECORD_LINE_MAX */
+};
+
+/* `epoch`: that of the process for which it was taken. */
+static __thread struct {
+    struct place *place;
+    unsigned epoch;
+} own;
+
+static pthread_key_t at_thread_end;
+
+/* --- the process ------------------------------------------------------------------------- */
+
+/* The kernel wipes this page in a child, by whatever call it was made. */
+struct alive {
+    atomic_uint epoch; /* 0: a child that has not begun its own trace yet */
+};
+
+#define EPOCH_ENDED (~0u) /* no more records */
+
+static struct {
+    enum trace_kind kind;
+    bool stats;
+    struct record_filter filter;
+    bool filters;
+    size_t data_size;
+    long east;
+    struct ring_settings ring;
+    const char *mode;
+    char pattern[PATH_MAX], stats_pattern[PATH_MAX];
+    char directory[PATH_MAX], start_time[24];
+    struct output standard; /* stderr at the start */
+} wanted;
+
+static struct alive *alive;
+static atomic_uint epochs;
+static uint32_t pid;
+static int64_t realtime_offset;
+static _Atomic(struct place *) places;
+static atomic_ulong lines;
+static struct output output, stats_output;
+static struct ring_process ring;
+static atomic_bool ended;
+
+atomic_bool trace_active;
+
+static const char *extension(enum trace_kind kind)
+{
+    return kind == TRACE_TEXT ? "txt" : kind == TRACE_JSONL ? "jsonl" : "ring";
+}
+
+static void begin_output(struct output *file, const char *pattern, const char *suffix)
+{
+    memset(file, 0, sizeof *file);
+    if (!output_expand(pattern, wanted.directory, wanted.start_time, suffix, file->path,
+                       sizeof file->path))
+        output_give_up(file, ENAMETOOLONG);
+}
+
+/* The process, or a new child, has nothing yet. */
+static void begin(uint32_t parent)
+{
+    struct clock clock = {0};
+    char suffix[24] = "";
+
+    pid = (uint32_t)getpid();
+    realtime_offset = clock_realtime_offset();
+    atomic_store(&places, NULL);
+    atomic_store(&lines, 0);
+    atomic_store(&ended, false);
+    if (parent) {
+        char *at = suffix + sizeof suffix - 1;
+
+        *at = '\0';
+        for (uint32_t rest = pid; rest > 0; rest /= 10)
+            *--at = (char)('0' + rest % 10);
+        *--at = '.';
+        memmove(suffix, at, strlen(at) + 1);
+    }
+    if (wanted.kind == TRACE_TEXT && !wanted.pattern[0]) {
+        output = wanted.standard;
+    } else if (wanted.kind != TRACE_OFF) {
+        begin_output(&output, wanted.pattern, suffix);
+        if (wanted.kind == TRACE_RING)
+            ring_prepare(&ring, &wanted.ring, &output, parent, clock_now(&clock));
+    }
+    if (wanted.stats_pattern[0])
+        begin_output(&stats_output, wanted.stats_pattern, suffix);
+    else
+        stats_output = wanted.standard;
+    atomic_store_explicit(&alive->epoch, atomic_fetch_add(&epochs, 1) + 1, memory_order_release);
+}
+
+void trace_forked(void)
+{
+    if (trace_on() && atomic_load(&alive->epoch) == 0)
+        begin(pid);
+}
+
+static void leave(void *at)
+{
+    struct place *place = at;
+
+    output_window_drop(&place->window, RECORD_LINE_MAX(wanted.data_size));
+    if (own.place == place)
+        own.place = NULL;
+    atomic_store_explicit(&place->taken, false, memory_order_release);
+}
+
+/* --- start ------------------------------------------------------------------------------- */
+
+static void copy(char *to, const char *from, size_t size)
+{
+    size_t length = strlen(from);
+
+    if (length >= size)
+        length = size - 1;
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
+static void note_time(void)
+{
+    time_t now = time(NULL);
+    struct tm local;
+
+    if (!localtime_r(&now, &local))
+        return;
+    wanted.east = local.tm_gmtoff;
+    strftime(wanted.start_time, sizeof wanted.start_time, "%Y%m%d-%H%M%S", &local);
+}
+
+void trace_start(const struct settings *settings)
+{
+    static const char *const modes[] = {"continue", "error", "discard", "observe", "off"};
+    long page = sysconf(_SC_PAGESIZE);
+    void *at;
+
+    if ((settings->trace == TRACE_OFF && !settings->stats) || settings->mode == MODE_OFF)
+        return;
+    wanted.kind = settings->trace;
+    wanted.stats = settings->stats != NULL;
+    wanted.filter = settings->trace_filter;
+    wanted.filters = !record_filter_is_empty(&wanted.filter);
+    wanted.data_size = settings->trace_data;
+    wanted.mode = modes[settings->mode];
+    if (settings->stats)
+        copy(wanted.stats_pattern, settings->stats, sizeof wanted.stats_pattern);
+    if (settings->trace_file) {
+        copy(wanted.pattern, settings->trace_file, sizeof wanted.pattern);
+    } else if (settings->trace != TRACE_TEXT) {
+        copy(wanted.pattern, "wsrx.%e.%p.", sizeof wanted.pattern);
+        strcat(wanted.pattern, extension(settings->trace));
+    }
+    if (!getcwd(wanted.directory, sizeof wanted.directory))
+        copy(wanted.directory, ".", sizeof wanted.directory);
+    note_time();
+    wanted.ring = (struct ring_settings){settings->trace_size, settings->trace_keep_all,
+                                         settings->trace_data, wanted.east};
+    output_take_standard(&wanted.standard);
+    clock_start();
+
+    at = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || madvise(at, (size_t)page, MADV_WIPEONFORK) != 0 ||
+        pthread_key_create(&at_thread_end, leave) != 0) {
+        tell("cannot trace: %s; the program goes on without it", strerrordesc_np(errno));
+        return;
+    }
+    alive = at;
+    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+    begin(0);
+    atomic_store(&trace_active, true);
+}
+
+/* --- a place for the thread -------------------------------------------------------------- */
+
+static struct place *new_place(void)
+{
+    struct place *place = mmap(NULL, sizeof *place + RECORD_LINE_MAX(wanted.data_size),
+                               PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (place == MAP_FAILED)
+        return NULL;
+    atomic_store(&place->taken, true);
+    place->next = atomic_load(&places);
+    while (!atomic_compare_exchange_weak(&places, &place->next, place))
+        continue;
+    return place;
+}
+
+static struct place *take_place(void)
+{
+    struct place *place = atomic_load(&places);
+
+    for (; place; place = place->next) {
+        bool taken = false;
+
+        if (atomic_compare_exchange_strong(&place->taken, &taken, true))
+            break;
+    }
+    if (!place)
+        place = new_place();
+    if (place) {
+        /* Another thread's clock, names of sockets it has closed since: none of our business. */
+        memset(&place->clock, 0, sizeof place->clock);
+        place->tid = (uint32_t)syscall(SYS_gettid);
+    }
+    return place;
+}
+
+static void leave_place(struct place *place)
+{
+    atomic_store_explicit(&place->writing, false, memory_order_release);
+    if (__builtin_expect(place != own.place, 0))
+        leave(place);
+}
+
+/* The first record of a thread or a process, or one in a signal handler on top of another. */
+__attribute__((noinline)) static struct place *enter_slowly(void)
+{
+    unsigned epoch = atomic_load(&alive->epoch);
+    struct place *place;
+
+    if (epoch == 0) {
+        begin(pid);
+        epoch = atomic_load(&alive->epoch);
+    }
+    if (own.epoch != epoch)
+        own.place = NULL;
+    own.epoch = epoch;
+    place = take_place();
+    if (!place)
+        return NULL;
+    atomic_store(&place->writing, true);
+    if (!own.place) {
+        own.place = place;
+        pthread_setspecific(at_thread_end, place);
+    }
+    if (atomic_load(&alive->epoch) != EPOCH_ENDED)
+        return place;
+    leave_place(place);
+    return NULL;
+}
+
+/* The thread's place, now its own alone, or NULL: no memory, or the program has ended. Who ends it
+ * makes the two steps below appear in their order (membarrier(2)), at no cost here. */
+static inline struct place *enter(void)
+{
+    struct place *place = own.place;
+
+    if (__builtin_expect(place && !atomic_load_explicit(&place->writing, memory_order_relaxed),
+                         1)) {
+        atomic_store_explicit(&place->writing, true, memory_order_relaxed);
+        atomic_signal_fence(memory_order_seq_cst);
+        if (__builtin_expect(atomic_load_explicit(&alive->epoch, memory_order_acquire) == own.epoch,
+                             1))
+            return place;
+        atomic_store_explicit(&place->writing, false, memory_order_relaxed);
+    }
+    return enter_slowly();
+}
+
+/* --- a record ---------------------------------------------------------------------------- */
+
+static const struct names *names_of(struct place *place, const struct record *record)
+{
+    struct names *names = &place->names[(unsigned)record->fd % NAMES];
+
+    if (__builtin_expect(names->cookie == record->cookie && names->fd == record->fd, 1))
+        return names;
+    names->fd = record->fd;
+    names->local_length = sizeof names->local;
+    if (getsockname(record->fd, (struct sockaddr *)&names->local, &names->local_length) != 0)
+        names->local_length = 0;
+    names->peer_length = sizeof names->peer;
+    if (getpeername(record->fd, (struct sockaddr *)&names->peer, &names->peer_length) != 0)
+        names->peer_length = 0;
+    /* Before it sends or is bound, a socket has no name: ask again next time. */
+    names->cookie = record_port((struct sockaddr *)&names->local, names->local_length) == 0 &&
+                            (names->local.ss_family == AF_INET ||
+                             names->local.ss_family == AF_INET6)
+                        ? 0
+                        : record->cookie;
+    return names;
+}
+
+static void write_line(struct place *place, struct record *record)
+{
+    size_t longest = RECORD_LINE_MAX(wanted.data_size), length;
+    int state = atomic_load_explicit(&output.state, memory_order_acquire), none = OUTPUT_NONE;
+
+    if (state == OUTPUT_BROKEN)
+        return;
+    record->sequence = atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) + 1;
+    length = wanted.kind == TRACE_TEXT ? record_text(record, wanted.east, place->line)
+                                       : record_jsonl(record, place->line);
+    if (state == OUTPUT_NONE) {
+        sigset_t all, before;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        if (atomic_compare_exchange_strong(&output.state, &none, OUTPUT_MAKING))
+            output_close(output_make(&output, longest, true));
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    /* Another thread makes it, with its signals blocked: that takes some microseconds. */
+    for (int tries = 0; tries < 100000; tries++) {
+        state = atomic_load_explicit(&output.state, memory_order_acquire);
+        if (state != OUTPUT_MAKING)
+            break;
+        syscall(SYS_sched_yield);
+    }
+    switch (state) {
+    case OUTPUT_MAPPED:
+        output_add_line(&output, &place->window, place->line, length, longest);
+        break;
+    case OUTPUT_STREAM:
+        output_write_stream(&output, place->line, length);
+        break;
+    case OUTPUT_STANDARD:
+        if (output_write_standard(&output, place->line, length))
+            break;
+        /* The program has put something of its own there. From now on to a file. */
+        copy(wanted.pattern, "wsrx.%e.%p.txt", sizeof wanted.pattern);
+        atomic_store(&output.state, OUTPUT_MAKING);
+        begin_output(&output, wanted.pattern, "");
+        output_close(output_make(&output, longest, true));
+        if (atomic_load(&output.state) == OUTPUT_MAPPED)
+            output_add_line(&output, &place->window, place->line, length, longest);
+        break;
+    default:
+        break;
+    }
+}
+
+void trace_add(struct record *record)
+{
+    struct place *place = enter();
+    const struct names *names;
+
+    if (!place) {
+        if (wanted.kind == TRACE_RING)
+            ring_drop(&ring);
+        return;
+    }
+    names = names_of(place, record);
+    record->local = (const struct sockaddr *)&names->local;
+    record->local_length = names->local_length;
+    if (record->peer_length == 0) {
+        record->peer = (const struct sockaddr *)&names->peer;
+        record->peer_length = names->peer_length;
+    }
+    if (wanted.stats)
+        stats_add(&place->stats, record);
+    if (wanted.kind != TRACE_OFF && (!wanted.filters || record_filter_match(&wanted.filter, record))) {
+        record->tid = place->tid;
+        record->time = clock_now(&place->clock);
+        if (record->data_length > wanted.data_size)
+            record->data_length = wanted.data_size;
+        if (wanted.kind == TRACE_RING) {
+            ring_write(&ring, &place->ring, record);
+        } else {
+            record->pid = pid;
+            record->time += (uint64_t)realtime_offset;
+            write_line(place, record);
+        }
+    }
+    leave_place(place);
+}
+
+/* --- the end ----------------------------------------------------------------------------- */
+
+static void print_stats(void)
+{
+    static struct stats_table sum;
+    static char text[64 << 10];
+    size_t length;
+    int fd;
+
+    for (struct place *place = atomic_load(&places); place; place = place->next)
+        stats_merge(&sum, &place->stats);
+    length = stats_text(&sum, program_invocation_short_name, pid, wanted.mode, text, sizeof text);
+    if (!wanted.stats_pattern[0]) {
+        output_write_standard(&stats_output, text, length);
+        return;
+    }
+    fd = output_make(&stats_output, 1, true);
+    if (fd >= 0) {
+        if (syscall(SYS_pwrite64, fd, text, length, 0L) != (long)length || ftruncate(fd, (off_t)length) != 0)
+            output_give_up(&stats_output, errno);
+        output_close(fd);
+    } else if (atomic_load(&stats_output.state) == OUTPUT_STREAM) {
+        output_write_stream(&stats_output, text, length);
+    }
+}
+
+/* From now on nobody writes a record. False: a thread is still at it (it has been stopped, or has
+ * left by siglongjmp()). */
+static bool end_of_writing(void)
+{
+    atomic_store(&alive->epoch, EPOCH_ENDED);
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
+        return false;
+    for (struct place *place = atomic_load(&places); place; place = place->next)
+        for (int tries = 0; atomic_load(&place->writing); tries++) {
+            if (tries == 10000 || place == own.place)
+                return false;
+            syscall(SYS_sched_yield);
+        }
+    return true;
+}
+
+void trace_end(void)
+{
+    /* A vfork()ed child shares our memory, and its _exit() is not our end. */
+    if (!trace_on() || (uint32_t)getpid() != pid || atomic_exchange(&ended, true))
+        return;
+    /* Whoever writes beyond the end of a file that is cut would get SIGBUS. */
+    if (!end_of_writing())
+        return;
+    /* A child that has received nothing has nothing to tell. */
+    if (wanted.stats && atomic_load(&places))
+        print_stats();
+    if (wanted.kind == TRACE_RING)
+        ring_end(&ring);
+    else if (wanted.kind != TRACE_OFF)
+        output_end(&output, atomic_load(&output.position));
+}

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""The wsrx command: how it runs programs, and what it makes of their records."""
+
+import json
+import os
+import random
+import re
+import signal
+import struct
+import sys
+
+from harness import LIMIT, PRELUDE, PYTHON, Skip, bound_port, equal, main, need, send, test, until
+
+LOSSES = PRELUDE + """
+u = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); u.bind('sock')
+v = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); six.bind(("::1", 0))
+c6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+for x in (s, u, six): x.setblocking(False)
+for i in range(300):
+    c.sendto(bytes(100 + i * 37 % 3000), to)
+    c6.sendto(bytes(i), six.getsockname())
+    v.sendto(bytes(i * 1001 % 70000), 'sock')
+    for x, size in ((s, 1000), (u, 512), (six, 100)):
+        try:
+            while True: x.recvfrom(size)
+        except BlockingIOError: pass
+"""
+
+
+def trace_of(bench, name="t", code=LOSSES, **settings):
+    done = bench.run([PYTHON, "-c", code], TRACE="ring", TRACE_FILE=name, TRACE_SIZE="32M",
+                     **settings)
+    equal(done.returncode, 0, done.stderr)
+    if os.path.exists(bench.path("sock")):
+        os.unlink(bench.path("sock"))
+    return name
+
+
+@test
+def run_has_the_programs_exit_code_or_its_own(bench):
+    for argv, wanted in ((["sh", "-c", "exit 3"], 3), (["true"], 0), (["/nowhere/app"], 127),
+                         (["no-such-program-here"], 127), (["/etc/passwd"], 126),
+                         (["sh", "-c", "kill -TERM $$"], -signal.SIGTERM)):
+        equal(bench.wsrx("run", "--", *argv).returncode, wanted, argv)
+    for argv in (["run"], ["run", "--no-such-option", "true"], ["no-such"], ["convert"],
+                 ["trace"], ["report"], ["doctor"]):
+        done = bench.wsrx(*argv)
+        equal(done.returncode, 125, argv)
+        assert done.stderr.startswith(b"wsrx: "), done.stderr
+
+
+@test
+def run_passes_every_setting(bench):
+    options = {"mode": "observe", "calls": "all", "sockets": "udp", "hold": "process",
+               "hold-max": "1M", "table": bench.path("table"), "trace": "ring",
+               "trace-file": "x.%p", "filter": "partial", "trace-size": "64K", "keep": "all",
+               "data": "9", "stats": "1", "strict": "1"}
+    names = {"filter": "TRACE_FILTER", "keep": "TRACE_KEEP", "data": "TRACE_DATA"}
+    done = bench.wsrx("run", *[f"--{name}={value}" for name, value in options.items()], "--",
+                      "env")
+    environment = dict(line.split("=", 1) for line in done.stdout.decode().splitlines())
+    for name, value in options.items():
+        variable = "WSRX_" + names.get(name, name.upper().replace("-", "_"))
+        equal(environment[variable], value, variable)
+    assert "/libwsrx.so" in environment["LD_PRELOAD"], environment["LD_PRELOAD"]
+
+
+@test
+def run_lets_the_program_lose_nothing(bench):
+    done = bench.wsrx("run", PYTHON, "-c", PRELUDE +
+                      "c.sendto(bytes(3000), to)\n"
+                      "print(*[len(s.recv(1000)) for i in range(3)])")
+    equal(done.stdout, b"1000 1000 1000\n")
+
+
+@test
+def trace_shows_lines_and_keeps_the_exit_code(bench):
+    done = bench.wsrx("trace", PYTHON, "-c", PRELUDE +
+                      "c.sendto(bytes(3000), to); s.recv(1000); sys.exit(7)")
+    equal(done.returncode, 7)
+    assert re.search(rb" recv\(3<udp [^>]+>, 1000\) = 1000 of 3000 LOST 2000 ", done.stderr)
+    assert b"\033" not in done.stderr
+    done = bench.wsrx("trace", "-o", "out", "--mode=continue", "-e", "partial", PYTHON, "-c",
+                      PRELUDE + "c.sendto(bytes(3000), to); s.recv(1000); s.recv(9000)\n"
+                      "if os.fork() == 0: c.sendto(bytes(50), to); s.recv(40); os._exit(0)\n"
+                      "os.wait()")
+    equal((done.returncode, done.stderr), (0, b""))
+    with open(bench.path("out"), encoding="ascii") as file:
+        lines = file.read().splitlines()
+    equal([re.search(r"= (.*) caller", line)[1] for line in lines],
+          ["1000 of 3000 PARTIAL left 2000", "40 of 50 PARTIAL left 10"])
+    equal(len({line.split()[1].split("/")[0] for line in lines}), 2, "processes")
+
+
+@test
+def trace_follows_a_running_ring(bench):
+    process = bench.start([PYTHON, "-c", PRELUDE + "while True: s.recv(10)"], TRACE="ring",
+                          TRACE_FILE="t")
+    follower = None
+    try:
+        port = until(lambda: bound_port(process.pid))
+        send(port, bytes(7))
+        until(lambda: os.path.exists(bench.path("t")) and os.path.getsize(bench.path("t")) > 4096)
+        follower = bench.start([bench.command, "trace", "-o", "out", "-p", "t"], library=False)
+        for size in range(11, 14):
+            send(port, bytes(size))
+        until(lambda: os.path.exists(bench.path("out")) and
+              open(bench.path("out"), encoding="ascii").read().count("\n") >= 4)
+        process.kill()
+        process.wait(LIMIT)
+        equal(follower.wait(LIMIT), 0)
+    finally:
+        for one in (process, follower):
+            if one and one.poll() is None:
+                one.kill()
+                one.wait()
+    with open(bench.path("out"), encoding="ascii") as file:
+        text = file.read()
+    # A part longer than the buffer is held: 10 of 11, then 1 of 11 …
+    equal(re.findall(r"= (\d+) of (\d+)", text)[:2], [("7", "7"), ("10", "11")])
+
+
+@test
+def stat_counts_even_when_the_program_is_killed(bench):
+    done = bench.wsrx("stat", PYTHON, "-c", PRELUDE +
+                      "for i in range(10): c.sendto(bytes(1500), to); s.recv(1000)\n"
+                      "os.kill(os.getpid(), 9)")
+    equal(done.returncode, -signal.SIGKILL)
+    equal(done.stderr.splitlines()[-1].split()[:4], [b"5000", b"10", b"0", b"10"])
+
+
+@test
+def report_text_and_diff(bench):
+    trace_of(bench, "a", MODE="observe")
+    trace_of(bench, "b")
+    done = bench.wsrx("report", "a")
+    lost = sum(max(0, 100 + i * 37 % 3000 - 1000) for i in range(300)) + \
+        sum(max(0, i - 100) for i in range(300)) + \
+        sum(max(0, i * 1001 % 70000 - 512) for i in range(300))
+    assert re.search(rf"^ +{lost:,} .* total$", done.stdout.decode(), re.M), done.stdout
+    done = bench.wsrx("report", "--diff", "a", "b")
+    assert re.search(rf"lost bytes +{lost:,} +0 +-{lost:,} \(-100\.0 %\)", done.stdout.decode())
+    assert re.search(rf"saved bytes +0 +{lost:,} ", done.stdout.decode())
+
+
+@test
+def convert_gives_the_same_records_in_every_format(bench):
+    trace_of(bench, TRACE_DATA=8)
+    jsonl = bench.wsrx("convert", "--to=jsonl", "t")
+    equal((jsonl.returncode, jsonl.stderr), (0, b""))
+    with open(bench.path("t.jsonl"), "wb") as file:
+        file.write(jsonl.stdout)
+    again = bench.wsrx("convert", "--to=jsonl", "t.jsonl")
+    equal(again.stdout, jsonl.stdout, "JSON Lines, read and written again")
+    text = bench.wsrx("convert", "--to=text", "t").stdout
+    records = [json.loads(line) for line in jsonl.stdout.splitlines()]
+    equal(text.count(b"\n"), len(records))
+    equal(text.count(b" PARTIAL "), sum(r["partial"] for r in records))
+    events = json.loads(bench.wsrx("convert", "--to=perfetto", "t").stdout)["traceEvents"]
+    equal(sum(e["ph"] == "i" for e in events), len(records))
+    equal(sum(e["ph"] == "M" for e in events), 1)
+
+
+@test
+def pcapng_is_what_tshark_reads(bench):
+    tshark = need("tshark")
+    for mode in ("continue", "observe"):
+        name = trace_of(bench, mode, MODE=mode, TRACE_DATA=100)
+        records, _ = bench.records(name)
+        equal(bench.wsrx("convert", "--to=pcapng", "-o", "x.pcapng", name).returncode, 0)
+
+        def fields(*what):
+            done = bench.run([tshark, "-n", "-r", "x.pcapng", "-T", "fields",
+                              *[word for field in what for word in ("-e", field)]], library=False)
+            equal(done.returncode, 0, done.stderr)
+            return [tuple(line.split("\t")) for line in done.stdout.decode().split("\n")[:-1]]
+
+        messages = [r for r in records if r["last"]]
+        rows = fields("frame.interface_id", "frame.len", "frame.cap_len", "ip.version", "frame.comment")
+        equal(len(rows), len(messages))
+        headers = {"4": 28, "6": 48}
+        equal([int(row[1]) - headers[row[3]] for row in rows], [r["length"] for r in messages])
+        equal(len({row[0] for row in rows}), 3, "interfaces")
+        # A message's payload, as far as its parts were kept without a gap.
+        kept, captured = {}, []
+        for record in records:
+            socket, at = record["socket"], record["offset"]
+            if at == 0:
+                kept[socket] = 0
+            if kept[socket] == at:
+                kept[socket] += min(record["bytes"], 100)
+            if record["last"]:
+                captured.append(kept[socket])
+        equal([int(row[2]) - headers[row[3]] for row in rows], captured)
+        assert max(captured) > 100 or mode == "observe"
+        for row, record in zip(rows, messages):
+            if record["lost"]:
+                assert int(row[2]) < int(row[1])
+        partial = bench.run([tshark, "-n", "-r", "x.pcapng", "-Y",
+                             'frame.comment contains "partial"'], library=False).stdout
+        equal(partial.count(b"\n"), sum(r["offset"] == 0 and r["partial"] for r in records))
+        comments = sum(row[4].count("; thread ") for row in rows)
+        equal(comments, sum(r["partial"] or r["last"] for r in records))
+        done = bench.run([tshark, "-n", "-r", "x.pcapng", "-q", "-z", "expert,warn"], library=False)
+        complaints = done.stdout.decode()
+        assert "Error" not in complaints and "Warn" not in complaints and \
+            "Malformed" not in complaints, complaints
+
+
+def is_picture(path):
+    """A PNG that is not of one colour: a blank page compresses to nearly nothing."""
+    with open(path, "rb") as file:
+        data = file.read()
+    width, height = struct.unpack(">II", data[16:24])
+    return data[:4] == b"\x89PNG" and width >= 1000 and len(data) > 40000
+
+
+@test
+def html_is_one_page_that_a_browser_draws(bench):
+    trace_of(bench, "a", MODE="observe")
+    trace_of(bench, "b<&>")
+    done = bench.wsrx("report", "--html=r.html", "a", "b<&>")
+    equal((done.returncode, done.stderr), (0, b""))
+    with open(bench.path("r.html"), encoding="utf-8") as file:
+        page = file.read()
+    for bad in ("http:", "https:", "<script", "<link", "src=", "b<&>", "nan", "inf"):
+        assert bad not in page, bad
+    assert page.count("<svg") == 1 + 6 and "b&lt;&amp;&gt;" in page
+    browser = need("chromium")
+    for scheme, more in (("light", ()), ("dark", ("--blink-settings=preferredColorScheme=0",))):
+        done = bench.run([browser, "--headless", "--no-sandbox", "--disable-gpu",
+                          f"--user-data-dir={bench.path('profile')}", "--window-size=1200,1500",
+                          *more, f"--screenshot={bench.path(scheme + '.png')}",
+                          "file://" + bench.path("r.html")], library=False)
+        if not os.path.exists(bench.path(scheme + ".png")):
+            raise Skip(f"chromium takes no screenshot here: {done.stderr[-200:]}")
+        assert is_picture(bench.path(scheme + ".png")), scheme
+
+
+@test
+def doctor_tells_what_is_seen(bench):
+    done = bench.wsrx("doctor", "socat") if need("socat") else None
+    equal(done.returncode, 0)
+    for word in (b"dynamically linked", b"recvfrom", b"wsrx run socat"):
+        assert word in done.stdout, done.stdout
+    need("cc")
+    with open(bench.path("s.c"), "w", encoding="ascii") as file:
+        file.write("int main(void) { return 0; }\n")
+    bench.run(["cc", "-static", "-o", "static", "s.c"], library=False)
+    if os.path.exists(bench.path("static")):
+        done = bench.wsrx("doctor", "./static")
+        equal(done.returncode, 1)
+        assert b"statically linked" in done.stdout, done.stdout
+        done = bench.wsrx("run", "./static")
+        equal(done.returncode, 0)
+        assert b"warning: ./static is statically linked" in done.stderr, done.stderr
+    equal(bench.wsrx("doctor", "/nowhere").returncode, 127)
+
+
+@test
+def help_for_each(bench):
+    names = re.findall(rb"^  (\w+) ", bench.wsrx("help").stdout, re.M)
+    assert {b"run", b"trace", b"stat", b"report", b"convert", b"doctor", b"help"} <= set(names)
+    for name in set(names) - {b"help"}:
+        for argv in (("help", name), (name, "--help")):
+            done = bench.wsrx(*argv)
+            equal((done.returncode, done.stderr), (0, b""), argv)
+            assert b"Usage:" in done.stdout, argv
+    settings = bench.wsrx("help", "settings").stdout
+    for name in (b"WSRX_MODE=continue", b"WSRX_TRACE=off", b"WSRX_STATS=0"):
+        assert name in settings, name
+
+
+@test
+def damaged_files_are_read_up_to_the_damage(bench):
+    trace_of(bench, code=PRELUDE + "for i in range(200): c.sendto(bytes(i), to); s.recv(100)",
+             TRACE_KEEP="all", MODE="observe")
+    with open(bench.path("t"), "rb") as file:
+        whole = file.read()
+    wanted, _ = bench.records("t")
+    equal(len(wanted), 200)
+
+    def check(data, what):
+        with open(bench.path("d"), "wb") as file:
+            file.write(data)
+        for kind in ("jsonl", "pcapng"):
+            done = bench.wsrx("convert", "--to", kind, "d")
+            assert done.returncode in (0, 1), (what, done.returncode, done.stderr)
+        done = bench.wsrx("convert", "--to=jsonl", "d")
+        return done, [json.loads(line) for line in done.stdout.splitlines()]
+
+    chance = random.Random(5)
+    start = 4096 + 256
+    cuts = [0, 1, 7, 8, 100, 4095, 4096, 4097, start - 1, start, start + 255, start + 256] + \
+        [chance.randrange(start + 200 * 256) for _ in range(60)]
+    for cut in cuts:
+        done, records = check(whole[:cut], cut)
+        equal(records, wanted[:max(0, (cut - start) // 256)], f"cut at {cut}")
+        equal(done.returncode, 1, f"cut at {cut}")
+        assert done.stderr.startswith(b"wsrx: d: "), (cut, done.stderr)
+    # Anything may stand in the file: no crash, no endless loop, no absurd memory.
+    for turn in range(150):
+        data = bytearray(whole[:start + 200 * 256])
+        for _ in range(chance.choice((1, 3, 20))):
+            data[chance.choice((chance.randrange(400), 4096 + chance.randrange(64),
+                                chance.randrange(len(data))))] = chance.choice((0, 1, 127, 255))
+        check(bytes(data), f"turn {turn}")
+    done, records = check(b"WSRXRING" + struct.pack("<I", 2) + whole[12:], "newer")
+    equal(records, [])
+    assert b"newer than this wsrx" in done.stderr, done.stderr
+    done, records = check(b"\x7fELF foreign" * 1000, "foreign")
+    assert b"neither a ring nor JSON Lines" in done.stderr, done.stderr
+
+
+sys.exit(main())

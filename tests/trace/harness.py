@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of tracing share: TAP, and programs that run with the library.
+
+Sends on loopback only, and ends only the programs that it started.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import traceback
+
+LIMIT = 60  # seconds that one program may take, however busy the machine is
+PYTHON = "/usr/bin/python3"
+
+
+class Skip(Exception):
+    """Why a test cannot run here."""
+
+
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def need(program):
+    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not path:
+        raise Skip(f"{program} is not installed")
+    return path
+
+
+# Run with "import" done, on a socket `s` that is bound to loopback, and `to` its address; `c` sends.
+PRELUDE = """
+import os, signal, socket, sys, threading, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+s.bind(("127.0.0.1", 0))
+to = s.getsockname()
+c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+"""
+
+
+class Bench:
+    """A directory of its own, the library and the command."""
+
+    def __init__(self, library, command):
+        self.library, self.command = library, command
+        self.directory = tempfile.mkdtemp(prefix="wsrx-test-")
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def names(self, end):
+        return sorted(name for name in os.listdir(self.directory) if name.endswith(end))
+
+    def environment(self, library=True, **settings):
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith("WSRX_") and key != "LD_PRELOAD"}
+        environment.update({f"WSRX_{key}": str(value) for key, value in settings.items()})
+        environment.update(LC_ALL="C", NO_COLOR="1")
+        if library:
+            environment["LD_PRELOAD"] = self.library
+        return environment
+
+    def run(self, argv, library=True, **settings):
+        return subprocess.run(argv, cwd=self.directory, stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=LIMIT,
+                              env=self.environment(library, **settings), check=False)
+
+    def start(self, argv, library=True, **settings):
+        return subprocess.Popen(argv, cwd=self.directory, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env=self.environment(library, **settings))
+
+    def python(self, code, **settings):
+        return self.run([PYTHON, "-c", PRELUDE + textwrap.dedent(code)], **settings)
+
+    def wsrx(self, *argv):
+        return self.run([self.command, *argv], library=False)
+
+    def records(self, *names):
+        """The records of files, by way of `wsrx convert`; its standard error in the second."""
+        done = self.wsrx("convert", "--to", "jsonl", *names)
+        return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
+
+    def lines(self, name):
+        with open(self.path(name), encoding="ascii") as file:
+            return [json.loads(line) for line in file]
+
+
+def until(condition):
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError("did not happen in time")
+
+
+def bound_port(pid):
+    """The port of the first UDP socket of a process, or None."""
+    ports = {}
+    with open("/proc/net/udp", encoding="ascii") as table:
+        next(table)
+        for line in table:
+            field = line.split()
+            ports[field[9]] = int(field[1].split(":")[1], 16)
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            link = os.readlink(f"/proc/{pid}/fd/{fd}")
+            if link.startswith("socket:[") and ports.get(link[8:-1]):
+                return ports[link[8:-1]]
+    except OSError:
+        pass
+    return None
+
+
+def send(port, *messages):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for message in messages:
+            sender.sendto(message, ("127.0.0.1", port))
+
+
+def equal(got, wanted, what=""):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r}, wanted {wanted!r}")
+
+
+def main():
+    sys.argv[1:] = map(os.path.abspath, sys.argv[1:])
+    library, command = sys.argv[1:3]
+    failed = 0
+    print(f"1..{len(tests)}", flush=True)
+    for number, function in enumerate(tests, 1):
+        name = function.__name__.replace("_", " ")
+        bench = Bench(library, command)
+        try:
+            function(bench)
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as why:
+            print(f"ok {number} - {name} # SKIP {why}", flush=True)
+        except Exception:  # whatever it is, the other tests still run
+            failed += 1
+            print(f"not ok {number} - {name}", flush=True)
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}", flush=True)
+        finally:
+            shutil.rmtree(bench.directory, ignore_errors=True)
+    return 1 if failed else 0

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an executable file tells of itself before it runs. It must never run it.
+ */
+#ifndef WSRX_EXAMINE_H
+#define WSRX_EXAMINE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { IMPORTS_MAX = 64 };
+
+struct executable {
+    char path[PATH_MAX];        /* as found in PATH */
+    char interpreter[PATH_MAX]; /* of a script, which is then what is examined; or "" */
+    bool elf;
+    int bits; /* 32 or 64 */
+    bool is_static, go, setuid, io_uring;
+    const char *import[IMPORTS_MAX]; /* calls that receive, wait or go past the library */
+    size_t imports;
+};
+
+/* Looks a program up as execvp(3) does. 0, or the errno that says why it cannot be run. */
+int examine(const char *program, struct executable *executable);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "launch.h"
+
+#include "examine.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- settings ---------------------------------------------------------------------------- */
+
+enum { SETTINGS = 15 };
+
+static char *values[SETTINGS];
+static const char *const variables[SETTINGS] = {
+    "WSRX_MODE",       "WSRX_CALLS",        "WSRX_SOCKETS",    "WSRX_HOLD",       "WSRX_HOLD_MAX",
+    "WSRX_TABLE",      "WSRX_TRACE",        "WSRX_TRACE_FILE", "WSRX_TRACE_FILTER",
+    "WSRX_TRACE_SIZE", "WSRX_TRACE_KEEP",   "WSRX_TRACE_DATA", "WSRX_STATS",      "WSRX_STRICT",
+    "WSRX_HELP",
+};
+
+const struct poptOption launch_options[] = {
+    {"mode", 'm', POPT_ARG_STRING, &values[0], 0, "continue, error, discard, observe or off",
+     "MODE"},
+    {"calls", 'c', POPT_ARG_STRING, &values[1], 0, "plain, or all: recvmsg and recvmmsg too",
+     "CALLS"},
+    {"sockets", 's', POPT_ARG_STRING, &values[2], 0, "which: udp, unix, vsock, port=N, fd=N, path=P",
+     "LIST"},
+    {"hold", 0, POPT_ARG_STRING, &values[3], 0, "where tails are held: auto, process or kernel",
+     "WHERE"},
+    {"hold-max", 0, POPT_ARG_STRING, &values[4], 0, "memory for tails", "SIZE"},
+    {"table", 0, POPT_ARG_STRING, &values[5], 0, "file of the tails that outlast exec", "FILE"},
+    {"trace", 't', POPT_ARG_STRING, &values[6], 0, "off, text, jsonl or ring", "KIND"},
+    {"trace-file", 0, POPT_ARG_STRING, &values[7], 0, "where records go; %p %e %t %%", "FILE"},
+    {"filter", 'e', POPT_ARG_STRING, &values[8], 0,
+     "which records: partial, lost, error, fd=N, port=N, call=NAME", "LIST"},
+    {"trace-size", 0, POPT_ARG_STRING, &values[9], 0, "size of a thread's ring", "SIZE"},
+    {"keep", 0, POPT_ARG_STRING, &values[10], 0, "of a full ring: last or all", "WHAT"},
+    {"data", 'd', POPT_ARG_STRING, &values[11], 0, "bytes of payload that a record keeps", "BYTES"},
+    {"stats", 0, POPT_ARG_STRING, &values[12], 0, "statistics at the end: 0, 1 or a file", "WHERE"},
+    {"strict", 0, POPT_ARG_STRING, &values[13], 0, "1: a bad setting ends the program", "0|1"},
+    POPT_TABLEEND,
+};
+
+static size_t number_of(const char *variable)
+{
+    size_t i = 0;
+
+    while (i < SETTINGS - 1 && strcmp(variables[i], variable) != 0)
+        i++;
+    return i;
+}
+
+const char *launch_setting(const char *variable)
+{
+    const char *value = values[number_of(variable)];
+
+    return value ? value : getenv(variable);
+}
+
+void launch_reserve(const char *variable)
+{
+    if (values[number_of(variable)])
+        complain("%s is set by this subcommand itself; the option is ignored", variable);
+    values[number_of(variable)] = NULL;
+}
+
+/* --- the library ------------------------------------------------------------------------- */
+
+/* Beside us in the build tree, or where it was installed; else the loader shall look for it. */
+static const char *library(char *path)
+{
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
+    char *slash;
+
+    if (length > 0) {
+        path[length] = '\0';
+        slash = strrchr(path, '/');
+        strcpy(slash, "/../preload/libwsrx.so");
+        if (access(path, R_OK) == 0 && realpath(path, NULL)) {
+            char *real = realpath(path, NULL);
+
+            snprintf(path, PATH_MAX, "%s", real);
+            free(real);
+            return path;
+        }
+    }
+    if (access(WSRX_LIBRARY, R_OK) == 0)
+        return WSRX_LIBRARY;
+    return "libwsrx.so.0";
+}
+
+static bool set_environment(void)
+{
+    char path[PATH_MAX], list[2 * PATH_MAX];
+    const char *before = getenv("LD_PRELOAD"), *found = library(path);
+
+    /* LD_PRELOAD's words end at a space or a colon, and nothing quotes these. */
+    if (strpbrk(found, " :")) {
+        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", found);
+        return false;
+    }
+    snprintf(list, sizeof list, "%s%s%s", found, before && *before ? ":" : "",
+             before ? before : "");
+    setenv("LD_PRELOAD", list, 1);
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (values[i])
+            setenv(variables[i], values[i], 1);
+    return true;
+}
+
+/* --- the directory ----------------------------------------------------------------------- */
+
+static char directory[PATH_MAX];
+
+const char *launch_directory(void)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (directory[0])
+        return directory;
+    if (!runtime || *runtime != '/' || access(runtime, W_OK) != 0)
+        runtime = "/tmp";
+    snprintf(directory, sizeof directory, "%s/wsrx-XXXXXX", runtime);
+    if (!mkdtemp(directory)) {
+        complain("%s: %s", directory, strerror(errno));
+        directory[0] = '\0';
+        return NULL;
+    }
+    return directory;
+}
+
+void launch_clean(void)
+{
+    DIR *open;
+    struct dirent *entry;
+
+    if (!directory[0] || !(open = opendir(directory)))
+        return;
+    while ((entry = readdir(open)))
+        unlinkat(dirfd(open), entry->d_name, 0);
+    closedir(open);
+    rmdir(directory);
+    directory[0] = '\0';
+}
+
+/* --- the program ------------------------------------------------------------------------- */
+
+static void warn(const char *program)
+{
+    struct executable executable;
+
+    if (examine(program, &executable) != 0)
+        return; /* exec says what is wrong */
+    if (executable.go)
+        complain("warning: %s is a Go program: its receives do not go through libc, and are not "
+                 "seen", program);
+    else if (executable.is_static && executable.elf)
+        complain("warning: %s is statically linked: nothing can be preloaded into it", program);
+    if (executable.setuid && geteuid() != 0)
+        complain("warning: %s is setuid or has capabilities: the loader ignores LD_PRELOAD",
+                 program);
+    if (executable.elf && executable.bits != (int)sizeof(void *) * 8)
+        complain("warning: %s is a %d-bit program, and the library has %d bits", program,
+                 executable.bits, (int)sizeof(void *) * 8);
+}
+
+static volatile pid_t running;
+
+static void forward(int number)
+{
+    if (running > 0)
+        kill(running, number);
+}
+
+pid_t launch(const char **argv, int *ret_status)
+{
+    /* SIGINT and SIGQUIT come from the terminal to both; the program's answer is ours. */
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = forward};
+    struct sigaction interrupt, quit;
+    pid_t pid;
+
+    warn(argv[0]);
+    *ret_status = EXIT_OURS;
+    sigaction(SIGINT, &ignore, &interrupt);
+    sigaction(SIGQUIT, &ignore, &quit);
+    pid = fork();
+    if (pid < 0) {
+        complain("cannot start a process: %s", strerror(errno));
+        return -1;
+    }
+    if (pid == 0) {
+        sigaction(SIGINT, &interrupt, NULL);
+        sigaction(SIGQUIT, &quit, NULL);
+        if (!set_environment())
+            _exit(EXIT_OURS);
+        execvp(argv[0], (char *const *)argv);
+        complain("%s: %s", argv[0], strerror(errno));
+        _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+    }
+    running = pid;
+    sigaction(SIGTERM, &pass, NULL);
+    sigaction(SIGHUP, &pass, NULL);
+    return pid;
+}
+
+bool launch_ended(pid_t pid, int milliseconds, int *ret_status)
+{
+    if (milliseconds >= 0) {
+        struct pollfd wait = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+        int got = poll(&wait, wait.fd >= 0, milliseconds);
+
+        if (wait.fd >= 0)
+            close(wait.fd);
+        if (got <= 0 && waitpid(pid, ret_status, WNOHANG) != pid)
+            return false;
+        if (got <= 0)
+            return true;
+    }
+    while (waitpid(pid, ret_status, 0) < 0)
+        if (errno != EINTR)
+            return true;
+    return true;
+}
+
+int launch_exit(int status)
+{
+    struct rlimit none = {0, 0};
+
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    /* So that a shell sees what strace would let it see; but the core is the program's alone. */
+    setrlimit(RLIMIT_CORE, &none);
+    signal(WTERMSIG(status), SIG_DFL);
+    raise(WTERMSIG(status));
+    return 128 + WTERMSIG(status);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wsrx trace and wsrx stat: a program's records while it runs, line by line or summed up.
+ *
+ * The library writes rings into a directory of ours, one file a process; we read them as they grow.
+ * So the program pays for a ring only, and nothing is lost when it is killed.
+ */
+#define _GNU_SOURCE
+#include "launch.h"
+#include "reader.h"
+#include "stats.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { INTERVAL = 20 }; /* milliseconds between two looks */
+
+struct watch {
+    struct reader *reader;
+    FILE *out;
+    bool colour;
+    bool counts;
+    struct stats_table stats;
+    char *line;
+    size_t room;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static bool is_known(const struct watch *watch, const char *path)
+{
+    for (size_t i = 0; i < reader_files(watch->reader); i++)
+        if (strcmp(reader_file(watch->reader, i)->path, path) == 0)
+            return true;
+    return false;
+}
+
+/* A ring file is one as soon as its magic is there. */
+static bool is_ready(const char *path)
+{
+    char magic[8] = "";
+    FILE *file = fopen(path, "re");
+    bool ready;
+
+    if (!file)
+        return false;
+    ready = fread(magic, sizeof magic, 1, file) == 1 &&
+            memcmp(magic, RING_MAGIC, sizeof magic) == 0;
+    fclose(file);
+    return ready;
+}
+
+static void find_files(struct watch *watch, const char *directory)
+{
+    DIR *open = opendir(directory);
+    struct dirent *entry;
+
+    while (open && (entry = readdir(open))) {
+        char path[PATH_MAX + 256];
+        size_t length = strlen(entry->d_name);
+
+        if (length < 5 || strcmp(entry->d_name + length - 5, ".ring") != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        if (!is_known(watch, path) && is_ready(path))
+            reader_add(watch->reader, path);
+    }
+    if (open)
+        closedir(open);
+}
+
+static void show(struct watch *watch, const struct record *record, const struct reader_file *file)
+{
+    const char *colour = NULL;
+    size_t length;
+
+    if (watch->room < RECORD_LINE_MAX(record->data_length)) {
+        watch->room = RECORD_LINE_MAX(record->data_length);
+        watch->line = realloc(watch->line, watch->room);
+        if (!watch->line)
+            exit(EXIT_OURS);
+    }
+    length = record_text(record, file->east, watch->line);
+    if (watch->colour)
+        colour = record->lost > 0                  ? "\033[31m"
+                 : record->flags & RECORD_PARTIAL ? "\033[33m"
+                 : record->error                  ? "\033[2m"
+                                                  : NULL;
+    if (colour)
+        fprintf(watch->out, "%s%.*s\033[0m\n", colour, (int)length - 1, watch->line);
+    else
+        fwrite(watch->line, 1, length, watch->out);
+}
+
+static void catch_up(struct watch *watch)
+{
+    const struct reader_file *file;
+    struct record record;
+
+    reader_refresh(watch->reader);
+    while (reader_next(watch->reader, &record, &file)) {
+        if (watch->counts)
+            stats_add(&watch->stats, &record);
+        else
+            show(watch, &record, file);
+    }
+    fflush(watch->out);
+}
+
+static bool may_colour(FILE *out)
+{
+    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+    return (!none || !*none) && isatty(fileno(out)) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+/* A ring file of a program that runs already. */
+static int follow(struct watch *watch, const char *path)
+{
+    struct sigaction action = {.sa_handler = interrupt};
+
+    if (!reader_add(watch->reader, path))
+        return EXIT_TROUBLE;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    for (;;) {
+        const struct reader_file *file = reader_file(watch->reader, 0);
+        bool ended = file->finished || (kill((pid_t)file->pid, 0) != 0 && errno == ESRCH);
+
+        catch_up(watch);
+        if (ended || interrupted || ferror(watch->out))
+            break;
+        usleep(INTERVAL * 1000);
+    }
+    return 0;
+}
+
+/* A program of our own. Its exit status is ours. */
+static int watch_program(struct watch *watch, const char **program)
+{
+    const char *directory = launch_directory();
+    char pattern[PATH_MAX + 16];
+    int status;
+    pid_t pid;
+
+    if (!directory)
+        return EXIT_OURS;
+    snprintf(pattern, sizeof pattern, "%s/%%e.%%p.ring", directory);
+    launch_reserve("WSRX_TRACE");
+    launch_reserve("WSRX_TRACE_FILE");
+    setenv("WSRX_TRACE", "ring", 1);
+    setenv("WSRX_TRACE_FILE", pattern, 1);
+    if (!launch_setting("WSRX_TRACE_SIZE"))
+        setenv("WSRX_TRACE_SIZE", "8M", 1);
+    /* Who looks does not want to change what he sees. */
+    if (!launch_setting("WSRX_MODE"))
+        setenv("WSRX_MODE", "observe", 1);
+    pid = launch(program, &status);
+    if (pid < 0) {
+        launch_clean();
+        return status;
+    }
+    while (!launch_ended(pid, INTERVAL, &status)) {
+        find_files(watch, directory);
+        catch_up(watch);
+    }
+    find_files(watch, directory);
+    catch_up(watch);
+    launch_clean();
+    return -1 - status; /* a wait status, to be told from an exit code of ours */
+}
+
+static void print_stats(struct watch *watch, const char *program)
+{
+    static char text[64 << 10];
+    const char *mode = launch_setting("WSRX_MODE");
+    size_t length = stats_text(&watch->stats, program, (uint32_t)getpid(), mode ? mode : "observe",
+                               text, sizeof text);
+    const char *start = strstr(text, "]: ");
+
+    /* The line's head is the library's; here nobody needs a pid. */
+    fprintf(watch->out, "wsrx: %.*s", (int)(text + length - start - 3), start + 3);
+}
+
+static int watch_command(int argc, const char **argv, bool counts)
+{
+    static char *output, *ring;
+    const struct poptOption trace_options[] = {
+        {"output", 'o', POPT_ARG_STRING, &output, 0, "write there instead of to standard error",
+         "FILE"},
+        {"ring", 'p', POPT_ARG_STRING, &ring, 0, "show the ring file of a running program", "FILE"},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)launch_options, 0, "Settings:", NULL},
+        POPT_TABLEEND,
+    };
+    poptContext context = options_of(argc, argv, trace_options,
+                                     "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
+    struct watch *watch = calloc(1, sizeof *watch);
+    const char **program;
+    int result;
+
+    if (!context || !watch)
+        return EXIT_OURS;
+    program = poptGetArgs(context);
+    if (!program == !ring) {
+        complain("%s: %s", counts ? "stat" : "trace",
+                 ring ? "-p FILE and a PROGRAM together make no sense" : "which PROGRAM?");
+        return EXIT_OURS;
+    }
+    watch->out = stderr;
+    watch->counts = counts;
+    if (output && !(watch->out = fopen(output, "we"))) {
+        complain("%s: %s", output, strerror(errno));
+        return EXIT_OURS;
+    }
+    watch->colour = may_colour(watch->out);
+    watch->reader = reader_new();
+    if (launch_setting("WSRX_MODE") && strcmp(launch_setting("WSRX_MODE"), "off") == 0)
+        complain("warning: in mode off nothing is seen");
+    result = ring ? follow(watch, ring) : watch_program(watch, program);
+    if (counts && (ring ? result == 0 : result < 0))
+        print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0]);
+    reader_tell_missing(watch->reader);
+    if (fflush(watch->out) != 0 || ferror(watch->out)) {
+        complain("%s: %s", output ? output : "standard error", strerror(errno));
+        if (result == 0)
+            result = EXIT_OURS;
+    }
+    reader_free(watch->reader);
+    free(watch->line);
+    free(watch);
+    poptFreeContext(context);
+    return result < 0 ? launch_exit(-1 - result) : result;
+}
+
+int command_trace(int argc, const char **argv)
+{
+    return watch_command(argc, argv, false);
+}
+
+int command_stat(int argc, const char **argv)
+{
+    return watch_command(argc, argv, true);
+}

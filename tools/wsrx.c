@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wsrx: the command. It knows its subcommands by the table, and nothing of what they do.
+ */
+#define _GNU_SOURCE
+#include "wsrx.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct command commands[] = {
+    {"run", "run a program with the library", command_run},
+    {"trace", "run a program and show every receive, or show a running one's ring", command_trace},
+    {"stat", "run a program and count what its sockets received and lost", command_stat},
+    {"report", "sum up files of records, as text or as one HTML page", command_report},
+    {"convert", "turn records into text, JSON Lines, pcapng or a Perfetto trace", command_convert},
+    {"doctor", "tell what of a program the library will see", command_doctor},
+    {"help", "explain a subcommand, or the settings", command_help},
+    {NULL, NULL, NULL},
+};
+
+void complain(const char *format, ...)
+{
+    va_list args;
+
+    fputs("wsrx: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+static const struct poptOption help_options[] = {
+    {"help", 'h', POPT_ARG_NONE, NULL, 'h', "show this help", NULL},
+    POPT_TABLEEND,
+};
+
+poptContext options_of(int argc, const char **argv, const struct poptOption *options,
+                       const char *usage, bool program_follows)
+{
+    static struct poptOption all[3];
+    static char name[64];
+    poptContext context;
+    int found;
+
+    all[0] = (struct poptOption){NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)options, 0, "Options:",
+                                 NULL};
+    all[1] = (struct poptOption){NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)help_options, 0, "Help:",
+                                 NULL};
+    all[2] = (struct poptOption)POPT_TABLEEND;
+    snprintf(name, sizeof name, "wsrx %s", argv[0]);
+    argv[0] = name;
+    context = poptGetContext(name, argc, argv, all,
+                             program_follows ? POPT_CONTEXT_POSIXMEHARDER : 0);
+    poptSetOtherOptionHelp(context, usage);
+    while ((found = poptGetNextOpt(context)) > 0) {
+        if (found == 'h') {
+            poptPrintHelp(context, stdout, 0);
+            exit(0);
+        }
+    }
+    if (found < -1) {
+        complain("%s: %s; wsrx %s --help lists the options",
+                 poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(found), name + 5);
+        poptFreeContext(context);
+        return NULL;
+    }
+    return context;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0) {
+        puts("wsrx " WSRX_VERSION);
+        return 0;
+    }
+    for (const struct command *command = commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command->run(argc > 1 ? argc - 1 : 1, (const char **)argv + (argc > 1));
+    complain("%s: no such subcommand; wsrx help lists them", name);
+    return EXIT_OURS;
+}
