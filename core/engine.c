@@ -18,6 +18,7 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
     engine.pid = getpid();
     engine.settings = *settings;
     engine.system = *system;
+    engine.under_wine = under_wine;
     atomic_store(&engine.hold, (int)settings->hold);
     if (settings->hold == HOLD_AUTO)
         atomic_store(&engine.hold, under_wine ? HOLD_KERNEL : HOLD_PROCESS);
