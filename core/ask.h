@@ -27,6 +27,9 @@ struct wsrx_ask {
     char magic[16];
     unsigned answer; /* enum wsrx_answer */
     unsigned left;   /* bytes of the message after this part */
+    /* Address of an unsigned in this process that changes with every close of a descriptor: what
+     * the asker knows of a socket by its number holds as long as it does not change. */
+    unsigned long long closes;
 };
 
 #endif

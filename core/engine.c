@@ -59,6 +59,8 @@ socket_belief engine_closing(int fd)
 {
     socket_belief belief = socket_believe(fd);
 
+    if (engine.under_wine)
+        atomic_fetch_add_explicit(&engine.closes, 1, memory_order_relaxed);
     interest_forget(fd, !socket_is_message(belief) || socket_is_last(fd, belief));
     socket_forget(fd);
     return belief;

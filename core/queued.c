@@ -57,14 +57,13 @@ static struct wsrx_ask *asks(const struct msghdr *msg)
 
 static void answer(struct wsrx_ask *ask, enum wsrx_answer with, size_t left)
 {
-    unsigned words[2] = {with, (unsigned)left};
+    enum { ANSWER = offsetof(struct wsrx_ask, answer) };
+    struct wsrx_ask filled = {.answer = with, .left = (unsigned)left,
+                              .closes = (uintptr_t)&engine.closes};
 
-    /* One write of both; a page that has been written once is written directly from then on. */
-    _Static_assert(offsetof(struct wsrx_ask, left) ==
-                       offsetof(struct wsrx_ask, answer) + sizeof words[0],
-                   "the answer is two adjacent words");
+    /* One write; a page that has been written once is written directly from then on. */
     if (ask)
-        user_memory_write(&ask->answer, words, sizeof words);
+        user_memory_write((char *)ask + ANSWER, (char *)&filled + ANSWER, sizeof filled - ANSWER);
 }
 
 static ssize_t system_receive(int fd, struct msghdr *msg, int flags)

@@ -4,7 +4,6 @@
 #include "ask.h"
 #include "winsock.h"
 
-
 /* WSARecv says WSAENOTSOCK where Winsock is not started; WSASocket knows better. */
 static int error_not_a_socket(void)
 {
@@ -12,7 +11,7 @@ static int error_not_a_socket(void)
 
     if (none != INVALID_SOCKET)
         winsock()->closesocket(none);
-    return (int)GetLastError() == WSANOTINITIALISED ? WSANOTINITIALISED : WSAENOTSOCK;
+    return GetLastError() == WSANOTINITIALISED ? WSANOTINITIALISED : WSAENOTSOCK;
 }
 
 static int option(SOCKET socket, int name, int *ret_value)
@@ -36,27 +35,45 @@ static int check(uintptr_t socket)
 
     if (option(socket, SO_TYPE, &type) == 0)
         return 0;
-    return (int)GetLastError() == WSAENOTSOCK ? error_not_a_socket() : (int)GetLastError();
+    return GetLastError() == WSAENOTSOCK ? error_not_a_socket() : (int)GetLastError();
 }
 
-/* A datagram socket that is not bound: Winsock says WSAEINVAL, where Wine would wait for ever. The
- * question costs as much as a receive, so it is put once for each number; a number that has been
- * closed and given to a new, unbound socket behaves as in plain Wine then. */
+/* --- bound or not ---------------------------------------------------------------------------- */
+
+/* Sockets that are known to be bound, by number. Asking costs as much as a receive, so it is done
+ * once for each; numbers are reused at once, so what is known holds until something is closed.
+ * Without a library beneath, that cannot be told and is asked for each time. */
+static volatile ULONG64 bound[256]; /* the number and the count at that time, in one word */
+
+static const volatile unsigned *volatile closes; /* NULL: nobody beneath has said */
+
+/* Handles have 32 significant bits. */
+static ULONG64 bound_word(SOCKET socket, unsigned count)
+{
+    return (ULONG64)(socket + 1) << 32 | count;
+}
+
+static volatile ULONG64 *bound_slot(SOCKET socket)
+{
+    return &bound[socket / 4 % (sizeof bound / sizeof *bound)];
+}
+
+/* A datagram socket that is not bound: Winsock says WSAEINVAL, where Wine would wait for ever. */
 static BOOL is_unbound(SOCKET socket)
 {
-    static volatile LONG64 bound[256];
-    volatile LONG64 *seen = &bound[socket / 4 % (sizeof bound / sizeof *bound)];
     struct sockaddr_storage name;
     int length = sizeof name;
+    unsigned count = closes ? *closes : 0;
 
-    if (*seen == (LONG64)socket + 1)
+    if (closes && *bound_slot(socket) == bound_word(socket, count))
         return FALSE;
-    if (winsock()->getsockname(socket, (struct sockaddr *)&name, &length) != 0 &&
-        (int)GetLastError() == WSAEINVAL)
-        return !is_stream(socket);
-    *seen = (LONG64)socket + 1;
+    if (winsock()->getsockname(socket, (struct sockaddr *)&name, &length) != 0)
+        return GetLastError() == WSAEINVAL && !is_stream(socket);
+    *bound_slot(socket) = bound_word(socket, count);
     return FALSE;
 }
+
+/* --- the provider ---------------------------------------------------------------------------- */
 
 static int error_of(SOCKET socket, int error)
 {
@@ -65,16 +82,14 @@ static int error_of(SOCKET socket, int error)
         return error_not_a_socket();
     case WSAECONNREFUSED: /* what Wine makes of an ICMP port unreachable */
         return is_stream(socket) ? error : WSAECONNRESET;
-    case WSAEMSGSIZE:
-        return error; /* nobody keeps the rest, and MSG_PARTIAL would promise it */
-    default:
+    default: /* WSAEMSGSIZE too: nobody keeps the rest, and MSG_PARTIAL would promise it */
         return error;
     }
 }
 
 static int receive(uintptr_t socket, char *buf, unsigned len, bool *ret_partial, int *ret_error)
 {
-    struct wsrx_ask ask = {WSRX_ASK_MAGIC, WSRX_ANSWER_NONE, 0};
+    struct wsrx_ask ask = {WSRX_ASK_MAGIC, WSRX_ANSWER_NONE, 0, 0};
     WSABUF buffers[2] = {{len, buf}, {0, (char *)&ask}};
     DWORD count = 0, flags = 0;
 
@@ -86,6 +101,8 @@ static int receive(uintptr_t socket, char *buf, unsigned len, bool *ret_partial,
         *ret_error = error_of(socket, (int)GetLastError());
         return -1;
     }
+    if (ask.answer != WSRX_ANSWER_NONE && !closes && (UINT_PTR)ask.closes == ask.closes)
+        closes = (const volatile unsigned *)(UINT_PTR)ask.closes;
     *ret_partial = ask.answer == WSRX_ANSWER_PARTIAL || ask.answer == WSRX_ANSWER_DROPPED;
     return (int)count;
 }
