@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the subcommands share: the table of them, and how they fail.
+ */
+#ifndef WSRX_TOOLS_H
+#define WSRX_TOOLS_H
+
+/* Exit codes of our own, as env(1) has them; else it is the program's. */
+enum {
+    EXIT_TROUBLE = 1,      /* what was asked for could not be done */
+    EXIT_OURS = 125,       /* wsrx itself failed, or was called wrongly */
+    EXIT_CANNOT_RUN = 126, /* the program was found but cannot be run */
+    EXIT_NOT_FOUND = 127,
+};
+
+struct command {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, const char **argv); /* argv[0] is the subcommand's name */
+};
+
+/* Ends with NULL. */
+extern const struct command commands[];
+
+int command_wine(int argc, const char **argv);
+
+/* "wsrx: …" on stderr. */
+__attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+
+#endif
