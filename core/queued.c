@@ -108,7 +108,7 @@ static void count(size_t given, bool first)
     }
 }
 
-/* One part, under both locks. `offset`: as get_offset() gave it. */
+/* One part of a message, or the whole of one that is not held; under both locks. `offset`: as get_offset() gave it. */
 static ssize_t part_locked(int fd, struct msghdr *msg, int flags, int offset, struct wsrx_ask *ask)
 {
     struct msghdr look = *msg;
@@ -148,9 +148,7 @@ static ssize_t part_locked(int fd, struct msghdr *msg, int flags, int offset, st
             table_count_lost(engine.table, rest);
         else
             count(given, false);
-    } else {
-        /* It fits, so what is taken is what is told, even if it is another one by now: a process
-         * that does not know of us may have been faster. */
+    } else { /* another one by now, and it fits */
         answer(ask, WSRX_ANSWER_WHOLE, 0);
         return system_receive(fd, msg, flags | MSG_DONTWAIT);
     }
@@ -161,6 +159,22 @@ static ssize_t part_locked(int fd, struct msghdr *msg, int flags, int offset, st
     /* Who asks learns of the rest by the answer, and has no use for an error. */
     msg->msg_flags = (look.msg_flags & ~MSG_TRUNC) | (cut && !ask ? MSG_TRUNC : 0);
     return (ssize_t)given;
+}
+
+/* A message that fits, of which nothing is held: the most frequent one, and the cheapest. It is
+ * taken as it is, so what is told is what was taken, even if a process that does not know of us was
+ * faster. RECEIVE_PASS: it does not fit. */
+static ssize_t whole_locked(int fd, struct msghdr *msg, int flags, struct wsrx_ask *ask)
+{
+    struct msghdr nothing = {.msg_iov = NULL};
+    ssize_t length = system_receive(fd, &nothing, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+
+    if (length < 0)
+        return length;
+    if ((size_t)length > room_of(msg))
+        return RECEIVE_PASS;
+    answer(ask, WSRX_ANSWER_WHOLE, 0);
+    return system_receive(fd, msg, flags | MSG_DONTWAIT);
 }
 
 /* The tail is dropped, and the caller told that there was one: WSRX_MODE=discard. */
@@ -187,7 +201,7 @@ ssize_t queued_message(int fd, struct msghdr *msg, int flags)
     struct wsrx_ask *ask;
     struct table_guard guard;
     ssize_t result = RECEIVE_PASS;
-    bool wanted;
+    bool wanted, plain;
     int offset;
 
     if (settings->mode == MODE_OFF || (flags & (MSG_OOB | MSG_ERRQUEUE)))
@@ -202,7 +216,11 @@ ssize_t queued_message(int fd, struct msghdr *msg, int flags)
         return RECEIVE_PASS;
 
     table_enter(engine.table, &guard);
-    if (wanted || get_offset(fd) != NOT_HELD) {
+    offset = get_offset(fd);
+    plain = offset == NOT_HELD && !wanted;
+    if (offset == NOT_HELD && wanted && !(flags & MSG_PEEK))
+        result = whole_locked(fd, msg, flags, ask);
+    if (result == RECEIVE_PASS && !plain) {
         lock_socket(fd, F_WRLCK);
         offset = get_offset(fd);
         if (wanted || offset != NOT_HELD)
