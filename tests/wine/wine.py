@@ -40,7 +40,19 @@ class Wine:
                                 stdout=output, stderr=subprocess.STDOUT)
 
     def make(self):
-        return self.run("wineboot", "-i", timeout=120)
+        """What is missing of the prefix afterwards: nothing. On a busy machine wineboot gives up
+        waiting for what it has started, so the server's end is waited for, which also writes the
+        registry; and a second one completes what the first has left."""
+        parts = [self.prefix / "system.reg", *(self.prefix / "drive_c/windows/system32" / name
+                 for name in ("kernel32.dll", "mswsock.dll", "wsock32.dll", "ws2_32.dll"))]
+        missing = parts
+        for how in ("-i", "-u", "-u"):
+            self.run("wineboot", how, timeout=120)
+            self.run("wineserver", "-w", timeout=120)
+            missing = [str(part) for part in parts if not part.exists()]
+            if not missing:
+                break
+        return missing
 
     def stop(self):
         self.run("wineserver", "-k", timeout=30)
