@@ -19,6 +19,7 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
     engine.pid = getpid();
     engine.settings = *settings;
     engine.system = *system;
+    engine.under_wine = under_wine;
     atomic_store(&engine.hold, (int)settings->hold);
     if (settings->hold == HOLD_AUTO)
         atomic_store(&engine.hold, under_wine ? HOLD_KERNEL : HOLD_PROCESS);
@@ -59,6 +60,8 @@ socket_belief engine_closing(int fd)
 {
     socket_belief belief = socket_believe(fd);
 
+    if (engine.under_wine)
+        atomic_fetch_add_explicit(&engine.closes, 1, memory_order_relaxed);
     interest_forget(fd, !socket_is_message(belief) || socket_is_last(fd, belief));
     socket_forget(fd);
     return belief;

@@ -19,6 +19,8 @@ struct engine {
     struct system_calls system;
     struct table *table;
     atomic_int hold; /* enum hold, never HOLD_AUTO; may become HOLD_KERNEL later */
+    bool under_wine; /* recvmsg() is made by Wine, for a program that may ask (queued.h) */
+    atomic_uint closes; /* counted under Wine only: see ask.h */
 };
 
 extern struct engine engine;

@@ -3,6 +3,7 @@
 #include "receive.h"
 
 #include "interest.h"
+#include "queued.h"
 #include "tell.h"
 
 #include <errno.h>
@@ -876,6 +877,9 @@ ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_si
 {
     bool tail;
 
+    if (atomic_load_explicit(&engine.active, memory_order_acquire) && engine.under_wine &&
+        socket_kind(socket_know(fd)) == SOCKET_DATAGRAM)
+        return queued_message(fd, msg, flags);
     if (!may_concern_fd(CALL_REPORTING, fd))
         return RECEIVE_PASS;
     return receive_message_noting(fd, msg, flags, site, &tail);

@@ -20,7 +20,7 @@ _wsrx() {
     *:--hold) compadd auto process kernel; return ;;
     *:--trace) compadd off text jsonl ring; return ;;
     *:--keep) compadd last all; return ;;
-    help:*) compadd run trace stat report convert doctor settings; return ;;
+    help:*) compadd run trace stat report convert doctor wine settings; return ;;
     esac
     if [[ $words[CURRENT] == -* ]]; then
         options=(${(f)"$(wsrx help $words[2] 2>/dev/null | grep -oE -- '--[a-z-]+')"})

@@ -10,7 +10,7 @@
 
 /* Exit codes of our own, as env(1) has them; else it is the program's. */
 enum {
-    EXIT_TROUBLE = 1,      /* a file is damaged, a conversion failed */
+    EXIT_TROUBLE = 1,      /* what was asked for could not be done */
     EXIT_OURS = 125,       /* wsrx itself failed, or was called wrongly */
     EXIT_CANNOT_RUN = 126, /* the program was found but cannot be run */
     EXIT_NOT_FOUND = 127,
@@ -31,6 +31,7 @@ int command_stat(int argc, const char **argv);
 int command_report(int argc, const char **argv);
 int command_convert(int argc, const char **argv);
 int command_doctor(int argc, const char **argv);
+int command_wine(int argc, const char **argv);
 int command_help(int argc, const char **argv);
 
 /* "wsrx: …" on stderr. */

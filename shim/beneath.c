@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine beneath Wine, without a preload: for the winelib DLLs.
+ *
+ * Every receive of a program under Wine is one recvmsg() that ntdll.so makes. This file starts the
+ * engine inside the DLL and directs ntdll.so's calls of recvmsg() and close() to it, by the slots
+ * through which ntdll.so calls libc (they are its global offset table's). It touches nothing else,
+ * and nothing at all where somebody is beneath ntdll.so already: libwsrx.so by LD_PRELOAD, or
+ * another of our DLLs.
+ */
+#define _GNU_SOURCE
+#include "beneath.h"
+
+#include "engine.h"
+#include "receive.h"
+#include "tell.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* --- what ntdll.so calls ------------------------------------------------------------------- */
+
+static ssize_t beneath_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    ssize_t result = receive_message(fd, msg, flags, RECEIVE_SITE(RECORD_RECVMSG));
+
+    if (result == RECEIVE_PASS) {
+        errno = saved;
+        return recvmsg(fd, msg, flags);
+    }
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    errno = saved;
+    return result;
+}
+
+static int beneath_close(int fd)
+{
+    int saved = errno;
+
+    engine_closing(fd);
+    errno = saved;
+    return close(fd);
+}
+
+/* --- the slots ------------------------------------------------------------------------------- */
+
+struct slots {
+    ElfW(Addr) base;
+    const ElfW(Sym) *symbols;
+    const char *strings;
+    const ElfW(Rela) *rela, *jumps;
+    size_t rela_size, jumps_size;
+};
+
+static void read_dynamic(const struct link_map *map, struct slots *slots)
+{
+    *slots = (struct slots){.base = map->l_addr};
+    for (const ElfW(Dyn) *at = map->l_ld; at->d_tag != DT_NULL; at++) {
+        const void *pointer = (const void *)at->d_un.d_ptr;
+
+        switch (at->d_tag) {
+        case DT_SYMTAB:
+            slots->symbols = pointer;
+            break;
+        case DT_STRTAB:
+            slots->strings = pointer;
+            break;
+        case DT_RELA:
+            slots->rela = pointer;
+            break;
+        case DT_RELASZ:
+            slots->rela_size = at->d_un.d_val;
+            break;
+        case DT_JMPREL:
+            slots->jumps = pointer;
+            break;
+        case DT_PLTRELSZ:
+            slots->jumps_size = at->d_un.d_val;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* The slot of a function in one list of relocations: by the jump table, or by address where the
+ * library was linked to be bound at once without one. */
+static void **find_in(const struct slots *slots, const ElfW(Rela) *list, size_t size,
+                      const char *name)
+{
+    for (const ElfW(Rela) *at = list; at && at < list + size / sizeof *list; at++) {
+        unsigned type = (unsigned)ELF64_R_TYPE(at->r_info);
+
+        if ((type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT) &&
+            strcmp(slots->strings + slots->symbols[ELF64_R_SYM(at->r_info)].st_name, name) == 0)
+            return (void **)(slots->base + at->r_offset);
+    }
+    return NULL;
+}
+
+static void **find(const struct slots *slots, const char *name)
+{
+    void **slot = find_in(slots, slots->jumps, slots->jumps_size, name);
+
+    return slot ? slot : find_in(slots, slots->rela, slots->rela_size, name);
+}
+
+/* The table may have been made read-only after start-up. */
+static bool direct(void **slot, void *to)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)slot & ~(page - 1);
+
+    if (mprotect((void *)start, page, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    __atomic_store_n(slot, to, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* Whether calls of recvmsg() by ntdll.so end in libc: its slot leads there, or is still to be
+ * bound, to what the process's search finds first. */
+static bool is_free(const struct link_map *ntdll, void *slot)
+{
+    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), *theirs;
+    Dl_info owner;
+
+    if (!libc)
+        return false;
+    theirs = dlsym(libc, "recvmsg");
+    dlclose(libc);
+    if (slot == theirs)
+        return true;
+    return dlsym(RTLD_DEFAULT, "recvmsg") == theirs && dladdr(slot, &owner) != 0 &&
+           (ElfW(Addr))owner.dli_fbase == ntdll->l_addr;
+}
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+static int start_engine(void)
+{
+    struct settings settings;
+    struct system_calls system = {
+        .recvfrom = recvfrom,
+        .recvmsg = recvmsg,
+        .ppoll = ppoll,
+        .pselect = pselect,
+        .epoll_ctl = epoll_ctl,
+        .fcntl = fcntl,
+        .close = close,
+    };
+    unsigned bad = settings_read(&settings, environ);
+
+    if (bad && settings.strict)
+        _exit(125);
+    pthread_atfork(engine_forks, NULL, NULL);
+    return engine_start(&settings, &system, true);
+}
+
+void beneath_start(void)
+{
+    struct link_map *ntdll = dlopen("ntdll.so", RTLD_LAZY | RTLD_NOLOAD);
+    struct slots slots;
+    void **receive, **close_slot;
+    int error;
+
+    if (!ntdll)
+        return; /* not under Wine: a tool that looks at the file */
+    read_dynamic(ntdll, &slots);
+    if (!slots.symbols || !slots.strings)
+        return;
+    receive = find(&slots, "recvmsg");
+    close_slot = find(&slots, "close");
+    if (!receive || !close_slot) {
+        tell("this Wine's ntdll.so does not call recvmsg(); WSARecvEx cannot keep what does not fit");
+        return;
+    }
+    if (!is_free(ntdll, *receive))
+        return;
+
+    error = start_engine();
+    if (error) {
+        tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
+        return;
+    }
+    /* close() first: what a receive learns of a descriptor must be forgotten with it. */
+    if (!direct(close_slot, (void *)beneath_close) || !direct(receive, (void *)beneath_recvmsg))
+        tell("cannot direct ntdll.so's recvmsg(); WSARecvEx cannot keep what does not fit");
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "provider_wine.h"
+
+#include "ask.h"
+#include "winsock.h"
+
+/* WSARecv says WSAENOTSOCK where Winsock is not started; WSASocket knows better. */
+static int error_not_a_socket(void)
+{
+    SOCKET none = winsock()->WSASocketW(-1, -1, -1, NULL, 0, 0);
+
+    if (none != INVALID_SOCKET)
+        winsock()->closesocket(none);
+    return GetLastError() == WSANOTINITIALISED ? WSANOTINITIALISED : WSAENOTSOCK;
+}
+
+static int option(SOCKET socket, int name, int *ret_value)
+{
+    int length = sizeof *ret_value;
+
+    *ret_value = 0;
+    return winsock()->getsockopt(socket, SOL_SOCKET, name, (char *)ret_value, &length);
+}
+
+static BOOL is_stream(SOCKET socket)
+{
+    int type;
+
+    return option(socket, SO_TYPE, &type) != 0 || type == SOCK_STREAM;
+}
+
+static int check(uintptr_t socket)
+{
+    int type;
+
+    if (option(socket, SO_TYPE, &type) == 0)
+        return 0;
+    return GetLastError() == WSAENOTSOCK ? error_not_a_socket() : (int)GetLastError();
+}
+
+/* --- bound or not ---------------------------------------------------------------------------- */
+
+/* Sockets that are known to be bound, by number. Asking costs as much as a receive, so it is done
+ * once for each; numbers are reused at once, so what is known holds until something is closed.
+ * Without a library beneath, that cannot be told and is asked for each time. */
+static volatile ULONG64 bound[256]; /* the number and the count at that time, in one word */
+
+static const volatile unsigned *volatile closes; /* NULL: nobody beneath has said */
+
+/* Handles have 32 significant bits. */
+static ULONG64 bound_word(SOCKET socket, unsigned count)
+{
+    return (ULONG64)(socket + 1) << 32 | count;
+}
+
+static volatile ULONG64 *bound_slot(SOCKET socket)
+{
+    return &bound[socket / 4 % (sizeof bound / sizeof *bound)];
+}
+
+/* A datagram socket that is not bound: Winsock says WSAEINVAL, where Wine would wait for ever. */
+static BOOL is_unbound(SOCKET socket)
+{
+    struct sockaddr_storage name;
+    int length = sizeof name;
+    unsigned count = closes ? *closes : 0;
+
+    if (closes && *bound_slot(socket) == bound_word(socket, count))
+        return FALSE;
+    if (winsock()->getsockname(socket, (struct sockaddr *)&name, &length) != 0)
+        return GetLastError() == WSAEINVAL && !is_stream(socket);
+    *bound_slot(socket) = bound_word(socket, count);
+    return FALSE;
+}
+
+/* --- the provider ---------------------------------------------------------------------------- */
+
+static int error_of(SOCKET socket, int error)
+{
+    switch (error) {
+    case WSAENOTSOCK:
+        return error_not_a_socket();
+    case WSAECONNREFUSED: /* what Wine makes of an ICMP port unreachable */
+        return is_stream(socket) ? error : WSAECONNRESET;
+    default: /* WSAEMSGSIZE too: nobody keeps the rest, and MSG_PARTIAL would promise it */
+        return error;
+    }
+}
+
+static int receive(uintptr_t socket, char *buf, unsigned len, bool *ret_partial, int *ret_error)
+{
+    struct wsrx_ask ask = {WSRX_ASK_MAGIC, WSRX_ANSWER_NONE, 0, 0};
+    WSABUF buffers[2] = {{len, buf}, {0, (char *)&ask}};
+    DWORD count = 0, flags = 0;
+
+    if (is_unbound(socket)) {
+        *ret_error = WSAEINVAL;
+        return -1;
+    }
+    if (winsock()->WSARecv(socket, buffers, 2, &count, &flags, NULL, NULL) != 0) {
+        *ret_error = error_of(socket, (int)GetLastError());
+        return -1;
+    }
+    if (ask.answer != WSRX_ANSWER_NONE && !closes && (UINT_PTR)ask.closes == ask.closes)
+        closes = (const volatile unsigned *)(UINT_PTR)ask.closes;
+    *ret_partial = ask.answer == WSRX_ANSWER_PARTIAL || ask.answer == WSRX_ANSWER_DROPPED;
+    return (int)count;
+}
+
+static void set_error(int error)
+{
+    SetLastError((DWORD)error);
+}
+
+const struct winsock_provider provider_wine = {receive, check, set_error};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#include "winsock.h"
+
+const struct winsock *winsock(void)
+{
+    static struct winsock calls;
+    static volatile LONG ready;
+
+    if (!ready) {
+        HMODULE dll = LoadLibraryA("ws2_32.dll");
+
+        /* Threads that are first together write the same. */
+#define WINSOCK_CALL(type, name, parameters) \
+    calls.name = (type(WINAPI *) parameters)(void *)GetProcAddress(dll, #name);
+        WINSOCK_CALLS(WINSOCK_CALL)
+#undef WINSOCK_CALL
+        InterlockedExchange(&ready, 1);
+    }
+    return &calls;
+}

@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs Windows programs under real Wine, with and without our parts; speaks TAP.
+
+A prefix of its own is made in a scratch directory, and its wineserver is stopped at the end. The
+same program runs with each of our faces, and on stock Wine beside them; what differs is printed as
+the table of docs/wine.md.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+from wine import Wine  # noqa: E402
+
+FILES = ("victim", "winelib", "pe", "launcher", "library", "wsrx", "import_library", "example")
+# What must fail on stock Wine, or the scenarios could not fail at all; and what must not.
+STOCK_FAILS = ["parts", "loop", "recv-blocking", "select", "overlapped-iocp", "child-inherits",
+               "20000-datagrams", "wsock32", "WSAEINVAL"]
+STOCK_PASSES = ["plain-recv-drops", "AcceptEx", "TransmitFile", "exports"]
+
+
+class Tap:
+    def __init__(self):
+        self.count = 0
+
+    def case(self, good, name, reason=""):
+        self.count += 1
+        print(f"{'ok' if good else 'not ok'} {self.count} {name}", flush=True)
+        if not good:
+            for line in str(reason).splitlines():
+                print(f"# {line}")
+
+    def skip(self, name, reason):
+        self.count += 1
+        print(f"ok {self.count} {name} # SKIP {reason}", flush=True)
+
+
+tap = Tap()
+
+
+def scenarios(wine, folder, names, **how):
+    """What becomes of each scenario: True, or the reason."""
+    results, rest = {}, list(names)
+    while rest:
+        code, output = wine.run("wine", "victim.exe", *rest, cwd=folder, **how)
+        for line in output.splitlines():
+            found = re.match(r"(not ok|ok) (\S+)(?: - (.*))?$", line)
+            if found:
+                results[found[2]] = found[1] == "ok" or found[3]
+            elif line.startswith("# ") and rest:
+                print(line)
+        before, rest = rest, [name for name in rest if name not in results]
+        if len(before) == len(rest):
+            results |= {name: f"exit code {code}: {output[-300:]}" for name in rest}
+            break
+    return results
+
+
+def check_face(face, wine, folder, names, **how):
+    results = scenarios(wine, folder, names, **how)
+    for name in names:
+        tap.case(results[name] is True, f"{face}: {name}", results[name])
+    return results
+
+
+def check_stock(wine, folder, names, ours):
+    results = scenarios(wine, folder, names)
+    for name in STOCK_FAILS:
+        tap.case(results[name] is not True, f"stock: {name} does not work",
+                 "it passes without us, so the scenario shows nothing")
+    for name in STOCK_PASSES:
+        tap.case(results[name] is True, f"stock: {name}", results[name])
+    print("# | scenario | stock Wine | with our mswsock.dll |\n# | --- | --- | --- |")
+    for name in names:
+        print(f"# | {name} | {'works' if results[name] is True else 'does not'} | "
+              f"{'works' if ours[name] is True else 'does not'} |")
+
+
+def check_modes(wine, folders, library):
+    preload = {"LD_PRELOAD": str(library)}
+    pe = {"overrides": "mswsock,wsock32=n,b"}
+    for name, mode, folder, how in [
+        ("WSRX_MODE=discard", "discard", "elf", {"WSRX_MODE": "discard"}),
+        ("WSRX_MODE=discard, preload", "discard", "elf", {"WSRX_MODE": "discard"} | preload),
+        ("WSRX_MODE=off", "alone", "elf", {"WSRX_MODE": "off"}),
+        ("WSRX_CALLS=all", "all", "elf", {"WSRX_CALLS": "all"}),
+        ("WSRX_CALLS=all, preload, no DLL", "all", "stock", {"WSRX_CALLS": "all"} | preload),
+        ("the PE DLL without a library beneath", "alone", "pe", pe),
+    ]:
+        code, output = wine.run("wine", "victim.exe", "--mode", mode, cwd=folders[folder], **how)
+        tap.case(code == 0, name, output)
+
+
+def check_aborted(wine, folder):
+    """WSAECONNABORTED: somebody destroys the connection (ss -K)."""
+    name = "WSAECONNABORTED"
+    if os.geteuid() != 0 or not shutil.which("ss"):
+        tap.skip(name, "ss -K needs root, and iproute2")
+        return
+    written = wine.scratch / "aborted"
+    with written.open("wb") as output:
+        process = wine.start("wine", "victim.exe", "--wait", "now", output=output, cwd=folder)
+        limit = time.monotonic() + 30
+        while not written.read_bytes().endswith(b"\n") and time.monotonic() < limit:
+            time.sleep(0.02)
+        local, peer = written.read_text().split()
+        time.sleep(0.3)  # for the receive to wait; without it the case would only be a weaker one
+        killed = subprocess.run(["ss", "-K", "src", f"127.0.0.1:{local}", "dst", f"127.0.0.1:{peer}"],
+                                capture_output=True, text=True)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    result = written.read_text().split("\n")[1]
+    if not result and "ESTAB" not in killed.stdout:
+        tap.skip(name, "this kernel destroys no sockets (CONFIG_INET_DIAG_DESTROY)")
+    else:
+        tap.case(result == "-1 10053", name, f"{result!r}, not '-1 10053'; {killed.stdout}")
+
+
+def check_winelib(wine, files):
+    folder = wine.scratch / "example"
+    folder.mkdir()
+    shutil.copy(files["example"], folder / "parts.c")
+    built = subprocess.run(["winegcc", "parts.c", "-o", "parts.exe",
+                            f"-L{files['import_library'].parent}", "-lwsrx-mswsock", "-lws2_32"],
+                           cwd=folder, capture_output=True, text=True)
+    tap.case(built.returncode == 0, "winelib: the example builds in one command", built.stderr)
+    code, output = wine.run("wine", "parts.exe.so", cwd=folder)
+    tap.case(code == 1 and output.strip() == "error 0", "winelib: stock Wine returns -1", output)
+    shutil.copy(files["winelib"] / "mswsock.dll", folder)
+    expected = ('16 bytes: "one message that", and more follows\n'
+                '16 bytes: " is longer than ", and more follows\n10 bytes: "the buffer"\n')
+    for words in (["wine", "parts.exe.so"], ["./parts.exe"]):
+        code, output = wine.run(*words, cwd=folder)
+        tap.case(output.replace("\r", "") == expected, f"winelib: {' '.join(words)}", output)
+
+
+def check_command(wine, files, folders, names):
+    command, stock = files["wsrx"], folders["stock"]
+    before = sorted(stock.iterdir())
+    code, output = wine.run(command, "wine", "run", "victim.exe", "--arguments", "a", "b c", 'd"e', "",
+                            cwd=stock)
+    tap.case(code == 7 and output.replace("\r", "") == '<a>\n<b c>\n<d"e>\n<>\n',
+             "wsrx wine run: arguments and exit code pass", f"{code}\n{output}")
+    # A program that it starts in turn is not run by us: docs/wine.md says so.
+    alone = [name for name in names if not name.startswith("child-")]
+    code, output = wine.run(command, "wine", "run", "victim.exe", *alone, cwd=stock)
+    tap.case(code == 0, "wsrx wine run: every scenario",
+             "\n".join(line for line in output.splitlines() if not line.startswith("ok")))
+    code, output = wine.run(command, "wine", stock / "victim.exe", "parts", cwd="/")
+    tap.case(code == 0, "wsrx wine PROGRAM, from another folder", output)
+    tap.case(sorted(stock.iterdir()) == before, "wsrx wine run: the program's folder is as before")
+
+    def says(name, words, code, text, **more):
+        found, output = wine.run(command, "wine", *words, cwd=stock, **more)
+        one_line = output.count("\n") == 1 or code in (0, 1)
+        tap.case(found == code and text in output and one_line, name, f"exit code {found}\n{output}")
+
+    says("wsrx wine run: no such program", ["run", "none.exe"], 127, "none.exe: No such file")
+    says("wsrx wine run: not a program", ["run", files["example"]], 126, "not a Windows program")
+    says("wsrx wine run: no wine", ["run", "victim.exe"], 127, "no wine on the PATH", PATH="/nowhere")
+    says("wsrx wine: unknown action", ["fly"], 125, "no such action")
+    tiny = bytearray((stock / "victim.exe").read_bytes()[:512])
+    at = int.from_bytes(tiny[0x3c:0x40], "little")
+    tiny[at + 4:at + 6] = b"\x4c\x01"
+    (wine.scratch / "small.exe").write_bytes(tiny)
+    says("wsrx wine run: a 32-bit program", ["run", wine.scratch / "small.exe"], 126, "32-bit program")
+    for action in ("install", "status", "remove"):
+        says(f"wsrx wine {action}: no such prefix", [action, "/nowhere"], 125, "not a Wine prefix")
+
+    system32 = wine.prefix / "drive_c/windows/system32"
+    files_before = {path.name: path.read_bytes() for path in system32.glob("*sock*.dll")}
+    says("wsrx wine status: not installed", ["status"], 1, "not installed")
+    says("wsrx wine install", ["install", wine.prefix], 0, "ours from now on")
+    says("wsrx wine install, again", ["install"], 0, "ours, put there again")
+    says("wsrx wine status: installed", ["status", wine.prefix], 0, ": installed")
+    code, output = wine.run("wine", "victim.exe", *names, cwd=stock)
+    tap.case(code == 0, "wsrx wine install: every scenario",
+             "\n".join(line for line in output.splitlines() if not line.startswith("ok")))
+    says("wsrx wine remove", ["remove"], 0, "Wine's again")
+    says("wsrx wine remove, again", ["remove"], 0, "nothing to do")
+    tap.case({path.name: path.read_bytes() for path in system32.glob("*sock*.dll")} == files_before,
+             "wsrx wine remove: the prefix is as before")
+
+
+def check_services(wine):
+    """Wine's own processes run on with the preload in them, and hold nothing."""
+    names = {}
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            if f"WINEPREFIX={wine.prefix}".encode() not in (process / "environ").read_bytes():
+                continue
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            names[Path(words[0].decode().replace("\\", "/")).name] = (process / "maps").read_text()
+        except OSError:
+            continue
+    servers = [maps for name, maps in names.items() if name.startswith("wineserver")]
+    tap.case(len(servers) == 1 and "libwsrx" in servers[0],
+             "wineserver runs with the preload in it", sorted(names))
+    tap.case(any(name.startswith("services") for name in names), "Wine's services run too",
+             sorted(names))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in FILES:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True)
+    files = {name: path.resolve() for name, path in vars(parser.parse_args()).items()}
+    if not shutil.which("wine"):
+        print("1..0 # SKIP no wine (Debian: wine, wine64)")
+        return
+
+    with tempfile.TemporaryDirectory(prefix="wsrx-wine-") as scratch:
+        wine = Wine(Path(scratch))
+        folders = {name: wine.scratch / name for name in ("stock", "elf", "pe")}
+        for folder in folders.values():
+            folder.mkdir()
+            shutil.copy(files["victim"], folder / "victim.exe")
+        for name in ("mswsock.dll", "wsock32.dll"):
+            shutil.copy(files["winelib"] / name, folders["elf"])
+            shutil.copy(files["pe"] / name, folders["pe"])
+        missing = wine.make()
+        tap.case(not missing, "a prefix", "\n".join(missing))
+        try:
+            code, output = wine.run("wine", "victim.exe", "--list", cwd=folders["stock"])
+            names = output.split()
+            tap.case(code == 0 and len(names) > 30, "the scenarios", output)
+            ours = check_face("DLL beside the program", wine, folders["elf"], names)
+            check_stock(wine, folders["stock"], names, ours)
+            check_modes(wine, folders, files["library"])
+            check_aborted(wine, folders["elf"])
+            check_winelib(wine, files)
+            check_command(wine, files, folders, names)
+            wine.stop()  # so that the preload is in all of Wine from its start
+            preload = {"LD_PRELOAD": str(files["library"])}
+            check_face("DLL and preload", wine, folders["elf"], names, **preload)
+            check_face("PE DLL and preload", wine, folders["pe"], names,
+                       overrides="mswsock,wsock32=n,b", **preload)
+            check_services(wine)
+        finally:
+            wine.stop()
+    print(f"1..{tap.count}")
+
+
+main()

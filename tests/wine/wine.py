@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""A Wine prefix for tests: made in a scratch directory, with nothing of the caller's environment.
+
+Output goes to files, for Wine's services keep their stdout open.
+"""
+import os
+import subprocess
+import tempfile
+
+
+class Wine:
+    """One prefix, and programs in it."""
+
+    def __init__(self, scratch):
+        self.scratch = scratch
+        self.prefix = scratch / "prefix"
+        self.environment = {name: value for name, value in os.environ.items()
+                            if not name.startswith(("WINE", "WSRX_", "LD_PRELOAD", "DISPLAY"))}
+        self.environment |= {"WINEPREFIX": str(self.prefix), "WINEDEBUG": "-all",
+                             "WINEDLLOVERRIDES": "mscoree,mshtml=;winemenubuilder.exe="}
+
+    def run(self, *words, cwd=None, overrides="", timeout=100, **more):
+        """Exit code (124: too long) and output."""
+        environment = self.environment | more
+        if overrides:
+            environment["WINEDLLOVERRIDES"] += f";{overrides}"
+        with tempfile.TemporaryFile(dir=self.scratch) as output:
+            try:
+                code = subprocess.run([str(word) for word in words], cwd=cwd, env=environment,
+                                      stdin=subprocess.DEVNULL, stdout=output,
+                                      stderr=subprocess.STDOUT, timeout=timeout).returncode
+            except subprocess.TimeoutExpired:
+                code = 124
+            output.seek(0)
+            return code, output.read().decode(errors="replace")
+
+    def start(self, *words, output, cwd, **more):
+        return subprocess.Popen([str(word) for word in words], cwd=cwd,
+                                env=self.environment | more, stdin=subprocess.DEVNULL,
+                                stdout=output, stderr=subprocess.STDOUT)
+
+    def make(self):
+        """What is missing of the prefix afterwards: nothing. On a busy machine wineboot gives up
+        waiting for what it has started, so the server's end is waited for, which also writes the
+        registry; and a second one completes what the first has left."""
+        parts = [self.prefix / "system.reg", *(self.prefix / "drive_c/windows/system32" / name
+                 for name in ("kernel32.dll", "mswsock.dll", "wsock32.dll", "ws2_32.dll"))]
+        missing = parts
+        for how in ("-i", "-u", "-u"):
+            self.run("wineboot", how, timeout=120)
+            self.run("wineserver", "-w", timeout=120)
+            missing = [str(part) for part in parts if not part.exists()]
+            if not missing:
+                break
+        return missing
+
+    def stop(self):
+        self.run("wineserver", "-k", timeout=30)
+        self.run("wineserver", "-w", timeout=30)
