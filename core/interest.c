@@ -444,8 +444,12 @@ static void forget_locked(int fd, bool gone)
     if (lists.generation[fd] & 1) {
         for (at = lists.first_active; at; at = next) {
             next = lists.entry[at].next_active;
-            if (lists.entry[at].epfd == fd)
+            if (lists.entry[at].epfd == fd) {
+                /* The set goes on in a child that shares it. */
+                if (atomic_load(&engine.table->shared))
+                    lists.entry[at].owner = 0;
                 entry_remove(&lists.entry[at], true);
+            }
         }
         lists.generation[fd]++;
     }
@@ -655,6 +659,18 @@ static int64_t coarse_now(void)
 
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int interest_complete(int epfd, struct epoll_event *events, int count)
+{
+    sigset_t signals;
+
+    if (count <= 0 || !interest_concerns() || !in_range(epfd))
+        return count;
+    enter(&signals);
+    count = complete_locked(epfd, events, count);
+    leave(&signals);
+    return count;
 }
 
 int interest_wait(const struct interest_wait *wait)

@@ -60,6 +60,10 @@ struct interest_wait {
  * Blocks as the program's own call; a cancellation point with nothing held. */
 int interest_wait(const struct interest_wait *wait);
 
+/* Makes whole what a wait got that began before any message socket was registered: `count` events,
+ * of which it returns how many stay. Async-signal-safe; may change errno. */
+int interest_complete(int epfd, struct epoll_event *events, int count);
+
 /* A descriptor is about to be closed: whatever it was to us. `gone`: no other descriptor of this
  * process is the same socket, as far as is known. */
 void interest_forget(int fd, bool gone);

@@ -61,7 +61,7 @@ int readiness_poll(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 
     if (count < 0)
         return -errno;
-    for (nfds_t i = 0; i < nfds; i++) {
+    for (unsigned i = 0; i < (unsigned)nfds; i++) { /* the system call takes no more of it */
         short readable = fds[i].events & (POLLIN | POLLRDNORM);
 
         if (fds[i].fd < 0 || !readable || (fds[i].revents & POLLNVAL) || !has_tail(fds[i].fd))

@@ -130,6 +130,17 @@ static bool may_concern_epoll(void)
     return atomic_load_explicit(&interest_state.sockets, memory_order_acquire) != 0;
 }
 
+/* What the program's own call returned; a first registration may have come while it slept. */
+static int completed(int epfd, struct epoll_event *events, int count)
+{
+    int saved = errno;
+
+    if (count > 0 && interest_concerns())
+        count = interest_complete(epfd, events, count);
+    errno = saved;
+    return count;
+}
+
 static int wait_followed(struct interest_wait *wait)
 {
     int saved = errno;
@@ -144,7 +155,7 @@ INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int tim
                                  NULL, call_wait};
 
     if (!may_concern_epoll())
-        return REAL(epoll_wait)(epfd, events, max, timeout);
+        return completed(epfd, events, REAL(epoll_wait)(epfd, events, max, timeout));
     return wait_followed(&wait);
 }
 
@@ -156,7 +167,7 @@ INTERPOSED int epoll_pwait(int epfd, struct epoll_event *events, int max, int ti
                                  mask, call_pwait};
 
     if (!may_concern_epoll())
-        return REAL(epoll_pwait)(epfd, events, max, timeout, mask);
+        return completed(epfd, events, REAL(epoll_pwait)(epfd, events, max, timeout, mask));
     return wait_followed(&wait);
 }
 
@@ -171,7 +182,7 @@ INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
         (timeout && (user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
                      limit.tv_sec > INT64_MAX / NANOSECONDS_IN_A_SECOND - 1 || limit.tv_nsec < 0 ||
                      limit.tv_nsec >= NANOSECONDS_IN_A_SECOND)))
-        return REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
+        return completed(epfd, events, REAL(epoll_pwait2)(epfd, events, max, timeout, mask));
     if (timeout)
         wait.timeout = limit.tv_sec * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
     return wait_followed(&wait);

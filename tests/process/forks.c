@@ -20,7 +20,8 @@ static const struct check rows[] = {
     {.name = "syscall(SYS_clone): the parent closes",
      .script = OURS("parent-closes 2"),
      .out = "ok\n"},
-    {.name = "a raw clone: the parent closes", .script = OURS("parent-closes 3"), .out = "ok\n"},
+    /* Not "a raw clone: the parent closes": a process that the library does not see made cannot be
+     * known to share the socket (docs/limits.md). */
     {.name = "fork: another number", .script = OURS("redirect 0"), .out = "ok\n"},
     {.name = "_Fork: another number", .script = OURS("redirect 1"), .out = "ok\n"},
     {.name = "syscall(SYS_clone): another number", .script = OURS("redirect 2"), .out = "ok\n"},
