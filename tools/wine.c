@@ -356,7 +356,7 @@ static const struct command actions[] = {
 
 static int help(FILE *to)
 {
-    fputs("wsrx wine: Windows programs with a WSARecvEx that works\n", to);
+    fputs("Usage: wsrx wine ACTION ...\nWindows programs with a WSARecvEx that works.\n\n", to);
     for (const struct command *action = actions; action->name; action++)
         fprintf(to, "  wsrx wine %s %s\n", action->name, action->summary);
     fputs("PREFIX is $WINEPREFIX, or ~/.wine, where it is not given.\n", to);
