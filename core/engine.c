@@ -59,10 +59,13 @@ void engine_hold_in_kernel(void)
 socket_belief engine_closing(int fd)
 {
     socket_belief belief = socket_believe(fd);
+    bool message = socket_is_message(belief), gone = !message || socket_is_last(fd, belief);
 
     if (engine.under_wine)
         atomic_fetch_add_explicit(&engine.closes, 1, memory_order_relaxed);
-    interest_forget(fd, !socket_is_message(belief) || socket_is_last(fd, belief));
+    interest_forget(fd, gone);
+    if (message && gone)
+        interest_forget_socket(socket_cookie(belief));
     socket_forget(fd);
     return belief;
 }

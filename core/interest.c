@@ -43,6 +43,7 @@ struct entry {
     int stand_in;  /* the eventfd, or -1 */
     pid_t owner;   /* the process that put the stand-in into the set */
     uint64_t cookie; /* of a message socket: its numbers may come and go */
+    size_t told;     /* what was left of the tail when the wait last told of it */
 };
 
 static struct {
@@ -471,6 +472,22 @@ void interest_forget(int fd, bool gone)
     leave(&signals);
 }
 
+void interest_forget_socket(uint64_t cookie)
+{
+    sigset_t signals;
+
+    if (atomic_load_explicit(&interest_state.sockets, memory_order_acquire) == 0 ||
+        !engine_is_own())
+        return;
+    enter(&signals);
+    for (uint32_t at = *cookie_bucket(cookie), next; at; at = next) {
+        next = lists.entry[at].next_of_cookie;
+        if (lists.entry[at].cookie == cookie)
+            entry_remove(&lists.entry[at], true);
+    }
+    leave(&signals);
+}
+
 void interest_forget_range(unsigned first, unsigned last)
 {
     sigset_t signals;
@@ -558,11 +575,24 @@ static int index_of(const struct epoll_event *events, int count, uint64_t data)
     return -1;
 }
 
+/* Whether the entry's socket is still there: asked where the wait tells of a tail again of which
+ * nobody has taken a part since, for the socket may have been closed behind our back. */
+static bool still_is(struct entry *entry)
+{
+    size_t before = entry->told;
+
+    table_look(engine.table, entry->cookie, &entry->told);
+    return entry->told != before || socket_ask_cookie(entry->fd) == entry->cookie ||
+           socket_next_duplicate(entry->fd, -1, entry->cookie) >= 0;
+}
+
 /* One event of an active entry that is alone with its data. False: nothing is ready after all. */
 static bool complete_event(struct entry *entry, struct epoll_event *event)
 {
-    bool held = (entry->stand_in >= 0 || entry->unsignalled) && is_held(entry->cookie);
-    bool stood_in = entry->stand_in >= 0;
+    bool stood_in = entry->stand_in >= 0, held = false;
+
+    if (stood_in || entry->unsignalled)
+        held = is_held(entry->cookie) && still_is(entry);
 
     if (entry->events & EPOLLONESHOT) {
         if (stood_in && !held && !kernel_events(entry)) {

@@ -67,6 +67,9 @@ int interest_complete(int epfd, struct epoll_event *events, int count);
 /* A descriptor is about to be closed: whatever it was to us. `gone`: no other descriptor of this
  * process is the same socket, as far as is known. */
 void interest_forget(int fd, bool gone);
+/* The last descriptor of a socket is about to be closed: what was registered by numbers that it had
+ * before ends, too. */
+void interest_forget_socket(uint64_t cookie);
 /* The same for a range, and what is to be made anew after the real close. */
 void interest_forget_range(unsigned first, unsigned last);
 void interest_refresh(void);
