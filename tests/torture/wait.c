@@ -157,6 +157,9 @@ static void by_select(struct crowd *crowd, const struct line *target, bool with_
 
     for (unsigned i = 0; i < crowd->lines; i++)
         highest = crowd->line[i].link.fd > highest ? crowd->line[i].link.fd : highest;
+    /* Some programs give the size of their descriptor table. */
+    if (plan_percent(&crowd->plan, 5))
+        highest += (int)plan_below(&crowd->plan, 100000);
     longs = (size_t)highest / LONG_BITS + 1;
     if (longs < sizeof(fd_set) / sizeof(long))
         longs = sizeof(fd_set) / sizeof(long);
