@@ -372,7 +372,8 @@ static void entry_remove(struct entry *entry, bool closing)
 /* The program asked for `event`: of a new entry, or anew. */
 static void entry_ask(struct entry *entry, const struct epoll_event *event, bool is_new)
 {
-    socket_belief belief = socket_know(entry->fd);
+    /* Asked anew: the number may have been closed and reused behind our back. */
+    socket_belief belief = socket_ask(entry->fd);
 
     if (!is_new)
         unlink_bucket(entry);

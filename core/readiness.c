@@ -84,13 +84,15 @@ int readiness_select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                      const sigset_t *mask)
 {
     unsigned long asked[SELECT_LONGS], *set = (unsigned long *)reading;
-    size_t longs = nfds > 0 ? ((size_t)nfds + LONG_BITS - 1) / LONG_BITS : 0;
+    /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
+    int most = nfds > (int)socket_highest() ? (int)socket_highest() + 1 : nfds;
+    size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;
     int tails = 0, count;
 
     if (!reading || longs == 0 || longs > SELECT_LONGS ||
         user_memory_read(asked, reading, longs * sizeof *asked) != 0)
         return 0;
-    for (int fd = 0; fd < nfds; fd++) {
+    for (int fd = 0; fd < most; fd++) {
         if (!bit(asked, fd))
             continue;
         if (has_tail(fd))
@@ -104,7 +106,7 @@ int readiness_select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
     count = engine.system.pselect(nfds, reading, writing, except, &at_once, mask);
     if (count < 0)
         return -errno;
-    for (int fd = 0; fd < nfds; fd++) {
+    for (int fd = 0; fd < most; fd++) {
         if (!bit(asked, fd) || bit(set, fd))
             continue;
         set[fd / LONG_BITS] |= 1ul << fd % LONG_BITS;

@@ -44,6 +44,7 @@ struct taken {
     int msg_flags;
     socklen_t peer_length;
     const struct sockaddr *peer; /* NULL: not asked for */
+    socklen_t name_room;         /* of the caller's, before the kernel or we wrote to its length */
 };
 
 enum { NOTHING_HELD = INT_MIN + 1 };
@@ -208,6 +209,12 @@ static ssize_t take_vectored(struct receive *receive, struct taken *taken,
         user_memory_learn(receive->iov[0].iov_base, (size_t)result < receive->iov[0].iov_len
                                                         ? (size_t)result
                                                         : receive->iov[0].iov_len);
+    taken->name_room = 0;
+    if (receive->msg)
+        taken->name_room = receive->msg->msg_namelen;
+    else if (receive->name && user_memory_read(&taken->name_room, receive->namelen,
+                                               sizeof taken->name_room) != 0)
+        taken->name_room = 0;
     taken->iov = spill->iov;
     taken->iovlen = msg.msg_iovlen;
     taken->delivered = true;
@@ -221,7 +228,8 @@ static ssize_t take_vectored(struct receive *receive, struct taken *taken,
 static struct taken taken_bounced(const struct receive *receive, struct iovec *whole, size_t length,
                                   socklen_t room)
 {
-    struct taken taken = {.length = length, .iov = whole, .iovlen = 1, .peer = receive->name};
+    struct taken taken = {.length = length, .iov = whole, .iovlen = 1, .peer = receive->name,
+                          .name_room = room};
 
     *whole = (struct iovec){receive->spill->data, length};
     if (receive->name)
@@ -308,6 +316,10 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
     }
     /* It is behind another one, whose next part is due now. Where other threads have taken all of
      * both meanwhile (NOTHING_HELD), the receive begins anew. */
+    if (receive->msg)
+        receive->msg->msg_namelen = taken->name_room;
+    else if (receive->name)
+        user_memory_write(receive->namelen, &taken->name_room, sizeof taken->name_room);
     return serve(receive, cookie);
 }
 
@@ -388,7 +400,7 @@ static ssize_t head_of_queue(struct receive *receive, int flags, bool control,
         receive->msg->msg_controllen = msg.msg_controllen;
     receive->touched = (size_t)result;
     *taken = (struct taken){(size_t)result, whole, 1, false, msg.msg_flags, msg.msg_namelen,
-                            (struct sockaddr *)peer};
+                            (struct sockaddr *)peer, 0};
     return result;
 }
 

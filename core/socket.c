@@ -215,7 +215,8 @@ socket_belief socket_ask(int fd)
     if (kind != SOCKET_OTHER && (cookie = socket_ask_cookie(fd)) == 0)
         kind = SOCKET_OTHER;
     belief = (uint64_t)kind << 56 | cookie;
-    if (socket_kind(before) == SOCKET_FRESH)
+    if (socket_kind(before) == SOCKET_FRESH ||
+        ((before & SOCKET_OWN_BIT) && socket_cookie(before) == cookie))
         belief |= SOCKET_OWN_BIT;
     if (settled)
         believe(fd, belief);
