@@ -539,7 +539,7 @@ static void describe(struct receive *r, struct line *line)
     if (r->ret >= 0 && r->error != SENTINEL)
         line_add(line, " ERRNO %s", errno_name(r->error));
     if (r->ret < 0 && r->variable && r->variable->timeout_ms && r->error == EAGAIN &&
-        r->took_ms >= r->variable->timeout_ms)
+        2 * r->took_ms >= r->variable->timeout_ms) /* the kernel's ticks are coarser than our clock */
         line_add(line, " waited");
 }
 
