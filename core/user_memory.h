@@ -5,7 +5,7 @@
  * A bad pointer gives EFAULT from a system call, so it must from us, never SIGSEGV. A page that
  * the kernel has written to for this thread is known to be writable and is then copied to
  * directly; any other is copied to by process_vm_writev(2), which checks as it copies.
- * The library interposes munmap, mprotect, mremap and mmap to forget what they change.
+ * The library interposes munmap, mprotect and mremap to forget what they change.
  *
  * This file must never dereference a caller's pointer that is not known.
  */
