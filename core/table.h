@@ -119,7 +119,7 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left);
 
 /* The socket is gone for this process: its messages are dropped and counted as lost, or, where
- * another process or an unknown dup may still ask, kept until room is needed. */
+ * another process or an unknown dup may still ask, kept until there are too many such. */
 void table_abandon(struct table *table, uint64_t cookie, bool last);
 
 /* For a message held in the kernel: a lock around peek and take, which do not block.
