@@ -514,6 +514,48 @@ ParameterizedTest(int *index, table_signal, at_any_instruction, .timeout = 240)
     cr_assert_gt(count, 100);
 }
 
+/* What a take was copying is lost in its midst, and the pages are given back to the system: either
+ * the take has its part, or all is lost; no byte is both, or neither, or wrong. */
+Test(table_signal, abandoned_within_a_take)
+{
+    bool interrupted = true;
+    unsigned taken = 0, lost = 0;
+
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    signal(SIGUSR1, handler);
+    table = tails_create(4 << 20);
+    /* Beyond the pages that are kept for the next burst. */
+    cr_assert_eq(tails_hold(table, 1, 0, 1 << 20, 0), 0);
+    cr_assert_eq(tails_hold(table, 2, 0, 1 << 20, 0), 0);
+    for (unsigned long count = 1; interrupted; count = step_next(count, 0)) {
+        unsigned long before, more;
+        struct outcome outcome;
+        struct state state;
+
+        hold_scene(&state);
+        before = atomic_load(&table->counters.bytes_lost);
+        outer.operation = TAKE;
+        inner.operation = ABANDON;
+        interrupted = step_interrupt(count, run_outer, raise_signal, NULL);
+        if (!interrupted)
+            run(&inner);
+        more = atomic_load(&table->counters.bytes_lost) - before;
+        judge(&outer, &outcome);
+        taken += outcome.result == 1;
+        lost += outcome.result == 0;
+        cr_assert(outcome.result == 0 || (outcome.result == 1 && outcome.given == PART));
+        cr_assert_eq(outcome.wrong, 0, "%zu wrong bytes after %lu instructions", outcome.wrong,
+                     count);
+        cr_assert_eq(more + outcome.given, 500 + 300, "%lu lost and %zu taken, at %lu", more,
+                     outcome.given, count);
+        for (unsigned i = 0; i < 2; i++)
+            table_abandon(table, neighbour[i], true);
+    }
+    cr_assert_gt(taken, 0);
+    cr_assert_gt(lost, 0);
+}
+
 /* --- a handler that leaves, between any two instructions --------------------------------- */
 
 /* recv(2) may be left by siglongjmp() at any moment. Nothing is locked then: what the call was to
