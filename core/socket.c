@@ -96,9 +96,14 @@ static enum socket_kind classify(int fd)
     case AF_INET:
     case AF_INET6:
         /* Not ICMP "ping" sockets (datagram too), nor SCTP (delivers in parts by itself). */
-        return type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
-                   ? SOCKET_DATAGRAM
-                   : SOCKET_OTHER;
+        if (type != SOCK_DGRAM)
+            return SOCKET_OTHER;
+        /* The kernel always says which: 0 is libsocket-wrapper's word for a socket(2) without a
+         * protocol, which is of AF_UNIX in truth. */
+        if (protocol == 0)
+            return SOCKET_LARGE;
+        return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ? SOCKET_DATAGRAM
+                                                                      : SOCKET_OTHER;
     case AF_UNIX:
     case AF_VSOCK:
         return SOCKET_LARGE;
