@@ -277,6 +277,27 @@ void socket_received(int fd)
         atomic_store_explicit(&duplicates, true, memory_order_relaxed);
 }
 
+static void disown(int fd)
+{
+    socket_belief belief = socket_believe(fd), known;
+
+    if ((unsigned)fd >= socket_beliefs_count)
+        return;
+    do
+        known = socket_kind(belief) == SOCKET_FRESH ? 0 : belief & ~SOCKET_OWN_BIT;
+    while (known != belief &&
+           !atomic_compare_exchange_weak(&socket_beliefs[fd], &belief, known));
+}
+
+void socket_sent(int fd)
+{
+    uint64_t cookie = socket_cookie(socket_believe(fd));
+
+    disown(fd);
+    for (int other = -1; cookie && (other = socket_next_duplicate(fd, other, cookie)) >= 0;)
+        disown(other);
+}
+
 void socket_set_stream(int fd, uint64_t cookie)
 {
     believe(fd, cookie ? (uint64_t)SOCKET_STREAM << 56 | cookie : (uint64_t)SOCKET_OTHER << 56);
