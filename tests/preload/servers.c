@@ -41,7 +41,7 @@ static void start(struct spawned *server, const char *script, unsigned port, boo
 /* --- rsyslogd: what it receives goes to stdout, byte for byte ------------------------------ */
 
 enum {
-    RECORDS = 3000,
+    RECORDS = 2000,
     LONGEST = 40000,
     BUFFER = 8096,    /* rsyslogd's, where its configuration says nothing of it */
     ROOM_FOR = 60000, /* where so much is queued, one more record fits SO_RCVBUF's default */
