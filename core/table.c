@@ -106,14 +106,20 @@ static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
     return link;
 }
 
-static void append_locked(struct inside *inside, uint32_t at)
+/* Into its socket's list, by the order of arrival. */
+static void insert_locked(struct inside *inside, uint32_t at)
 {
     struct slot *slot = slot_of(inside, at);
-    uint32_t *link = find_locked(inside, slot->cookie);
+    uint32_t *link = find_locked(inside, slot->cookie), first = *link;
 
-    slot->next = slot->chain = 0;
-    while (*link)
+    while (*link && slot_of(inside, *link)->sequence < slot->sequence)
         link = &slot_of(inside, *link)->next;
+    slot->next = *link;
+    slot->chain = 0;
+    if (*link && *link == first) {
+        slot->chain = slot_of(inside, first)->chain;
+        slot_of(inside, first)->chain = 0;
+    }
     *link = at;
     atomic_fetch_add(&inside->version, 1);
 }
@@ -194,7 +200,6 @@ static void rebuild(struct inside *inside)
 
     for (uint32_t at = 1; at < inside->top; at++) {
         struct slot *slot = slot_of(inside, at);
-        uint32_t *link;
 
         /* One that was taken to its end is not whole either. */
         if (slot->held.length > 0 && (uint32_t)atomic_load(&slot->state) == slot->held.length)
@@ -208,17 +213,7 @@ static void rebuild(struct inside *inside)
         atomic_fetch_add(&inside->table.held_by_hash[table_hash(slot->cookie)], 1);
         here += slot->held.kind != HELD_KERNEL;
 
-        /* Into its socket's list by the order of arrival. */
-        slot->next = slot->chain = 0;
-        link = find_locked(inside, slot->cookie);
-        while (*link && slot_of(inside, *link)->sequence < slot->sequence)
-            link = &slot_of(inside, *link)->next;
-        slot->next = *link;
-        if (*link) {
-            slot->chain = slot_of(inside, *link)->chain;
-            slot_of(inside, *link)->chain = 0;
-        }
-        *link = at;
+        insert_locked(inside, at);
     }
     atomic_store(&inside->table.used, used);
     atomic_store(&inside->table.here, here);
@@ -307,26 +302,40 @@ static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip
     }
 }
 
+/* Whether the message is the one of which the socket's first record says that the kernel has it. */
+static bool is_the_same(const struct slot *first, const struct held *held)
+{
+    return first->held.kind == HELD_KERNEL && held->kind == HELD_HERE && held->fingerprint != 0 &&
+           first->held.length == held->length && first->held.fingerprint == held->fingerprint;
+}
+
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen)
 {
     struct inside *inside = inside_of(table);
-    bool behind = *find_locked(inside, cookie) != 0;
-    size_t offset = behind ? 0 : held->offset;
+    uint32_t *link = find_locked(inside, cookie);
+    struct slot *slot = slot_of(inside, *link);
+    bool behind = *link != 0, same = behind && is_the_same(slot, held);
+    size_t offset = same ? (uint32_t)atomic_load(&slot->state) : behind ? 0 : held->offset;
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
     uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
-    struct held record = *held;
-    struct slot *slot;
+    struct held record = *held, due = {.kind = HELD_KERNEL};
+    uint64_t sequence = 0;
     uint32_t at;
 
     at = pages_take(inside, pages);
     if (!at)
         return -ENOMEM;
+    if (same) {
+        due.error = slot->held.error;
+        sequence = slot->sequence;
+        remove_locked(inside, link);
+    }
 
     slot = slot_of(inside, at);
     gather(page_of(inside, at), iov, iovlen, offset, size);
     slot->cookie = cookie;
-    slot->sequence = ++inside->sequence;
+    slot->sequence = same ? sequence : ++inside->sequence;
     slot->pages = pages;
     slot->stored = (uint32_t)offset;
     slot->orphan = false;
@@ -334,13 +343,16 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     slot->held = record;
     atomic_store(&slot->state, state_of((atomic_load(&slot->state) >> 32) + 1, offset));
     slot->held.kind = held->kind; /* after an atomic store: whole from here on */
-    append_locked(inside, at);
+    insert_locked(inside, at);
     atomic_fetch_add(&table->used, 1);
     atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
     update_full(inside);
-    atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    if (!same)
+        atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    else if (due.error)
+        table_hold_locked(table, cookie, &due, NULL, 0);
     return behind;
 }
 
@@ -470,13 +482,22 @@ bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_hel
     return true;
 }
 
-void table_advance_locked(struct table *table, uint64_t cookie, size_t offset, int error)
+void table_announce_locked(struct table *table, uint64_t cookie, bool begin)
+{
+    if (begin)
+        atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
+    else
+        atomic_fetch_sub(&table->held_by_hash[table_hash(cookie)], 1);
+}
+
+void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held)
 {
     struct inside *inside = inside_of(table);
     struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
 
-    slot->held.error = error;
-    atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, offset));
+    slot->held.error = held->error;
+    slot->held.missed = held->missed;
+    atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, held->offset));
 }
 
 void table_finish_locked(struct table *table, uint64_t cookie)
