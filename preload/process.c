@@ -74,6 +74,8 @@ __attribute__((constructor)) static void start(void)
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
     trace_start(&settings);
     error = engine_start(&settings, &system, program_is("wine"));
+    if (engine.without_file && settings.strict)
+        _exit(125);
     if (error)
         tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
     errno = saved;

@@ -3,12 +3,12 @@
  * The interposed receives: a quick look, then the engine, else the program's own call.
  */
 #define _GNU_SOURCE
+#include "passing.h"
 #include "real.h"
 #include "receive.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,22 +57,12 @@ INTERPOSED ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buflen, 
     return recvfrom(fd, buf, len, flags, name, namelen);
 }
 
-/* Descriptors that came with a message have new numbers. The kernel has just written `msg`. */
+/* Descriptors that came with a message have new numbers. */
 static void note_descriptors(const struct msghdr *msg)
 {
     int saved = errno;
 
-    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg;
-         cmsg = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, cmsg)) {
-        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t at = 0; at + sizeof(int) <= cmsg->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof fd);
-            socket_received(fd);
-        }
-    }
+    passing_each(msg, socket_received);
     errno = saved;
 }
 
@@ -177,6 +167,12 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
     case SYS_recvmmsg:
         *ret_result = recvmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3],
                                (struct timespec *)a[4]);
+        return true;
+    case SYS_sendmsg:
+        *ret_result = sendmsg((int)a[0], (const struct msghdr *)a[1], (int)a[2]);
+        return true;
+    case SYS_sendmmsg:
+        *ret_result = sendmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3]);
         return true;
 #endif
     case SYS_read:

@@ -67,6 +67,20 @@ static const struct check refusals[] = {
      .told = "Permission denied" IN_MEMORY},
 };
 
+/* As any bad setting. */
+Test(table_file, strict)
+{
+    static const struct check strict = {
+        .name = "WSRX_STRICT=1: the program does not start",
+        .script = "export WSRX_STRICT=1 WSRX_TABLE=$dir/none/table\n"
+                  "run $victim plain-linux; echo $?",
+        .out = "125\n",
+        .told = "No such file or directory",
+    };
+
+    check(&strict);
+}
+
 ROWS(table_file, refuses, ROWS_OF(refusals))
 {
     struct check refusal = refusals[*row];
