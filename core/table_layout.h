@@ -21,7 +21,7 @@ enum {
 struct slot {
     /* Generation in the upper half, offset of the next part in the message in the lower. Changes
      * with the mutex held, by compare-and-swap (see the head of table.h). */
-    _Atomic uint64_t state;
+    _Alignas(8) _Atomic uint64_t state;
     uint64_t cookie;
     uint64_t sequence; /* in the order of arrival, over all sockets */
     uint32_t pages;    /* length of the run that starts here */
@@ -36,10 +36,10 @@ struct slot {
 struct extents {
     uint32_t page_count; /* of the arena, room beyond WSRX_HOLD_MAX included */
     uint32_t pages_max;  /* WSRX_HOLD_MAX */
-    uint64_t slots_at;   /* struct slot [page_count] */
-    uint64_t bitmap_at;  /* a bit set: the page is used */
-    uint64_t arena_at;
-    uint64_t size; /* of it all */
+    size_t slots_at;     /* struct slot [page_count] */
+    size_t bitmap_at;    /* a bit set: the page is used */
+    size_t arena_at;
+    size_t size; /* of it all */
 };
 
 struct inside {
@@ -50,7 +50,7 @@ struct inside {
     pthread_mutex_t mutex;
     atomic_bool dirty; /* somebody is in the midst of a change, or died there */
     uint64_t sequence;
-    _Atomic uint64_t version; /* changes with every link: what an interrupted walk goes by */
+    _Alignas(8) _Atomic uint64_t version; /* changes with every link: what an interrupted walk goes by */
     uint32_t orphans;
     uint32_t top;         /* pages above it were never used */
     uint32_t pages_used;

@@ -578,6 +578,11 @@ static void resolve_own(void)
     CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL) == NULL);
     CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_CDECL) == NULL);
 #endif
+#ifdef __i386__
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_CDECL) == (void *)WSARecvEx);
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_SYSV) == NULL);
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_MS) == NULL);
+#endif
 }
 
 #ifdef __x86_64__
@@ -613,20 +618,44 @@ static void resolve_microsoft(void)
 #endif
 
 #ifdef __i386__
+#define STDCALL __attribute__((stdcall))
+typedef int(STDCALL *std_receive)(int, char *, int, int *);
+
 static void resolve_stdcall(void)
 {
-    int(__attribute__((stdcall)) * call)(int, char *, int, int *) =
-        (int(__attribute__((stdcall)) *)(int, char *, int, int *))wsrx_resolve("WSARecvEx",
-                                                                              WSRX_ABI_STDCALL);
+#ifdef WSRX_HAVE_FFI
+    std_receive call = (std_receive)wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL);
+    int(STDCALL * error)(void) = (int(STDCALL *)(void))wsrx_resolve("WSAGetLastError",
+                                                                    WSRX_ABI_STDCALL);
+    void(STDCALL * set_error)(int) = (void(STDCALL *)(int))wsrx_resolve("WSASetLastError",
+                                                                        WSRX_ABI_STDCALL);
+    int(STDCALL * start)(unsigned short, void *) =
+        (int(STDCALL *)(unsigned short, void *))wsrx_resolve("WSAStartup", WSRX_ABI_STDCALL);
+    int(STDCALL * clean_up)(void) = (int(STDCALL *)(void))wsrx_resolve("WSACleanup",
+                                                                       WSRX_ABI_STDCALL);
     int flags = -1;
 
-    if (!call)
-        SKIP("built without libffi");
+    CHECK(call != NULL && (void *)call != (void *)WSARecvEx && error && set_error && start &&
+          clean_up);
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL) == (void *)call);
     open_udp(AF_INET);
-    put(1, 3000);
-    for (int i = 0; i < 3; i++)
-        CHECK(call(in, buffer, 1000, &flags) == 1000 && flags == (i < 2 ? MSG_PARTIAL : 0));
-    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_CDECL) == (void *)WSARecvEx);
+    /* Whoever leaves the arguments on the stack moves it a little with each call. */
+    for (unsigned number = 0; number < 5000; number++) {
+        put(number, 3000);
+        for (int i = 0; i < 3; i++) {
+            CHECK(call(in, buffer, 1000, &flags) == 1000);
+            CHECK(flags == (i < 2 ? MSG_PARTIAL : 0) && is_part(number, (size_t)i * 1000, 1000));
+        }
+    }
+    CHECK(call(-1, buffer, 10, &flags) == -1 && error() == WSAENOTSOCK);
+    set_error(5);
+    CHECK(WSAGetLastError() == 5);
+    CHECK(start(0x202, NULL) == 0 && clean_up() == 0 && clean_up() == -1);
+    CHECK(error() == WSANOTINITIALISED);
+#else
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL) == NULL);
+    SKIP("built without libffi");
+#endif
 }
 #endif
 
