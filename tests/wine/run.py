@@ -176,6 +176,9 @@ def check_winelib(wine, files):
     for words in (["wine", "parts.exe.so"], ["./parts.exe"]):
         code, output = wine.run(*words, cwd=folder)
         tap.case(output.replace("\r", "") == expected, f"winelib: {' '.join(words)}", output)
+    os.remove(folder / "mswsock.dll")
+    code, output = wine.run(files["wsrx"], "wine", "run", "parts.exe.so", cwd=folder)
+    tap.case(output.replace("\r", "") == expected, "winelib: wsrx wine run parts.exe.so", output)
 
 
 def check_command(wine, files, folders, names):
@@ -201,6 +204,7 @@ def check_command(wine, files, folders, names):
 
     says("wsrx wine run: no such program", ["run", "none.exe"], 127, "none.exe: No such file")
     says("wsrx wine run: not a program", ["run", files["example"]], 126, "not a Windows program")
+    says("wsrx wine run: a native program", ["run", "/bin/sh"], 126, "not a Windows program")
     says("wsrx wine run: no wine", ["run", "victim.exe"], 127, "no wine on the PATH", PATH="/nowhere")
     says("wsrx wine: unknown action", ["fly"], 125, "no such action")
     tiny = bytearray((stock / "victim.exe").read_bytes()[:512])
