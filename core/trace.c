@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "output.h"
+#include "record_line.h"
 #include "ring.h"
 #include "socket.h"
 #include "stats.h"
@@ -43,6 +44,7 @@ struct place {
     struct output_window window;
     struct names names[NAMES];
     struct stats_table stats;
+    struct record_lines lines;
     char line[]; /* RECORD_LINE_MAX */
 };
 
@@ -308,12 +310,8 @@ static inline struct place *enter(void)
 
 /* --- a record ---------------------------------------------------------------------------- */
 
-static const struct names *names_of(struct place *place, const struct record *record)
+__attribute__((noinline)) static void ask_names(struct names *names, const struct record *record)
 {
-    struct names *names = &place->names[(unsigned)record->fd % NAMES];
-
-    if (__builtin_expect(names->cookie == record->cookie && names->fd == record->fd, 1))
-        return names;
     names->fd = record->fd;
     names->local_length = sizeof names->local;
     if (getsockname(record->fd, (struct sockaddr *)&names->local, &names->local_length) != 0)
@@ -327,10 +325,18 @@ static const struct names *names_of(struct place *place, const struct record *re
                              names->local.ss_family == AF_INET6)
                         ? 0
                         : record->cookie;
+}
+
+static inline const struct names *names_of(struct place *place, const struct record *record)
+{
+    struct names *names = &place->names[(unsigned)record->fd % NAMES];
+
+    if (__builtin_expect(names->cookie != record->cookie || names->fd != record->fd, 0))
+        ask_names(names, record);
     return names;
 }
 
-static void write_line(struct place *place, struct record *record)
+__attribute__((noinline)) static void write_line(struct place *place, struct record *record)
 {
     size_t longest = RECORD_LINE_MAX(wanted.data_size), length;
     int state = atomic_load_explicit(&output.state, memory_order_acquire), none = OUTPUT_NONE;
@@ -338,8 +344,9 @@ static void write_line(struct place *place, struct record *record)
     if (state == OUTPUT_BROKEN)
         return;
     record->sequence = atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) + 1;
-    length = wanted.kind == TRACE_TEXT ? record_text(record, wanted.east, place->line)
-                                       : record_jsonl(record, place->line);
+    length = wanted.kind == TRACE_TEXT ? record_text(&place->lines, record, wanted.east,
+                                                      place->line)
+                                       : record_jsonl(&place->lines, record, place->line);
     if (state == OUTPUT_NONE) {
         sigset_t all, before;
 
