@@ -30,7 +30,7 @@ struct names {
     struct sockaddr_storage local, peer;
 };
 
-enum { NAMES = 64 };
+enum { NAMES = 64, ROWS = 16 };
 
 /* Everything that a thread writes to without asking others. A thread that ends leaves it to the
  * next; so does a signal handler that has interrupted its thread in the midst of it. */
@@ -43,6 +43,7 @@ struct place {
     struct ring_writer ring;
     struct output_window window;
     struct names names[NAMES];
+    struct stats_row *row[ROWS]; /* where a descriptor was counted last */
     struct stats_table stats;
     struct record_lines lines;
     char line[]; /* RECORD_LINE_MAX */
@@ -90,6 +91,7 @@ static struct ring_process ring;
 static atomic_bool ended;
 
 atomic_bool trace_active;
+bool trace_counts_only;
 
 static const char *extension(enum trace_kind kind)
 {
@@ -216,6 +218,7 @@ void trace_start(const struct settings *settings)
     alive = at;
     syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
     begin(0);
+    trace_counts_only = wanted.kind == TRACE_OFF;
     atomic_store(&trace_active, true);
 }
 
@@ -404,7 +407,7 @@ void trace_add(struct record *record)
         record->peer_length = names->peer_length;
     }
     if (wanted.stats)
-        stats_add(&place->stats, record);
+        place->row[(unsigned)record->fd % ROWS] = stats_add(&place->stats, record);
     if (wanted.kind != TRACE_OFF && (!wanted.filters || record_filter_match(&wanted.filter, record))) {
         record->tid = place->tid;
         record->time = clock_now(&place->clock);
@@ -419,6 +422,22 @@ void trace_add(struct record *record)
         }
     }
     leave_place(place);
+}
+
+bool trace_count(uint64_t cookie, int fd, enum record_call call, size_t room, uint32_t length)
+{
+    struct place *place = enter();
+    struct stats_row *row;
+    bool same;
+
+    if (!place)
+        return false;
+    row = place->row[(unsigned)fd % ROWS];
+    same = row && row->cookie == cookie && row->call == call && cookie != 0;
+    if (__builtin_expect(same, 1))
+        stats_count(row, room, length);
+    leave_place(place);
+    return same;
 }
 
 /* --- the end ----------------------------------------------------------------------------- */
