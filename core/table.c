@@ -106,29 +106,32 @@ static uint64_t state_of(uint64_t generation, size_t offset)
 }
 
 /* The link that leads to the socket's first message, or ends the chain. */
-static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t cookie)
+static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
 {
-    uint32_t *link = bucket + table_hash(cookie);
+    uint32_t *link = &inside->bucket[table_hash(cookie)];
 
     while (*link && slot_of(inside, *link)->cookie != cookie)
         link = &slot_of(inside, *link)->chain;
     return link;
 }
 
-static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
+/* Into its socket's list, by the order of arrival. `previous`: where it is an earlier one of the
+ * same socket, a place to begin at; or 0. */
+static void insert_locked(struct inside *inside, uint32_t at, uint32_t previous)
 {
-    return find_from(inside, inside->table.bucket, cookie);
-}
+    struct slot *slot = slot_of(inside, at), *before = slot_of(inside, previous);
+    uint32_t *first = find_locked(inside, slot->cookie), *link = first;
 
-static void append_locked(struct inside *inside, uint32_t at)
-{
-    struct slot *slot = slot_of(inside, at);
-    uint32_t *link = find_locked(inside, slot->cookie);
-
-    slot->next = 0;
-    table_write(slot->chain, 0);
-    while (*link)
+    if (previous && before->cookie == slot->cookie && before->sequence < slot->sequence)
+        link = &before->next;
+    while (*link && slot_of(inside, *link)->sequence < slot->sequence)
         link = &slot_of(inside, *link)->next;
+    slot->next = *link;
+    table_write(slot->chain, 0);
+    if (*link && link == first) {
+        table_write(slot->chain, slot_of(inside, *link)->chain);
+        table_write(slot_of(inside, *link)->chain, 0);
+    }
     table_write(*link, at);
 }
 
@@ -155,6 +158,7 @@ static size_t remove_locked(struct inside *inside, uint32_t *link)
     uint64_t state = atomic_exchange(&slot->state, state_of(generation, slot->length));
 
     atomic_fetch_sub(&inside->table.used, 1);
+    atomic_fetch_sub(&inside->table.held_by_hash[table_hash(slot->cookie)], 1);
     if (slot->kind != HELD_KERNEL)
         atomic_fetch_sub(&inside->table.here, 1);
     inside->orphans -= slot->orphan;
@@ -190,38 +194,24 @@ static bool evict_orphan_locked(struct inside *inside)
     return true;
 }
 
-/* Into its socket's list by the order of arrival. `previous`: the slot that was inserted before
- * this one, a good place to begin at where it is the same socket's. */
-static void insert_remade(struct inside *inside, uint32_t at, uint32_t previous)
+static unsigned count_in_bucket(const struct inside *inside, unsigned bucket)
 {
-    struct slot *slot = slot_of(inside, at), *before = slot_of(inside, previous);
-    uint32_t *link;
+    unsigned held = 0;
 
-    if (previous && before->cookie == slot->cookie && before->sequence < slot->sequence)
-        link = &before->next;
-    else
-        link = find_from(inside, inside->remade, slot->cookie);
-    slot->next = 0;
-    table_write(slot->chain, 0);
-    while (*link && slot_of(inside, *link)->sequence < slot->sequence)
-        link = &slot_of(inside, *link)->next;
-    slot->next = *link;
-    if (*link) {
-        table_write(slot->chain, slot_of(inside, *link)->chain);
-        table_write(slot_of(inside, *link)->chain, 0);
-    }
-    table_write(*link, at);
+    for (uint32_t first = inside->bucket[bucket]; first; first = slot_of(inside, first)->chain)
+        for (uint32_t at = first; at; at = slot_of(inside, at)->next)
+            held++;
+    return held;
 }
 
-/* After a death in the midst of a change: all is made anew from the slots that are whole. The
- * buckets are made beside and then put in place, so that table_may_hold() goes on telling of every
- * message meanwhile. */
+/* After a death in the midst of a change: all is made anew from the slots that are whole. */
 static void rebuild(struct inside *inside)
 {
     uint32_t bits = inside->extents.page_count / 64 + 1, previous = 0;
     unsigned used = 0, here = 0;
 
-    memset(inside->remade, 0, sizeof inside->remade);
+    for (unsigned i = 0; i < TABLE_HASHES; i++)
+        table_write(inside->bucket[i], 0);
     memset(bitmap_of(inside), 0, bits * sizeof(uint64_t));
     inside->pages_used = inside->orphans = 0;
     inside->search = 1;
@@ -239,11 +229,12 @@ static void rebuild(struct inside *inside)
         inside->orphans += slot->orphan;
         used++;
         here += slot->kind != HELD_KERNEL;
-        insert_remade(inside, at, previous);
+        insert_locked(inside, at, previous);
         previous = at;
     }
+    /* Put right, not made from nothing: others ask table_may_hold() meanwhile. */
     for (unsigned i = 0; i < TABLE_HASHES; i++)
-        table_write(inside->table.bucket[i], inside->remade[i]);
+        atomic_store(&inside->table.held_by_hash[i], count_in_bucket(inside, i));
     atomic_store(&inside->table.used, used);
     atomic_store(&inside->table.here, here);
     update_full(inside);
@@ -310,7 +301,7 @@ static bool unchanged(const struct inside *inside, uint64_t version)
 static bool find(struct inside *inside, uint64_t cookie, uint64_t *ret_version, uint32_t *ret_at)
 {
     uint64_t version = atomic_load_explicit(&inside->version, memory_order_acquire);
-    uint32_t at = table_read(inside->table.bucket[table_hash(cookie)]);
+    uint32_t at = table_read(inside->bucket[table_hash(cookie)]);
 
     *ret_version = version;
     /* Links that are being changed may lead in a circle. */
@@ -333,6 +324,8 @@ static void read_held(const struct slot *slot, uint64_t state, struct held *ret_
     ret_held->offset = (uint32_t)state;
     ret_held->msg_flags = table_read(slot->msg_flags);
     ret_held->error = table_read(slot->error);
+    ret_held->fingerprint = table_read(slot->fingerprint);
+    ret_held->missed = table_read(slot->missed);
     ret_held->peer_known = table_read(slot->peer_known);
     ret_held->peer_length = peer_length;
     for (size_t i = 0; i < sizeof slot->peer && i < peer_length; i += sizeof *slot->peer) {
@@ -347,6 +340,8 @@ static void write_held(struct slot *slot, const struct held *held)
     table_write(slot->length, (uint32_t)held->length);
     table_write(slot->msg_flags, held->msg_flags);
     table_write(slot->error, held->error);
+    table_write(slot->fingerprint, held->fingerprint);
+    table_write(slot->missed, held->missed);
     table_write(slot->peer_known, held->peer_known);
     table_write(slot->peer_length, held->peer_length);
     for (size_t i = 0; i < sizeof slot->peer && i < held->peer_length; i += sizeof *slot->peer) {
@@ -387,40 +382,58 @@ static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip
     }
 }
 
+/* Whether the message is the one of which the socket's first record says that the kernel has it. */
+static bool is_the_same(const struct slot *first, const struct held *held)
+{
+    return first->kind == HELD_KERNEL && held->kind == HELD_HERE && held->fingerprint != 0 &&
+           first->length == held->length && first->fingerprint == held->fingerprint;
+}
+
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen)
 {
     struct inside *inside = inside_of(table);
-    bool behind = *find_locked(inside, cookie) != 0;
-    size_t offset = behind ? 0 : held->offset;
+    uint32_t *link = find_locked(inside, cookie);
+    struct slot *slot = slot_of(inside, *link);
+    bool behind = *link != 0, same = behind && is_the_same(slot, held);
+    size_t offset = same ? (uint32_t)atomic_load(&slot->state) : behind ? 0 : held->offset;
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
     uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
-    struct slot *slot;
-    uint64_t state;
+    struct held due = {.kind = HELD_KERNEL};
+    uint64_t sequence = 0, state;
     uint32_t at;
 
     at = pages_take(inside, pages);
     if (!at)
         return -ENOMEM;
+    if (same) {
+        due.error = slot->error;
+        sequence = slot->sequence;
+        remove_locked(inside, link);
+    }
 
     slot = slot_of(inside, at);
     /* Whoever reads a byte of the new message finds that the old one is gone. */
     state = atomic_fetch_add(&slot->state, state_of(1, 0));
     gather(page_of(inside, at), iov, iovlen, offset, size);
     table_write(slot->cookie, cookie);
-    slot->sequence = ++inside->sequence;
+    slot->sequence = same ? sequence : ++inside->sequence;
     slot->pages = pages;
     table_write(slot->stored, (uint32_t)offset);
     slot->orphan = false;
     write_held(slot, held);
     atomic_store(&slot->state, state_of((state >> 32) + 1, offset));
     table_write(slot->kind, held->kind); /* whole from here on */
-    append_locked(inside, at);
+    insert_locked(inside, at, 0);
     atomic_fetch_add(&table->used, 1);
+    atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
     update_full(inside);
-    atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    if (!same)
+        atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    else if (due.error)
+        table_hold_locked(table, cookie, &due, NULL, 0);
     return behind;
 }
 
@@ -559,13 +572,22 @@ bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_hel
     return true;
 }
 
-void table_advance_locked(struct table *table, uint64_t cookie, size_t offset, int error)
+void table_announce_locked(struct table *table, uint64_t cookie, bool begin)
+{
+    if (begin)
+        atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
+    else
+        atomic_fetch_sub(&table->held_by_hash[table_hash(cookie)], 1);
+}
+
+void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held)
 {
     struct inside *inside = inside_of(table);
     struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
 
-    table_write(slot->error, error);
-    atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, offset));
+    table_write(slot->error, held->error);
+    table_write(slot->missed, held->missed);
+    atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, held->offset));
 }
 
 void table_finish_locked(struct table *table, uint64_t cookie)

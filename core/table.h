@@ -49,6 +49,8 @@ struct held {
     size_t offset; /* of the next part in it */
     int msg_flags; /* that the kernel reported, for the last part (MSG_EOR) */
     int error;     /* HELD_KERNEL: a pending error that came meanwhile, due after the message */
+    uint64_t fingerprint; /* of a message that is, or was just now, in the socket's queue, or 0 */
+    int64_t missed; /* HELD_KERNEL: when it was first found gone from the queue (ns), or 0 */
     bool peer_known; /* the first part's call asked for the address */
     socklen_t peer_length;
     struct sockaddr_storage peer;
@@ -74,7 +76,7 @@ static inline unsigned table_hash(uint64_t cookie)
 struct table {
     atomic_uint used;      /* messages held, of every kind; 0: nothing to look up */
     atomic_uint here;      /* of these, in the table itself: what readiness must tell */
-    uint32_t bucket[TABLE_HASHES]; /* by the cookie's hash: 0, or the slot of a message; atomic */
+    atomic_uint held_by_hash[TABLE_HASHES]; /* messages held, by their sockets' cookies */
     atomic_bool full;      /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
     atomic_bool shared;    /* a process that uses it has forked */
     struct table_counters counters;
@@ -83,7 +85,7 @@ struct table {
 /* Whether something may be held for this socket: the one atomic read of an ordinary datagram. */
 static inline bool table_may_hold(const struct table *table, uint64_t cookie)
 {
-    return __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0;
+    return atomic_load_explicit(&table->held_by_hash[table_hash(cookie)], memory_order_acquire) != 0;
 }
 
 /* Whether nothing at all is held. */
@@ -106,7 +108,9 @@ typedef int (*table_copy)(void *context, const void *from, size_t size);
 
 /* Holds a message, given as the pieces of `iov`, `held->length` bytes in all, of which the first
  * `held->offset` have been handed out. Where the socket holds a message already, this one is put
- * behind it whole and 1 is returned: nothing of it counts as handed out. 0: held. -ENOMEM: no room.
+ * behind it whole and 1 is returned: nothing of it counts as handed out. So it is, too, where it is
+ * the very one (by its fingerprint) that the socket holds in the kernel: it goes on from there in the
+ * process. 0: held. -ENOMEM: no room.
  * Async-signal-safe, like all below. */
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
                const struct iovec *iov, size_t iovlen);
@@ -137,7 +141,10 @@ void table_leave(struct table *table, struct table_guard *guard);
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held);
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen);
-void table_advance_locked(struct table *table, uint64_t cookie, size_t offset, int error);
+/* Lets table_may_hold() say yes, though nothing may be held yet; ended by `begin` false. */
+void table_announce_locked(struct table *table, uint64_t cookie, bool begin);
+/* Keeps what has changed in it: offset, error, missed. */
+void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held);
 void table_finish_locked(struct table *table, uint64_t cookie);
 
 /* Counts a part of `remaining` bytes, and what it dropped. */

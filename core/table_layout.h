@@ -37,6 +37,8 @@ struct slot {
     uint32_t length;      /* * as in struct held, like all below */
     int32_t msg_flags;    /* * */
     int32_t error;        /* * */
+    uint64_t fingerprint; /* * */
+    int64_t missed;       /* * */
     uint32_t peer_known;  /* * */
     uint32_t peer_length; /* * */
     uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* * */
@@ -73,7 +75,7 @@ struct inside {
     uint32_t populated;   /* pages below it are sure to be there (a file's disk may be full) */
     bool is_file;
     struct extents extents;
-    uint32_t remade[TABLE_HASHES]; /* the buckets that rebuild() makes */
+    uint32_t bucket[TABLE_HASHES]; /* * */
 };
 
 static inline struct inside *inside_of(struct table *table)

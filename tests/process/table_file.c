@@ -92,8 +92,8 @@ ROWS(table_file, refuses, ROWS_OF(refusals))
     "    *) echo \"$1: $(cat $dir/out)\" ;; esac\n"                               \
     "}\n"
 
-/* Where the head of the file begins, behind the buckets. As many buckets again, and the rest of a
- * page, lie between it and the slots. */
+/* Where the head of the file begins, behind a word for each bucket. The buckets themselves, and the
+ * rest of a page, lie between it and the slots. */
 #define HEAD "head=0; [ -z \"$library\" ] || head=$(grep -abo -m 1 wsrx-tbl $table | cut -d: -f1)\n"
 
 static const struct check damages[] = {

@@ -454,9 +454,9 @@ Test(table_damaged, any_byte_of_the_head)
     const size_t lock = offsetof(struct inside, mutex);
     int refused = 0;
 
-    for (size_t at = offsetof(struct table, used); at < offsetof(struct inside, remade); at++) {
-        if (at == offsetof(struct table, bucket))
-            at += sizeof original->table.bucket;
+    for (size_t at = offsetof(struct table, used); at < offsetof(struct inside, bucket); at++) {
+        if (at == offsetof(struct table, held_by_hash))
+            at += sizeof original->table.held_by_hash;
         if (at == lock)
             at += sizeof(int);
         refused += try_byte(at);
@@ -467,10 +467,12 @@ Test(table_damaged, any_byte_of_the_head)
 Test(table_damaged, any_byte_of_the_buckets)
 {
     for (unsigned i = 0; i < SOCKETS; i++)
-        for (size_t byte = 0; byte < 2 * sizeof *original->table.bucket; byte++)
-            cr_assert_eq(try_byte(offsetof(struct table, bucket) + byte +
-                                  table_hash(sockets[i]) * sizeof *original->table.bucket),
-                         0);
+        for (size_t byte = 0; byte < 2 * sizeof *original->bucket; byte++) {
+            size_t at = table_hash(sockets[i]) * sizeof *original->bucket + byte;
+
+            cr_assert_eq(try_byte(offsetof(struct inside, bucket) + at), 0);
+            cr_assert_eq(try_byte(offsetof(struct table, held_by_hash) + at), 0);
+        }
 }
 
 Test(table_damaged, any_byte_of_the_slots)
@@ -506,13 +508,13 @@ static void chain_in_a_circle(void)
 
 static void no_buckets(void)
 {
-    memset(original->table.bucket, 0, sizeof original->table.bucket);
+    memset(original->bucket, 0, sizeof original->bucket);
 }
 
 static void all_in_one_bucket(void)
 {
     for (unsigned i = 0; i < TABLE_HASHES; i++)
-        original->table.bucket[i] = 1;
+        original->bucket[i] = 1;
 }
 
 static void links_to_nowhere(void)
@@ -612,6 +614,11 @@ static void peer_too_long(void)
     slot_of_message(0)->peer_length = sizeof(struct sockaddr_storage) + 1;
 }
 
+static void missed_in_the_future(void)
+{
+    slot_of_message(0)->missed = INT64_MAX;
+}
+
 static void later_than_all(void)
 {
     slot_of_message(0)->sequence = original->sequence + 1;
@@ -625,8 +632,8 @@ static void no_later_one(void)
 /* What cannot be known otherwise is believed only where it can be true. */
 static void (*const hopeless[])(void) = {
     pages_of_another, pages_without_end, longer_than_its_pages, beyond_its_end, before_its_bytes,
-    of_no_kind,       beyond_the_top,    last_beyond_the_top,   peer_too_long,  later_than_all,
-    no_later_one,
+    of_no_kind,       beyond_the_top,    last_beyond_the_top,   peer_too_long,
+    later_than_all,   no_later_one,      missed_in_the_future,
 };
 
 Test(table_damaged, messages_that_cannot_be)

@@ -625,7 +625,7 @@ static void operate_advance(void *context)
 
     (void)context;
     table_enter(table, &guard);
-    table_advance_locked(table, scene_socket, 100 + PART, 0);
+    table_advance_locked(table, scene_socket, &(struct held){.offset = 100 + PART});
     table_leave(table, &guard);
 }
 
