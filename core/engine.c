@@ -32,7 +32,8 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
     if (!error && settings->table) {
         const char *why = table_open(settings->table, settings->hold_max, &engine.table);
 
-        if (why)
+        engine.without_file = why != NULL;
+        if (engine.without_file)
             tell("WSRX_TABLE=\"%s\": %s; tails are held in memory and do not outlast exec",
                  settings->table, why);
     }

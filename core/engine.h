@@ -18,6 +18,7 @@ struct engine {
     struct settings settings;
     struct system_calls system;
     struct table *table;
+    bool without_file; /* WSRX_TABLE cannot be used, which has been told */
     atomic_int hold; /* enum hold, never HOLD_AUTO; may become HOLD_KERNEL later */
     atomic_bool peeks; /* messages are peeked, to be taken later: see engine_peeks() */
     bool under_wine; /* recvmsg() is made by Wine, for a program that may ask (queued.h) */

@@ -106,29 +106,37 @@ static uint64_t state_of(uint64_t generation, size_t offset)
 }
 
 /* The link that leads to the socket's first message, or ends the chain. */
-static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
+static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t cookie)
 {
-    uint32_t *link = &inside->bucket[table_hash(cookie)];
+    uint32_t *link = bucket + table_hash(cookie);
 
     while (*link && slot_of(inside, *link)->cookie != cookie)
         link = &slot_of(inside, *link)->chain;
     return link;
 }
 
-/* Into its socket's list, by the order of arrival. `previous`: where it is an earlier one of the
- * same socket, a place to begin at; or 0. */
-static void insert_locked(struct inside *inside, uint32_t at, uint32_t previous)
+static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
+{
+    return find_from(inside, inside->table.bucket, cookie);
+}
+
+/* Into its socket's list by the order of arrival. `previous`: the slot that was inserted before
+ * this one, a good place to begin at where it is the same socket's; or 0. */
+static void insert(struct inside *inside, uint32_t *bucket, uint32_t at, uint32_t previous)
 {
     struct slot *slot = slot_of(inside, at), *before = slot_of(inside, previous);
-    uint32_t *first = find_locked(inside, slot->cookie), *link = first;
+    uint32_t *link;
 
     if (previous && before->cookie == slot->cookie && before->sequence < slot->sequence)
         link = &before->next;
+    else
+        link = find_from(inside, bucket, slot->cookie);
+    slot->next = 0;
+    table_write(slot->chain, 0);
     while (*link && slot_of(inside, *link)->sequence < slot->sequence)
         link = &slot_of(inside, *link)->next;
     slot->next = *link;
-    table_write(slot->chain, 0);
-    if (*link && link == first) {
+    if (*link) {
         table_write(slot->chain, slot_of(inside, *link)->chain);
         table_write(slot_of(inside, *link)->chain, 0);
     }
@@ -158,7 +166,6 @@ static size_t remove_locked(struct inside *inside, uint32_t *link)
     uint64_t state = atomic_exchange(&slot->state, state_of(generation, slot->length));
 
     atomic_fetch_sub(&inside->table.used, 1);
-    atomic_fetch_sub(&inside->table.held_by_hash[table_hash(slot->cookie)], 1);
     if (slot->kind != HELD_KERNEL)
         atomic_fetch_sub(&inside->table.here, 1);
     inside->orphans -= slot->orphan;
@@ -194,27 +201,19 @@ static bool evict_orphan_locked(struct inside *inside)
     return true;
 }
 
-static unsigned count_in_bucket(const struct inside *inside, unsigned bucket)
-{
-    unsigned held = 0;
-
-    for (uint32_t first = inside->bucket[bucket]; first; first = slot_of(inside, first)->chain)
-        for (uint32_t at = first; at; at = slot_of(inside, at)->next)
-            held++;
-    return held;
-}
-
-/* After a death in the midst of a change: all is made anew from the slots that are whole. */
+/* After a death in the midst of a change: all is made anew from the slots that are whole. The
+ * buckets are made beside and then put in place, so that table_may_hold() goes on telling of every
+ * message meanwhile. */
 static void rebuild(struct inside *inside)
 {
     uint32_t bits = inside->extents.page_count / 64 + 1, previous = 0;
     unsigned used = 0, here = 0;
 
-    for (unsigned i = 0; i < TABLE_HASHES; i++)
-        table_write(inside->bucket[i], 0);
+    memset(inside->remade, 0, sizeof inside->remade);
     memset(bitmap_of(inside), 0, bits * sizeof(uint64_t));
     inside->pages_used = inside->orphans = 0;
     inside->search = 1;
+    atomic_store(&inside->table.peeking, false);
 
     for (uint32_t at = 1; at < inside->top; at++) {
         struct slot *slot = slot_of(inside, at);
@@ -229,12 +228,11 @@ static void rebuild(struct inside *inside)
         inside->orphans += slot->orphan;
         used++;
         here += slot->kind != HELD_KERNEL;
-        insert_locked(inside, at, previous);
+        insert(inside, inside->remade, at, previous);
         previous = at;
     }
-    /* Put right, not made from nothing: others ask table_may_hold() meanwhile. */
     for (unsigned i = 0; i < TABLE_HASHES; i++)
-        atomic_store(&inside->table.held_by_hash[i], count_in_bucket(inside, i));
+        table_write(inside->table.bucket[i], inside->remade[i]);
     atomic_store(&inside->table.used, used);
     atomic_store(&inside->table.here, here);
     update_full(inside);
@@ -301,7 +299,7 @@ static bool unchanged(const struct inside *inside, uint64_t version)
 static bool find(struct inside *inside, uint64_t cookie, uint64_t *ret_version, uint32_t *ret_at)
 {
     uint64_t version = atomic_load_explicit(&inside->version, memory_order_acquire);
-    uint32_t at = table_read(inside->bucket[table_hash(cookie)]);
+    uint32_t at = table_read(inside->table.bucket[table_hash(cookie)]);
 
     *ret_version = version;
     /* Links that are being changed may lead in a circle. */
@@ -324,8 +322,6 @@ static void read_held(const struct slot *slot, uint64_t state, struct held *ret_
     ret_held->offset = (uint32_t)state;
     ret_held->msg_flags = table_read(slot->msg_flags);
     ret_held->error = table_read(slot->error);
-    ret_held->fingerprint = table_read(slot->fingerprint);
-    ret_held->missed = table_read(slot->missed);
     ret_held->peer_known = table_read(slot->peer_known);
     ret_held->peer_length = peer_length;
     for (size_t i = 0; i < sizeof slot->peer && i < peer_length; i += sizeof *slot->peer) {
@@ -340,8 +336,8 @@ static void write_held(struct slot *slot, const struct held *held)
     table_write(slot->length, (uint32_t)held->length);
     table_write(slot->msg_flags, held->msg_flags);
     table_write(slot->error, held->error);
-    table_write(slot->fingerprint, held->fingerprint);
-    table_write(slot->missed, held->missed);
+    slot->fingerprint = held->fingerprint;
+    slot->missed = held->missed;
     table_write(slot->peer_known, held->peer_known);
     table_write(slot->peer_length, held->peer_length);
     for (size_t i = 0; i < sizeof slot->peer && i < held->peer_length; i += sizeof *slot->peer) {
@@ -400,7 +396,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
     uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
     struct held due = {.kind = HELD_KERNEL};
-    uint64_t sequence = 0, state;
+    uint64_t state, sequence = 0;
     uint32_t at;
 
     at = pages_take(inside, pages);
@@ -424,9 +420,8 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     write_held(slot, held);
     atomic_store(&slot->state, state_of((state >> 32) + 1, offset));
     table_write(slot->kind, held->kind); /* whole from here on */
-    insert_locked(inside, at, 0);
+    insert(inside, table->bucket, at, 0);
     atomic_fetch_add(&table->used, 1);
-    atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
     update_full(inside);
@@ -569,15 +564,14 @@ bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_hel
     if (!at)
         return false;
     read_held(slot_of(inside, at), atomic_load(&slot_of(inside, at)->state), ret_held);
+    ret_held->fingerprint = slot_of(inside, at)->fingerprint;
+    ret_held->missed = slot_of(inside, at)->missed;
     return true;
 }
 
-void table_announce_locked(struct table *table, uint64_t cookie, bool begin)
+void table_announce_locked(struct table *table, bool peeking)
 {
-    if (begin)
-        atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
-    else
-        atomic_fetch_sub(&table->held_by_hash[table_hash(cookie)], 1);
+    atomic_store(&table->peeking, peeking);
 }
 
 void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held)
@@ -586,7 +580,7 @@ void table_advance_locked(struct table *table, uint64_t cookie, const struct hel
     struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
 
     table_write(slot->error, held->error);
-    table_write(slot->missed, held->missed);
+    slot->missed = held->missed;
     atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, held->offset));
 }
 

@@ -76,16 +76,18 @@ static inline unsigned table_hash(uint64_t cookie)
 struct table {
     atomic_uint used;      /* messages held, of every kind; 0: nothing to look up */
     atomic_uint here;      /* of these, in the table itself: what readiness must tell */
-    atomic_uint held_by_hash[TABLE_HASHES]; /* messages held, by their sockets' cookies */
+    uint32_t bucket[TABLE_HASHES]; /* by the cookie's hash: 0, or the slot of a message; atomic */
+    atomic_bool peeking;   /* somebody looks at a message to hold it in the kernel */
     atomic_bool full;      /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
     atomic_bool shared;    /* a process that uses it has forked */
     struct table_counters counters;
 };
 
-/* Whether something may be held for this socket: the one atomic read of an ordinary datagram. */
+/* Whether something may be held for this socket: what an ordinary datagram reads. */
 static inline bool table_may_hold(const struct table *table, uint64_t cookie)
 {
-    return atomic_load_explicit(&table->held_by_hash[table_hash(cookie)], memory_order_acquire) != 0;
+    return __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0 ||
+           atomic_load_explicit(&table->peeking, memory_order_acquire);
 }
 
 /* Whether nothing at all is held. */
@@ -141,8 +143,8 @@ void table_leave(struct table *table, struct table_guard *guard);
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held);
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen);
-/* Lets table_may_hold() say yes, though nothing may be held yet; ended by `begin` false. */
-void table_announce_locked(struct table *table, uint64_t cookie, bool begin);
+/* As long as a receive is between its peek and the record of it, table_may_hold() says yes. */
+void table_announce_locked(struct table *table, bool peeking);
 /* Keeps what has changed in it: offset, error, missed. */
 void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held);
 void table_finish_locked(struct table *table, uint64_t cookie);

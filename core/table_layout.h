@@ -25,7 +25,7 @@ struct slot {
     /* * Generation in the upper half, offset of the next part in the message in the lower; equal to
      * `length` when the message has been taken to its end. Changes by compare-and-swap, also
      * without the mutex, but for a new message, which is a new generation. */
-    _Atomic uint64_t state;
+    _Alignas(8) _Atomic uint64_t state;
     uint64_t cookie;      /* * */
     uint64_t sequence;    /* in the order of arrival, over all sockets */
     uint32_t kind;        /* * enum held_kind; written last, cleared first: what rebuild() goes by */
@@ -34,13 +34,13 @@ struct slot {
     uint32_t chain;       /* * the bucket's next socket (first messages only) */
     uint32_t stored;      /* * offset in the message at which the stored bytes begin */
     uint32_t orphan;      /* abandoned, and kept for whoever may still ask */
-    uint32_t length;      /* * as in struct held, like all below */
+    uint32_t length;      /* * of struct held, as are the following ones */
     int32_t msg_flags;    /* * */
     int32_t error;        /* * */
-    uint64_t fingerprint; /* * */
-    int64_t missed;       /* * */
     uint32_t peer_known;  /* * */
     uint32_t peer_length; /* * */
+    uint64_t fingerprint;
+    int64_t missed;
     uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* * */
 };
 
@@ -53,10 +53,10 @@ struct slot {
 struct extents {
     uint32_t page_count; /* of the arena, room beyond WSRX_HOLD_MAX included */
     uint32_t pages_max;  /* WSRX_HOLD_MAX */
-    uint64_t slots_at;   /* struct slot [page_count] */
-    uint64_t bitmap_at;  /* a bit set: the page is used */
-    uint64_t arena_at;
-    uint64_t size; /* of it all */
+    size_t slots_at;     /* struct slot [page_count] */
+    size_t bitmap_at;    /* a bit set: the page is used */
+    size_t arena_at;
+    size_t size; /* of it all */
 };
 
 struct inside {
@@ -66,7 +66,7 @@ struct inside {
     char boot[36]; /* cookies are unique for as long as the system is up */
     pthread_mutex_t mutex;
     /* Odd: somebody is in the midst of a change, or died there. Each change makes it another one. */
-    _Atomic uint64_t version;
+    _Alignas(8) _Atomic uint64_t version;
     uint64_t sequence;
     uint32_t orphans;
     uint32_t top;         /* pages above it were never used */
@@ -75,7 +75,7 @@ struct inside {
     uint32_t populated;   /* pages below it are sure to be there (a file's disk may be full) */
     bool is_file;
     struct extents extents;
-    uint32_t bucket[TABLE_HASHES]; /* * */
+    uint32_t remade[TABLE_HASHES]; /* the buckets that rebuild() makes */
 };
 
 static inline struct inside *inside_of(struct table *table)

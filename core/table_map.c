@@ -18,8 +18,9 @@
 #include <unistd.h>
 
 /* Receives that are under way when the table fills up are held all the same: room for 4,096
- * datagrams, which is address space only until it is used. A file's disk may be dear. */
-enum { SLACK = 256 << 20, FILE_SLACK = 16 << 20 };
+ * datagrams, which is address space only until it is used; a 32-bit program has little of that.
+ * A file's disk may be dear. */
+enum { SLACK = sizeof(size_t) > 4 ? 256 << 20 : 32 << 20, FILE_SLACK = 16 << 20 };
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -47,7 +48,8 @@ static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
 {
     size_t max = round_up(hold_max) / PAGE, count = max + slack / PAGE + 1;
 
-    if (count > UINT32_MAX)
+    /* Less than half of the addresses: then nothing below overflows. */
+    if (count > UINT32_MAX || count > SIZE_MAX / 2 / (PAGE + sizeof(struct slot) + 1))
         return -ENOMEM;
     extents->page_count = (uint32_t)count;
     extents->pages_max = (uint32_t)max;
@@ -187,7 +189,7 @@ static const char *judge_messages_locked(const struct inside *inside)
 
         if (slot->kind == HELD_NOT)
             continue;
-        if (at >= inside->top || at < end || 
+        if (at >= inside->top || at < end ||
             !is_sound(inside, at, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec))
             return "it is damaged";
         end = at + slot->pages;
@@ -265,9 +267,9 @@ static bool lock_mutex(struct inside *inside)
 static bool is_whole(struct inside *inside, uint64_t on_disk)
 {
     const struct extents *extents = &inside->extents;
-    uint64_t arena = (uint64_t)inside->populated * PAGE;
+    size_t arena = (size_t)inside->populated * PAGE;
 
-    if (on_disk >= sizeof *inside + (uint64_t)inside->populated * sizeof(struct slot) +
+    if (on_disk >= sizeof *inside + (size_t)inside->populated * sizeof(struct slot) +
                        (extents->arena_at - extents->bitmap_at) + arena)
         return true;
     return populate(inside, sizeof *inside) &&

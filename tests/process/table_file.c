@@ -67,6 +67,20 @@ static const struct check refusals[] = {
      .told = "Permission denied" IN_MEMORY},
 };
 
+/* As any bad setting. */
+Test(table_file, strict)
+{
+    static const struct check strict = {
+        .name = "WSRX_STRICT=1: the program does not start",
+        .script = "export WSRX_STRICT=1 WSRX_TABLE=$dir/none/table\n"
+                  "run $victim plain-linux; echo $?",
+        .out = "125\n",
+        .told = "No such file or directory",
+    };
+
+    check(&strict);
+}
+
 ROWS(table_file, refuses, ROWS_OF(refusals))
 {
     struct check refusal = refusals[*row];
@@ -92,8 +106,8 @@ ROWS(table_file, refuses, ROWS_OF(refusals))
     "    *) echo \"$1: $(cat $dir/out)\" ;; esac\n"                               \
     "}\n"
 
-/* Where the head of the file begins, behind a word for each bucket. The buckets themselves, and the
- * rest of a page, lie between it and the slots. */
+/* Where the head of the file begins, behind the buckets. As many buckets again, and the rest of a
+ * page, lie between it and the slots. */
 #define HEAD "head=0; [ -z \"$library\" ] || head=$(grep -abo -m 1 wsrx-tbl $table | cut -d: -f1)\n"
 
 static const struct check damages[] = {

@@ -454,9 +454,9 @@ Test(table_damaged, any_byte_of_the_head)
     const size_t lock = offsetof(struct inside, mutex);
     int refused = 0;
 
-    for (size_t at = offsetof(struct table, used); at < offsetof(struct inside, bucket); at++) {
-        if (at == offsetof(struct table, held_by_hash))
-            at += sizeof original->table.held_by_hash;
+    for (size_t at = offsetof(struct table, used); at < offsetof(struct inside, remade); at++) {
+        if (at == offsetof(struct table, bucket))
+            at += sizeof original->table.bucket;
         if (at == lock)
             at += sizeof(int);
         refused += try_byte(at);
@@ -467,12 +467,10 @@ Test(table_damaged, any_byte_of_the_head)
 Test(table_damaged, any_byte_of_the_buckets)
 {
     for (unsigned i = 0; i < SOCKETS; i++)
-        for (size_t byte = 0; byte < 2 * sizeof *original->bucket; byte++) {
-            size_t at = table_hash(sockets[i]) * sizeof *original->bucket + byte;
-
-            cr_assert_eq(try_byte(offsetof(struct inside, bucket) + at), 0);
-            cr_assert_eq(try_byte(offsetof(struct table, held_by_hash) + at), 0);
-        }
+        for (size_t byte = 0; byte < 2 * sizeof *original->table.bucket; byte++)
+            cr_assert_eq(try_byte(offsetof(struct table, bucket) + byte +
+                                  table_hash(sockets[i]) * sizeof *original->table.bucket),
+                         0);
 }
 
 Test(table_damaged, any_byte_of_the_slots)
@@ -508,13 +506,13 @@ static void chain_in_a_circle(void)
 
 static void no_buckets(void)
 {
-    memset(original->bucket, 0, sizeof original->bucket);
+    memset(original->table.bucket, 0, sizeof original->table.bucket);
 }
 
 static void all_in_one_bucket(void)
 {
     for (unsigned i = 0; i < TABLE_HASHES; i++)
-        original->bucket[i] = 1;
+        original->table.bucket[i] = 1;
 }
 
 static void links_to_nowhere(void)
@@ -609,6 +607,12 @@ static void last_beyond_the_top(void)
     original->top = (uint32_t)(slot_of_message(5) - slot_of(original, 0));
 }
 
+static void only_beyond_the_top(void)
+{
+    slot_of_message(0)->kind = HELD_NOT;
+    original->top = 1;
+}
+
 static void peer_too_long(void)
 {
     slot_of_message(0)->peer_length = sizeof(struct sockaddr_storage) + 1;
@@ -632,8 +636,8 @@ static void no_later_one(void)
 /* What cannot be known otherwise is believed only where it can be true. */
 static void (*const hopeless[])(void) = {
     pages_of_another, pages_without_end, longer_than_its_pages, beyond_its_end, before_its_bytes,
-    of_no_kind,       beyond_the_top,    last_beyond_the_top,   peer_too_long,
-    later_than_all,   no_later_one,      missed_in_the_future,
+    of_no_kind,       beyond_the_top,    last_beyond_the_top,   only_beyond_the_top,
+    peer_too_long,    later_than_all,   no_later_one,      missed_in_the_future,
 };
 
 Test(table_damaged, messages_that_cannot_be)
