@@ -280,9 +280,9 @@ ssize_t hold_kernel_receive(struct receive *receive, uint64_t cookie, bool parts
         table_enter(engine.table, &guard);
         /* Before the peek: whoever takes this message without the mutex, because it knew of no need
          * for it, learns of it before it tells anybody of the message (hold_process.c). */
-        table_announce_locked(engine.table, cookie, true);
+        table_announce_locked(engine.table, true);
         result = try_locked(&attempt, parts);
-        table_announce_locked(engine.table, cookie, false);
+        table_announce_locked(engine.table, false);
         table_leave(engine.table, &guard);
         if (attempt.moved)
             interest_update(cookie);

@@ -29,25 +29,27 @@ static inline char *put_string(char *to, const char *text)
     return put(to, text, strlen(text));
 }
 
+/* `width` digits, with zeros in front; `width` is even. */
+static inline char *put_digits(char *to, uint32_t number, unsigned width)
+{
+    for (unsigned at = width; at > 0; at -= 2, number /= 100)
+        memcpy(to + at - 2, line_pairs + 2 * (number % 100), 2);
+    return to + width;
+}
+
 static inline char *put_number(char *to, uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-
-    while (number >= 100) {
-        at -= 2;
-        memcpy(digits + at, line_pairs + 2 * (number % 100), 2);
-        number /= 100;
+    if (number < 10) {
+        *to = (char)('0' + number);
+        return to + 1;
     }
-    if (number >= 10) {
-        at -= 2;
-        memcpy(digits + at, line_pairs + 2 * number, 2);
-    } else {
-        digits[--at] = (char)('0' + number);
+    if (number < 100) {
+        memcpy(to, line_pairs + 2 * number, 2);
+        return to + 2;
     }
-    for (size_t i = at; i < sizeof digits; i++)
-        *to++ = digits[i];
-    return to;
+    if (number < 10000)
+        return put_digits(put_number(to, number / 100), (uint32_t)(number % 100), 2);
+    return put_digits(put_number(to, number / 10000), (uint32_t)(number % 10000), 4);
 }
 
 static inline char *put_signed(char *to, int64_t number)
@@ -55,14 +57,6 @@ static inline char *put_signed(char *to, int64_t number)
     if (number < 0)
         *to++ = '-';
     return put_number(to, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
-}
-
-/* `width` digits, with zeros in front; `width` is even. */
-static inline char *put_digits(char *to, uint32_t number, unsigned width)
-{
-    for (unsigned at = width; at > 0; at -= 2, number /= 100)
-        memcpy(to + at - 2, line_pairs + 2 * (number % 100), 2);
-    return to + width;
 }
 
 static inline char *put_hex(char *to, uint64_t number)

@@ -108,6 +108,13 @@ void output_close(int fd)
         syscall(SYS_close, fd);
 }
 
+/* By system call: the interposed munmap() is the program's, and would make us forget what we know
+ * of its memory. */
+void output_unmap(void *at, size_t size)
+{
+    syscall(SYS_munmap, at, size);
+}
+
 void output_give_up(struct output *output, int error)
 {
     if (atomic_exchange(&output->state, OUTPUT_BROKEN) != OUTPUT_BROKEN)
@@ -251,7 +258,7 @@ void *output_map(struct output *output, int fd, uint64_t offset, size_t size)
     /* All its pages at once: cheaper than one by one, and where the file system could not reserve
      * (EFAULT) the trouble comes now. Linux before 5.14 does not know it, and need not. */
     if (madvise(at, size, MADV_POPULATE_WRITE) != 0 && errno == EFAULT) {
-        munmap(at, size);
+        output_unmap(at, size);
         output_give_up(output, ENOSPC);
         return NULL;
     }
@@ -333,7 +340,7 @@ static size_t window_size(size_t longest)
 void output_window_drop(struct output_window *window, size_t longest)
 {
     if (window->at)
-        munmap(window->at, window_size(longest));
+        output_unmap(window->at, window_size(longest));
     window->at = NULL;
 }
 

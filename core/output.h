@@ -57,6 +57,7 @@ void output_close(int fd);
 void *output_map(struct output *output, int fd, uint64_t offset, size_t size);
 /* The same, with a descriptor of its own. */
 void *output_map_piece(struct output *output, uint64_t offset, size_t size);
+void output_unmap(void *at, size_t size);
 
 /* Cuts the file where its content ends. */
 void output_end(struct output *output, uint64_t size);

@@ -13,8 +13,7 @@
     STAP_PROBE5(wsrx, part, (fd), (length), (room), (given), (left))
 #else
 #define PROBE_PART(fd, length, room, given, left) \
-    do {                                          \
-    } while (0)
+    ((void)(fd), (void)(length), (void)(room), (void)(given), (void)(left))
 #endif
 
 #endif

@@ -363,10 +363,10 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
         int64_t rest = deadline - now();
 
         rest = rest > 0 ? rest : 0;
-        limit = (struct timespec){rest / 1000000000, rest % 1000000000};
+        limit = (struct timespec){(time_t)(rest / 1000000000), (long)(rest % 1000000000)};
         if (user_memory_write(timeout, &limit, sizeof limit) != 0)
             return -EFAULT;
     }
-    return count;
+    return (ssize_t)count;
 }
 

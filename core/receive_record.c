@@ -78,9 +78,12 @@ void receive_note(int fd, const void *buf, size_t len, const struct sockaddr *na
                   const socklen_t *namelen, ssize_t result, socklen_t room,
                   struct receive_site site)
 {
+    uint64_t cookie = socket_cookie(socket_believe(fd));
     struct record record;
 
-    record.cookie = socket_cookie(socket_believe(fd));
+    if (trace_counts_only && trace_count(cookie, fd, site.call, len, (uint32_t)result))
+        return;
+    record.cookie = cookie;
     record.caller = (uintptr_t)site.caller;
     record.room = len;
     record.length = record.given = (uint32_t)result;

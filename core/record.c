@@ -39,9 +39,7 @@ enum record_call record_call_named(const char *name, size_t length)
 
 /* --- pieces of a line -------------------------------------------------------------------- */
 
-/* Bytes that may be anything, as in C, or as JSON wants them: there each byte beyond ASCII becomes
- * the character of that number, so that every line is valid and no byte is lost. */
-static char *put_escaped(char *to, const char *text, size_t length, bool json)
+char *record_put_escaped(char *to, const char *text, size_t length, bool json)
 {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -82,12 +80,12 @@ static char *put_unix(char *to, const struct sockaddr *address, socklen_t length
     /* unix(7): an abstract name starts with a zero byte and may hold more of them. */
     if (path[0] == '\0') {
         *to++ = '@';
-        return put_escaped(to, path + 1, most - 1, json);
+        return record_put_escaped(to, path + 1, most - 1, json);
     }
-    return put_escaped(to, path, strnlen(path, most), json);
+    return record_put_escaped(to, path, strnlen(path, most), json);
 }
 
-static char *put_address(char *to, const struct sockaddr *address, socklen_t length, bool json)
+char *record_put_address(char *to, const struct sockaddr *address, socklen_t length, bool json)
 {
     if (length <= sizeof(sa_family_t))
         return to;
@@ -129,8 +127,8 @@ static char *put_address(char *to, const struct sockaddr *address, socklen_t len
 
 size_t record_address(const struct sockaddr *address, socklen_t length, char *to)
 {
-    char line[RECORD_LINE_MAX(0)];
-    size_t most = (size_t)(put_address(line, address, length, false) - line);
+    char line[8 * sizeof(struct sockaddr_storage)];
+    size_t most = (size_t)(record_put_address(line, address, length, false) - line);
 
     if (most >= RECORD_ADDRESS_MAX)
         most = RECORD_ADDRESS_MAX - 1;
@@ -146,152 +144,6 @@ unsigned record_port(const struct sockaddr *address, socklen_t length)
     if (length >= offsetof(struct sockaddr_in6, sin6_addr) && address->sa_family == AF_INET6)
         return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
     return 0;
-}
-
-static const char *protocol(const struct record *record)
-{
-    if (record->local_length < sizeof(sa_family_t))
-        return "socket";
-    switch (record->local->sa_family) {
-    case AF_INET:
-    case AF_INET6:
-        return "udp";
-    case AF_UNIX:
-        return "unix";
-    case AF_VSOCK:
-        return "vsock";
-    default:
-        return "socket";
-    }
-}
-
-/* --- lines ------------------------------------------------------------------------------- */
-
-static char *put_error(char *to, int error)
-{
-    const char *name = strerrorname_np(error);
-
-    return name ? put_string(to, name) : put_number(PUT(to, "errno "), (uint64_t)error);
-}
-
-enum { NANOSECONDS = 1000000000, SECONDS_IN_A_DAY = 86400 };
-
-size_t record_text(const struct record *record, long east, char *to)
-{
-    int64_t seconds = (int64_t)(record->time / NANOSECONDS) + east;
-    uint32_t day = (uint32_t)(seconds % SECONDS_IN_A_DAY);
-    char *at = to;
-
-    at = put_digits(at, day / 3600, 2);
-    *at++ = ':';
-    at = put_digits(at, day / 60 % 60, 2);
-    *at++ = ':';
-    at = put_digits(at, day % 60, 2);
-    *at++ = '.';
-    at = put_digits(at, (uint32_t)(record->time % NANOSECONDS / 1000), 6);
-    *at++ = ' ';
-    at = put_number(at, record->pid);
-    *at++ = '/';
-    at = put_number(at, record->tid);
-    at = put_number(PUT(at, " #"), record->sequence);
-    *at++ = ' ';
-    at = put_string(at, record_call_name(record->call));
-    *at++ = '(';
-    at = put_signed(at, record->fd);
-    *at++ = '<';
-    at = put_string(at, protocol(record));
-    *at++ = ' ';
-    at = put_address(at, record->local, record->local_length, false);
-    at = PUT(at, ">, ");
-    at = put_number(at, record->room);
-    at = record->flags & RECORD_PEEK ? PUT(at, ", PEEK) = ") : PUT(at, ") = ");
-    if (record->error) {
-        at = put_error(PUT(at, "-1 "), record->error);
-        if (record->flags & (RECORD_PARTIAL | RECORD_LAST))
-            *at++ = ' ';
-    }
-    if (record->flags & (RECORD_PARTIAL | RECORD_LAST)) {
-        at = put_number(at, record->given);
-        at = put_number(PUT(at, " of "), record->length);
-        if (record->offset > 0)
-            at = put_number(PUT(at, " @"), record->offset);
-        if (record->flags & RECORD_PARTIAL)
-            at = put_number(PUT(at, " PARTIAL left "), record->left);
-        if (record->flags & RECORD_LOST)
-            at = put_number(PUT(at, " LOST "), record->lost);
-        else if (record->flags & RECORD_LAST)
-            at = PUT(at, " last");
-    }
-    if (record->peer_length > 0) {
-        at = PUT(at, " from ");
-        at = put_address(at, record->peer, record->peer_length, false);
-    }
-    at = put_hex(PUT(at, " caller 0x"), record->caller);
-    if (record->data_length > 0) {
-        at = PUT(at, " \"");
-        at = put_escaped(at, record->data, record->data_length, false);
-        at = record->data_length < record->given ? PUT(at, "\"...") : PUT(at, "\"");
-    }
-    *at++ = '\n';
-    return (size_t)(at - to);
-}
-
-/* A number as the value of a key. */
-#define JSON_NUMBER(at, key, number) put_number(PUT((at), ",\"" key "\":"), (number))
-
-size_t record_jsonl(const struct record *record, char *to)
-{
-    char *at = to;
-
-    at = put_number(PUT(at, "{\"time\":"), record->time / NANOSECONDS);
-    *at++ = '.';
-    at = put_number(at, record->time % NANOSECONDS / 100000000);
-    at = put_digits(at, (uint32_t)(record->time % 100000000), 8);
-    at = JSON_NUMBER(at, "pid", record->pid);
-    at = JSON_NUMBER(at, "tid", record->tid);
-    at = JSON_NUMBER(at, "seq", record->sequence);
-    at = PUT(at, ",\"call\":\"");
-    at = put_string(at, record_call_name(record->call));
-    at = put_signed(PUT(at, "\",\"fd\":"), record->fd);
-    at = JSON_NUMBER(at, "socket", record->cookie);
-    at = PUT(at, ",\"protocol\":\"");
-    at = put_string(at, protocol(record));
-    at = PUT(at, "\",\"local\":\"");
-    at = put_address(at, record->local, record->local_length, true);
-    at = PUT(at, "\",\"peer\":\"");
-    at = put_address(at, record->peer, record->peer_length, true);
-    at = put_number(PUT(at, "\",\"length\":"), record->length);
-    at = JSON_NUMBER(at, "buffer", record->room);
-    at = JSON_NUMBER(at, "bytes", record->given);
-    at = JSON_NUMBER(at, "offset", record->offset);
-    at = JSON_NUMBER(at, "left", record->left);
-    at = JSON_NUMBER(at, "lost", record->lost);
-    at = record->flags & RECORD_PARTIAL ? PUT(at, ",\"partial\":true")
-                                        : PUT(at, ",\"partial\":false");
-    at = record->flags & RECORD_LAST ? PUT(at, ",\"last\":true") : PUT(at, ",\"last\":false");
-    if (record->flags & RECORD_PEEK)
-        at = PUT(at, ",\"peek\":true");
-    if (record->flags & RECORD_CUT)
-        at = PUT(at, ",\"cut\":true");
-    at = JSON_NUMBER(at, "errno", (uint64_t)record->error);
-    if (record->error) {
-        at = put_error(PUT(at, ",\"error\":\""), record->error);
-        *at++ = '"';
-    }
-    at = put_hex(PUT(at, ",\"caller\":\"0x"), record->caller);
-    *at++ = '"';
-    if (record->data_length > 0) {
-        const unsigned char *data = record->data;
-
-        at = PUT(at, ",\"data\":\"");
-        for (size_t i = 0; i < record->data_length; i++) {
-            *at++ = line_hex_digits[data[i] >> 4];
-            *at++ = line_hex_digits[data[i] & 15];
-        }
-        *at++ = '"';
-    }
-    at = PUT(at, "}\n");
-    return (size_t)(at - to);
 }
 
 /* --- filters ----------------------------------------------------------------------------- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The record: what one receive did, and its line for people (text) and for programs (JSON Lines).
+ * The record: what one receive did, its words in a line, and which records are wanted.
  *
- * The library writes records and the command reads them; both make their lines here. This file
- * must never allocate, use stdio or look at a setting: a line may be made in a signal handler.
+ * The library writes records and the command reads them. This file must never allocate, use stdio
+ * or look at a setting: a record may be made in a signal handler.
  */
 #ifndef WSRX_RECORD_H
 #define WSRX_RECORD_H
@@ -72,18 +72,16 @@ const char *record_call_name(enum record_call call);
 /* The call of a name, or RECORD_UNKNOWN. */
 enum record_call record_call_named(const char *name, size_t length);
 
-/* Bytes that a line may need, with `data_length` bytes of payload. */
-#define RECORD_LINE_MAX(data_length) (4096 + 6 * (size_t)(data_length))
-
-/* Each writes a line with its newline, and returns its length. `east` of UTC, in seconds, is where
- * the reader of the text has its clock. */
-size_t record_text(const struct record *record, long east, char *to);
-size_t record_jsonl(const struct record *record, char *to);
-
 /* An address as in the lines: "127.0.0.1:53", "[::1]:53", "/run/x.sock", "@abstract", "vsock:2:9".
  * Terminated; `to` has at least RECORD_ADDRESS_MAX bytes. Returns its length: 0 for no name. */
 enum { RECORD_ADDRESS_MAX = 160 };
 size_t record_address(const struct sockaddr *address, socklen_t length, char *to);
+
+/* Pieces of a line, as in line.h. Bytes that may be anything are written as in C, or as JSON wants
+ * them: there each byte beyond ASCII becomes the character of that number, so that every line is
+ * valid and no byte is lost. */
+char *record_put_escaped(char *to, const char *text, size_t length, bool json);
+char *record_put_address(char *to, const struct sockaddr *address, socklen_t length, bool json);
 
 /* The port of an Internet address, in the host's order; 0: none. */
 unsigned record_port(const struct sockaddr *address, socklen_t length);

@@ -169,7 +169,7 @@ static bool take_new_ring(struct ring_process *process, struct ring_writer *writ
     if (!head)
         return false;
     if (writer->head)
-        munmap(writer->head, process->ring_size);
+        output_unmap(writer->head, process->ring_size);
     head->number = number;
     head->tid = tid;
     head->base = base;
@@ -272,4 +272,9 @@ void ring_write(struct ring_process *process, struct ring_writer *writer,
     __atomic_store_n(&writer->head->written, ++writer->written, __ATOMIC_RELEASE);
     if (writer->head->tid != record->tid)
         writer->head->tid = record->tid;
+    /* A ring is larger than the caches near the processor: until the next receive is through the
+     * kernel, the next place may have come. */
+    to = (struct ring_record *)((char *)to + process->record_size);
+    __builtin_prefetch(to, 1);
+    __builtin_prefetch((char *)to + 64, 1);
 }

@@ -38,7 +38,7 @@ static void name_row(struct stats_row *row, const struct record *record)
     memcpy(row->local, record->local, row->local_length);
 }
 
-void stats_add(struct stats_table *table, const struct record *record)
+struct stats_row *stats_add(struct stats_table *table, const struct record *record)
 {
     struct stats_row *row = find(table, record->cookie, record->call);
 
@@ -48,19 +48,20 @@ void stats_add(struct stats_table *table, const struct record *record)
     if (record_is_receive(record))
         row->receives++;
     if (!(record->flags & (RECORD_PARTIAL | RECORD_LAST)))
-        return;
+        return row;
     if (record->room < row->room && record_is_receive(record))
         row->room = record->room;
     if (record->length > row->longest)
         row->longest = record->length;
     if (record->flags & RECORD_PEEK)
-        return;
+        return row;
     row->partial += (record->flags & RECORD_PARTIAL) != 0;
     row->bytes += record->given;
     if (record->offset > 0 && record_is_receive(record))
         row->saved += record->given;
     row->lost += record->lost;
     row->lost_messages += record->lost > 0;
+    return row;
 }
 
 void stats_merge(struct stats_table *to, const struct stats_table *from)

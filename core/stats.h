@@ -32,7 +32,19 @@ struct stats_table {
     struct stats_row row[STATS_ROWS];
 };
 
-void stats_add(struct stats_table *table, const struct record *record);
+/* Returns the row in which it was counted; it stays that of its socket and call, if it is. */
+struct stats_row *stats_add(struct stats_table *table, const struct record *record);
+
+/* A message that fitted, as nearly all do: nothing else of its row changes. */
+static inline void stats_count(struct stats_row *row, uint64_t room, uint32_t length)
+{
+    row->receives++;
+    row->bytes += length;
+    if (room < row->room)
+        row->room = room;
+    if (length > row->longest)
+        row->longest = length;
+}
 
 /* Adds `from` to `to`. */
 void stats_merge(struct stats_table *to, const struct stats_table *from);

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "output.h"
+#include "record_line.h"
 #include "ring.h"
 #include "socket.h"
 #include "stats.h"
@@ -29,7 +30,7 @@ struct names {
     struct sockaddr_storage local, peer;
 };
 
-enum { NAMES = 64 };
+enum { NAMES = 64, ROWS = 16 };
 
 /* Everything that a thread writes to without asking others. A thread that ends leaves it to the
  * next; so does a signal handler that has interrupted its thread in the midst of it. */
@@ -42,7 +43,9 @@ struct place {
     struct ring_writer ring;
     struct output_window window;
     struct names names[NAMES];
+    struct stats_row *row[ROWS]; /* where a descriptor was counted last */
     struct stats_table stats;
+    struct record_lines lines;
     char line[]; /* RECORD_LINE_MAX */
 };
 
@@ -88,6 +91,7 @@ static struct ring_process ring;
 static atomic_bool ended;
 
 atomic_bool trace_active;
+bool trace_counts_only;
 
 static const char *extension(enum trace_kind kind)
 {
@@ -214,6 +218,7 @@ void trace_start(const struct settings *settings)
     alive = at;
     syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
     begin(0);
+    trace_counts_only = wanted.kind == TRACE_OFF;
     atomic_store(&trace_active, true);
 }
 
@@ -308,12 +313,8 @@ static inline struct place *enter(void)
 
 /* --- a record ---------------------------------------------------------------------------- */
 
-static const struct names *names_of(struct place *place, const struct record *record)
+__attribute__((noinline)) static void ask_names(struct names *names, const struct record *record)
 {
-    struct names *names = &place->names[(unsigned)record->fd % NAMES];
-
-    if (__builtin_expect(names->cookie == record->cookie && names->fd == record->fd, 1))
-        return names;
     names->fd = record->fd;
     names->local_length = sizeof names->local;
     if (getsockname(record->fd, (struct sockaddr *)&names->local, &names->local_length) != 0)
@@ -327,10 +328,18 @@ static const struct names *names_of(struct place *place, const struct record *re
                              names->local.ss_family == AF_INET6)
                         ? 0
                         : record->cookie;
+}
+
+static inline const struct names *names_of(struct place *place, const struct record *record)
+{
+    struct names *names = &place->names[(unsigned)record->fd % NAMES];
+
+    if (__builtin_expect(names->cookie != record->cookie || names->fd != record->fd, 0))
+        ask_names(names, record);
     return names;
 }
 
-static void write_line(struct place *place, struct record *record)
+__attribute__((noinline)) static void write_line(struct place *place, struct record *record)
 {
     size_t longest = RECORD_LINE_MAX(wanted.data_size), length;
     int state = atomic_load_explicit(&output.state, memory_order_acquire), none = OUTPUT_NONE;
@@ -338,8 +347,9 @@ static void write_line(struct place *place, struct record *record)
     if (state == OUTPUT_BROKEN)
         return;
     record->sequence = atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) + 1;
-    length = wanted.kind == TRACE_TEXT ? record_text(record, wanted.east, place->line)
-                                       : record_jsonl(record, place->line);
+    length = wanted.kind == TRACE_TEXT ? record_text(&place->lines, record, wanted.east,
+                                                      place->line)
+                                       : record_jsonl(&place->lines, record, place->line);
     if (state == OUTPUT_NONE) {
         sigset_t all, before;
 
@@ -397,7 +407,7 @@ void trace_add(struct record *record)
         record->peer_length = names->peer_length;
     }
     if (wanted.stats)
-        stats_add(&place->stats, record);
+        place->row[(unsigned)record->fd % ROWS] = stats_add(&place->stats, record);
     if (wanted.kind != TRACE_OFF && (!wanted.filters || record_filter_match(&wanted.filter, record))) {
         record->tid = place->tid;
         record->time = clock_now(&place->clock);
@@ -412,6 +422,22 @@ void trace_add(struct record *record)
         }
     }
     leave_place(place);
+}
+
+bool trace_count(uint64_t cookie, int fd, enum record_call call, size_t room, uint32_t length)
+{
+    struct place *place = enter();
+    struct stats_row *row;
+    bool same;
+
+    if (!place)
+        return false;
+    row = place->row[(unsigned)fd % ROWS];
+    same = row && row->cookie == cookie && row->call == call && cookie != 0;
+    if (__builtin_expect(same, 1))
+        stats_count(row, room, length);
+    leave_place(place);
+    return same;
 }
 
 /* --- the end ----------------------------------------------------------------------------- */
@@ -432,7 +458,8 @@ static void print_stats(void)
     }
     fd = output_make(&stats_output, 1, true);
     if (fd >= 0) {
-        if (syscall(SYS_pwrite64, fd, text, length, 0L) != (long)length || ftruncate(fd, (off_t)length) != 0)
+        if (syscall(SYS_pwrite64, fd, text, length, 0L, 0L) != (long)length ||
+            ftruncate(fd, (off_t)length) != 0)
             output_give_up(&stats_output, errno);
         output_close(fd);
     } else if (atomic_load(&stats_output.state) == OUTPUT_STREAM) {

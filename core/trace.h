@@ -14,10 +14,14 @@
 #include <stdatomic.h>
 
 extern atomic_bool trace_active;
+extern bool trace_counts_only; /* statistics, and no trace */
 
 /* Whether somebody wants records. */
 static inline bool trace_on(void)
 {
+#ifdef WSRX_WITHOUT_TRACING /* for the benchmark, which tells what the question itself costs */
+    return false;
+#endif
     return __builtin_expect(atomic_load_explicit(&trace_active, memory_order_relaxed), 0);
 }
 
@@ -28,6 +32,10 @@ void trace_start(const struct settings *settings);
  * data and, where it was told, the peer; the rest is added here. Async-signal-safe; may change
  * errno. */
 void trace_add(struct record *record);
+
+/* Counts a message that fitted, where statistics are all that is wanted. False: trace_add() has to
+ * do it. Otherwise as that. */
+bool trace_count(uint64_t cookie, int fd, enum record_call call, size_t room, uint32_t length);
 
 /* After fork, in the child. */
 void trace_forked(void);

@@ -139,9 +139,13 @@ INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t of
     return REAL(preadv2)(fd, iov, iovcnt, offset, flags);
 }
 
-INTERPOSED ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
+/* On a 64-bit system the same function by another name. */
+INTERPOSED ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off64_t offset,
+                              int flags)
 {
-    return preadv2(fd, iov, iovcnt, offset, flags);
+    if (offset == -1)
+        return preadv2(fd, iov, iovcnt, -1, flags);
+    return REAL(preadv64v2)(fd, iov, iovcnt, offset, flags);
 }
 
 /* --- syscall(2) -------------------------------------------------------------------------- */
@@ -183,8 +187,9 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
         return true;
     case SYS_preadv2:
         /* The offset travels in two halves; on 64-bit machines the first is all of it. */
-        *ret_result = preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], (off_t)a[3],
-                              (int)a[5]);
+        if (a[3] != -1 || (sizeof(long) < 8 && a[4] != -1))
+            return false;
+        *ret_result = preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], -1, (int)a[5]);
         return true;
 #ifdef SYS_poll
     case SYS_poll:

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "formats.h"
+#include "record_line.h"
 #include "reader.h"
 #include "wsrx.h"
 
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static struct record_lines lines;
 
 static int to_text(struct reader *reader, FILE *out, struct progress *progress)
 {
@@ -28,7 +31,7 @@ static int to_text(struct reader *reader, FILE *out, struct progress *progress)
             if (!line)
                 return -ENOMEM;
         }
-        fwrite_unlocked(line, 1, record_text(&record, file->east, line), out);
+        fwrite_unlocked(line, 1, record_text(&lines, &record, file->east, line), out);
         progress_step(progress);
     }
     free(line);
@@ -48,7 +51,7 @@ static int to_jsonl(struct reader *reader, FILE *out, struct progress *progress)
             if (!line)
                 return -ENOMEM;
         }
-        fwrite_unlocked(line, 1, record_jsonl(&record, line), out);
+        fwrite_unlocked(line, 1, record_jsonl(&lines, &record, line), out);
         progress_step(progress);
     }
     free(line);

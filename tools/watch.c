@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "launch.h"
 #include "reader.h"
+#include "record_line.h"
 #include "stats.h"
 
 #include <dirent.h>
@@ -29,6 +30,7 @@ struct watch {
     struct stats_table stats;
     char *line;
     size_t room;
+    struct record_lines lines;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -92,7 +94,7 @@ static void show(struct watch *watch, const struct record *record, const struct 
         if (!watch->line)
             exit(EXIT_OURS);
     }
-    length = record_text(record, file->east, watch->line);
+    length = record_text(&watch->lines, record, file->east, watch->line);
     if (watch->colour)
         colour = record->lost > 0                  ? "\033[31m"
                  : record->flags & RECORD_PARTIAL ? "\033[33m"
@@ -123,7 +125,8 @@ static bool may_colour(FILE *out)
 {
     const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
 
-    return (!none || !*none) && isatty(fileno(out)) && terminal && strcmp(terminal, "dumb") != 0;
+    return (!none || !*none) && isatty(fileno(out)) && terminal && *terminal &&
+           strcmp(terminal, "dumb") != 0;
 }
 
 /* A ring file of a program that runs already. */

@@ -376,7 +376,7 @@ static long queued(const struct variable *sender)
                                                                                          : bytes;
     if (getsockopt(receiver->fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0)
         return -1;
-    return memory[SK_MEMINFO_RMEM_ALLOC];
+    return (long)memory[SK_MEMINFO_RMEM_ALLOC];
 }
 
 static int socket_type(int fd)
