@@ -72,10 +72,10 @@ struct inside {
     uint32_t top;         /* pages above it were never used */
     uint32_t pages_used;
     uint32_t search;      /* where the last free run was found */
-    uint32_t remade[TABLE_HASHES]; /* of rebuild() */
     uint32_t populated;   /* pages below it are sure to be there (a file's disk may be full) */
     bool is_file;
     struct extents extents;
+    uint32_t remade[TABLE_HASHES]; /* the buckets that rebuild() makes */
 };
 
 static inline struct inside *inside_of(struct table *table)

@@ -159,8 +159,8 @@ static const char *judge(const struct inside *inside, size_t size)
     return NULL;
 }
 
-/* Whether a message may be as the slot tells. */
-static bool is_sound(const struct inside *inside, uint32_t at)
+/* Whether a message may be as the slot tells, at this time of CLOCK_MONOTONIC (ns). */
+static bool is_sound(const struct inside *inside, uint32_t at, int64_t now)
 {
     enum { MAX_ERRNO = 4095 };
 
@@ -173,21 +173,24 @@ static bool is_sound(const struct inside *inside, uint32_t at)
             slot->length - slot->stored <= (size_t)slot->pages * PAGE) &&
            slot->peer_known <= 1 && slot->peer_length <= sizeof slot->peer && slot->orphan <= 1 &&
            slot->error >= -MAX_ERRNO && slot->error <= MAX_ERRNO &&
-           slot->sequence <= inside->sequence;
+           slot->missed >= 0 && slot->missed <= now && slot->sequence <= inside->sequence;
 }
 
 /* The same for the messages, with the mutex held. Of what follows from them nothing is believed:
  * it is made anew, as after a death. */
 static const char *judge_messages_locked(const struct inside *inside)
 {
+    struct timespec now;
     uint32_t end = 1;
 
+    clock_gettime(CLOCK_MONOTONIC, &now);
     for (uint32_t at = 1; at < inside->populated; at++) {
         const struct slot *slot = slot_of(inside, at);
 
         if (slot->kind == HELD_NOT)
             continue;
-        if (at >= inside->top || at < end || !is_sound(inside, at))
+        if (at >= inside->top || at < end ||
+            !is_sound(inside, at, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec))
             return "it is damaged";
         end = at + slot->pages;
     }

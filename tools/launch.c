@@ -78,27 +78,26 @@ void launch_reserve(const char *variable)
 
 /* --- the library ------------------------------------------------------------------------- */
 
-/* Beside us in the build tree, or where it was installed; else the loader shall look for it. */
+/* Where the library may be, seen from us: in the build tree; under the prefix, wherever that is now;
+ * where it was to be installed. */
+static const char *const places[] = {"../preload/libwsrx.so", WSRX_LIBRARY_FROM_HERE, WSRX_LIBRARY};
+
+/* Its path, or NULL: told. */
 static const char *library(char *path)
 {
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
-    char *slash;
+    char place[PATH_MAX], self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
 
-    if (length > 0) {
-        path[length] = '\0';
-        slash = strrchr(path, '/');
-        strcpy(slash, "/../preload/libwsrx.so");
-        if (access(path, R_OK) == 0 && realpath(path, NULL)) {
-            char *real = realpath(path, NULL);
+    strcpy(self + (length > 0 ? length : 0), length > 0 ? "" : "/");
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        int directory = places[i][0] == '/' ? 0 : (int)(strrchr(self, '/') + 1 - self);
 
-            snprintf(path, PATH_MAX, "%s", real);
-            free(real);
+        if (snprintf(place, sizeof place, "%.*s%s", directory, self, places[i]) < PATH_MAX &&
+            access(place, R_OK) == 0 && realpath(place, path))
             return path;
-        }
     }
-    if (access(WSRX_LIBRARY, R_OK) == 0)
-        return WSRX_LIBRARY;
-    return "libwsrx.so.0";
+    complain("the library is not there: no %s, and none beside %s", WSRX_LIBRARY, self);
+    return NULL;
 }
 
 static bool set_environment(void)
@@ -106,6 +105,8 @@ static bool set_environment(void)
     char path[PATH_MAX], list[2 * PATH_MAX];
     const char *before = getenv("LD_PRELOAD"), *found = library(path);
 
+    if (!found)
+        return false;
     /* LD_PRELOAD's words end at a space or a colon, and nothing quotes these. */
     if (strpbrk(found, " :")) {
         complain("%s: LD_PRELOAD cannot name a path with a space or a colon", found);

@@ -125,7 +125,8 @@ static bool may_colour(FILE *out)
 {
     const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
 
-    return (!none || !*none) && isatty(fileno(out)) && terminal && strcmp(terminal, "dumb") != 0;
+    return (!none || !*none) && isatty(fileno(out)) && terminal && *terminal &&
+           strcmp(terminal, "dumb") != 0;
 }
 
 /* A ring file of a program that runs already. */

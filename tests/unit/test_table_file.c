@@ -451,16 +451,14 @@ static int try_byte(size_t at)
 Test(table_damaged, any_byte_of_the_head)
 {
     /* A mutex that says that it is held is waited for, which takes its time. */
-    const size_t lock = offsetof(struct inside, mutex), remade = offsetof(struct inside, remade);
+    const size_t lock = offsetof(struct inside, mutex);
     int refused = 0;
 
-    for (size_t at = offsetof(struct table, used); at < sizeof *original; at++) {
+    for (size_t at = offsetof(struct table, used); at < offsetof(struct inside, remade); at++) {
         if (at == offsetof(struct table, bucket))
             at += sizeof original->table.bucket;
         if (at == lock)
             at += sizeof(int);
-        if (at == remade)
-            at += sizeof original->remade;
         refused += try_byte(at);
     }
     cr_assert_gt(refused, 0);
@@ -604,10 +602,42 @@ static void beyond_the_top(void)
     original->top = 2;
 }
 
+static void last_beyond_the_top(void)
+{
+    original->top = (uint32_t)(slot_of_message(5) - slot_of(original, 0));
+}
+
+static void only_beyond_the_top(void)
+{
+    slot_of_message(0)->kind = HELD_NOT;
+    original->top = 1;
+}
+
+static void peer_too_long(void)
+{
+    slot_of_message(0)->peer_length = sizeof(struct sockaddr_storage) + 1;
+}
+
+static void missed_in_the_future(void)
+{
+    slot_of_message(0)->missed = INT64_MAX;
+}
+
+static void later_than_all(void)
+{
+    slot_of_message(0)->sequence = original->sequence + 1;
+}
+
+static void no_later_one(void)
+{
+    original->sequence = UINT64_MAX;
+}
+
 /* What cannot be known otherwise is believed only where it can be true. */
 static void (*const hopeless[])(void) = {
-    pages_of_another, pages_without_end, longer_than_its_pages, beyond_its_end,
-    before_its_bytes, of_no_kind,        beyond_the_top,
+    pages_of_another, pages_without_end, longer_than_its_pages, beyond_its_end, before_its_bytes,
+    of_no_kind,       beyond_the_top,    last_beyond_the_top,   only_beyond_the_top,
+    peer_too_long,    later_than_all,   no_later_one,      missed_in_the_future,
 };
 
 Test(table_damaged, messages_that_cannot_be)
