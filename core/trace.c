@@ -3,6 +3,7 @@
 #include "trace.h"
 
 #include "clock.h"
+#include "engine.h"
 #include "output.h"
 #include "record_line.h"
 #include "ring.h"
@@ -451,7 +452,7 @@ static void print_stats(void)
 
     for (struct place *place = atomic_load(&places); place; place = place->next)
         stats_merge(&sum, &place->stats);
-    length = stats_text(&sum, program_invocation_short_name, pid, wanted.mode, text, sizeof text);
+    length = stats_text(&sum, engine_program((char[ENGINE_PROGRAM]){0}), pid, wanted.mode, text, sizeof text);
     if (!wanted.stats_pattern[0]) {
         output_write_standard(&stats_output, text, length);
         return;
