@@ -32,7 +32,8 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
     if (!error && settings->table) {
         const char *why = table_open(settings->table, settings->hold_max, &engine.table);
 
-        if (why)
+        engine.without_file = why != NULL;
+        if (engine.without_file)
             tell("WSRX_TABLE=\"%s\": %s; tails are held in memory and do not outlast exec",
                  settings->table, why);
     }
@@ -47,13 +48,23 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
     return 0;
 }
 
+static void peek(void)
+{
+    atomic_store(&engine.bounces, false);
+    atomic_store_explicit(&engine.peeks, true, memory_order_release);
+}
+
 void engine_hold_in_kernel(void)
 {
-    bool holds = message_policy(engine.settings.mode, CALL_PLAIN, engine.settings.calls_all).hold;
-
     atomic_store(&engine.hold, HOLD_KERNEL);
-    if (holds)
-        atomic_store(&engine.bounces, false);
+    if (message_policy(engine.settings.mode, CALL_PLAIN, engine.settings.calls_all).hold)
+        peek();
+}
+
+void engine_cooperates(void)
+{
+    if (atomic_load_explicit(&engine.hold, memory_order_relaxed) == HOLD_KERNEL)
+        peek();
 }
 
 socket_belief engine_closing(int fd)

@@ -18,7 +18,9 @@ struct engine {
     struct settings settings;
     struct system_calls system;
     struct table *table;
+    bool without_file; /* WSRX_TABLE cannot be used, which has been told */
     atomic_int hold; /* enum hold, never HOLD_AUTO; may become HOLD_KERNEL later */
+    atomic_bool peeks; /* messages are peeked, to be taken later: see engine_peeks() */
     bool under_wine; /* recvmsg() is made by Wine, for a program that may ask (queued.h) */
     atomic_uint closes; /* counted under Wine only: see ask.h */
 };
@@ -32,6 +34,17 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
 
 /* From now on tails are held in the kernel. */
 void engine_hold_in_kernel(void);
+
+/* A cooperating program asks for parts, which it gets in any mode. */
+void engine_cooperates(void);
+
+/* Whether a message may be in a socket's queue although a part of it has been handed out, or is just
+ * being handed out. Then none is taken without the table's mutex. */
+static inline bool engine_peeks(void)
+{
+    return atomic_load_explicit(&engine.peeks, memory_order_acquire) ||
+           atomic_load_explicit(&engine.table->full, memory_order_relaxed);
+}
 
 /* Whether nothing is held on any socket: one atomic read. */
 static inline bool engine_idle(void)

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
 
 /* How a receive asks, from its MSG_* flags and the kind of its socket. */
 enum message_how {
@@ -27,6 +29,10 @@ struct part {
 
 /* The part of `remaining` bytes that a receive with `room` bytes of buffer gets. */
 struct part message_part(size_t remaining, size_t room, unsigned how);
+
+/* A number by which a message of `length` bytes, in the pieces of `iov`, is known again. Two
+ * messages with the same bytes have the same one, and are as good as each other. */
+uint64_t message_fingerprint(const struct iovec *iov, size_t iovlen, size_t length);
 
 enum mode { MODE_CONTINUE, MODE_ERROR, MODE_DISCARD, MODE_OBSERVE, MODE_OFF };
 

@@ -54,7 +54,7 @@ static inline bool receive_passes(int fd, size_t len)
     if (socket_kind(belief) == SOCKET_OTHER)
         return true;
     return len >= socket_longest(belief) && socket_is_message(belief) && engine_idle() &&
-           !trace_on();
+           !engine_peeks() && !trace_on();
 }
 
 /* A buffer that the kernel has written to before may be filled by us: then the message goes whole

@@ -108,7 +108,7 @@ static bool parse_hold(struct settings *settings, const char *value)
 
 static bool parse_hold_max(struct settings *settings, const char *value)
 {
-    size_t most = (size_t)1 << 40, parsed;
+    size_t most = (size_t)1 << (sizeof(size_t) > 4 ? 40 : 30), parsed;
 
     if (!size(value, &parsed) || parsed > most)
         return false;

@@ -96,9 +96,14 @@ static enum socket_kind classify(int fd)
     case AF_INET:
     case AF_INET6:
         /* Not ICMP "ping" sockets (datagram too), nor SCTP (delivers in parts by itself). */
-        return type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
-                   ? SOCKET_DATAGRAM
-                   : SOCKET_OTHER;
+        if (type != SOCK_DGRAM)
+            return SOCKET_OTHER;
+        /* The kernel always says which: 0 is libsocket-wrapper's word for a socket(2) without a
+         * protocol, which is of AF_UNIX in truth. */
+        if (protocol == 0)
+            return SOCKET_LARGE;
+        return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ? SOCKET_DATAGRAM
+                                                                      : SOCKET_OTHER;
     case AF_UNIX:
     case AF_VSOCK:
         return SOCKET_LARGE;
@@ -270,6 +275,27 @@ void socket_received(int fd)
     socket_forget(fd);
     if (socket_is_message(socket_ask(fd)))
         atomic_store_explicit(&duplicates, true, memory_order_relaxed);
+}
+
+static void disown(int fd)
+{
+    socket_belief belief = socket_believe(fd), known;
+
+    if ((unsigned)fd >= socket_beliefs_count)
+        return;
+    do
+        known = socket_kind(belief) == SOCKET_FRESH ? 0 : belief & ~SOCKET_OWN_BIT;
+    while (known != belief &&
+           !atomic_compare_exchange_weak(&socket_beliefs[fd], &belief, known));
+}
+
+void socket_sent(int fd)
+{
+    uint64_t cookie = socket_cookie(socket_believe(fd));
+
+    disown(fd);
+    for (int other = -1; cookie && (other = socket_next_duplicate(fd, other, cookie)) >= 0;)
+        disown(other);
 }
 
 void socket_set_stream(int fd, uint64_t cookie)

@@ -31,7 +31,7 @@ enum socket_kind {
 typedef uint64_t socket_belief;
 
 #define SOCKET_COOKIE_MASK ((UINT64_C(1) << 56) - 1)
-#define SOCKET_OWN_BIT (UINT64_C(1) << 63) /* was fresh: all its dups are known */
+#define SOCKET_OWN_BIT (UINT64_C(1) << 63) /* was fresh, never sent: all its dups are known */
 
 static inline enum socket_kind socket_kind(socket_belief belief)
 {
@@ -91,6 +91,8 @@ void socket_forget(int fd);
 void socket_duplicated(int old, int new);
 /* It came by SCM_RIGHTS: it may be a dup of one that we know. */
 void socket_received(int fd);
+/* It went by SCM_RIGHTS: there is a dup that we do not know. */
+void socket_sent(int fd);
 void socket_forget_range(unsigned first, unsigned last);
 
 /* We hold bytes of a stream for it, or no longer do. */

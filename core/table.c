@@ -1,4 +1,19 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Changes of the table, with the mutex; and without it, looks and takes that leave something.
+ *
+ * Without the mutex nothing is believed that is not verified. `version` is a sequence lock's: odd
+ * while somebody changes the table, and another one after each change. Every field that is read
+ * without the mutex is written with release and read with acquire, so whoever reads a byte of a
+ * change reads its `version` afterwards. What was read under one even version is what the table was
+ * then, and only then is it acted on: before that, no offset or length leads anywhere.
+ * From there on the message's own `state` tells of its end: generation and offset never come back,
+ * it is set to the message's end before the message's pages are given away, and to a new generation
+ * before its slot's pages are written to again. So a compare-and-swap that finds it as it was says
+ * that the bytes copied meanwhile were the message's own; one that fails says to throw them away,
+ * which the caller's buffer bears. Pages that are given back to the system read as zeros: the
+ * mapping itself never shrinks.
+ */
 #define _GNU_SOURCE
 #include "table_layout.h"
 
@@ -71,8 +86,7 @@ static void pages_release(struct inside *inside, uint32_t page, uint32_t count)
     if (page + count > KEEP && !inside->is_file) {
         uint32_t from = page > KEEP ? page : KEEP;
 
-        madvise(page_of(inside, from), (size_t)(page + count - from) * PAGE,
-                MADV_REMOVE);
+        madvise(page_of(inside, from), (size_t)(page + count - from) * PAGE, MADV_REMOVE);
     }
 }
 
@@ -91,31 +105,42 @@ static uint64_t state_of(uint64_t generation, size_t offset)
     return generation << 32 | (uint32_t)offset;
 }
 
-static uint32_t *bucket_of(struct inside *inside, uint64_t cookie)
-{
-    return &inside->bucket[table_hash(cookie)];
-}
-
 /* The link that leads to the socket's first message, or ends the chain. */
-static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
+static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t cookie)
 {
-    uint32_t *link = bucket_of(inside, cookie);
+    uint32_t *link = bucket + table_hash(cookie);
 
     while (*link && slot_of(inside, *link)->cookie != cookie)
         link = &slot_of(inside, *link)->chain;
     return link;
 }
 
-static void append_locked(struct inside *inside, uint32_t at)
+static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
 {
-    struct slot *slot = slot_of(inside, at);
-    uint32_t *link = find_locked(inside, slot->cookie);
+    return find_from(inside, inside->table.bucket, cookie);
+}
 
-    slot->next = slot->chain = 0;
-    while (*link)
+/* Into its socket's list by the order of arrival. `previous`: the slot that was inserted before
+ * this one, a good place to begin at where it is the same socket's; or 0. */
+static void insert(struct inside *inside, uint32_t *bucket, uint32_t at, uint32_t previous)
+{
+    struct slot *slot = slot_of(inside, at), *before = slot_of(inside, previous);
+    uint32_t *link;
+
+    if (previous && before->cookie == slot->cookie && before->sequence < slot->sequence)
+        link = &before->next;
+    else
+        link = find_from(inside, bucket, slot->cookie);
+    slot->next = 0;
+    table_write(slot->chain, 0);
+    while (*link && slot_of(inside, *link)->sequence < slot->sequence)
         link = &slot_of(inside, *link)->next;
-    *link = at;
-    atomic_fetch_add(&inside->version, 1);
+    slot->next = *link;
+    if (*link) {
+        table_write(slot->chain, slot_of(inside, *link)->chain);
+        table_write(slot_of(inside, *link)->chain, 0);
+    }
+    table_write(*link, at);
 }
 
 /* Unlinks the socket's first message; its next one takes the place. */
@@ -124,39 +149,36 @@ static void unlink_locked(struct inside *inside, uint32_t *link)
     struct slot *slot = slot_of(inside, *link);
 
     if (slot->next) {
-        slot_of(inside, slot->next)->chain = slot->chain;
-        *link = slot->next;
+        table_write(slot_of(inside, slot->next)->chain, slot->chain);
+        table_write(*link, slot->next);
     } else {
-        *link = slot->chain;
+        table_write(*link, slot->chain);
     }
-    atomic_fetch_add(&inside->version, 1);
 }
 
-static void remove_locked(struct inside *inside, uint32_t *link)
+/* Returns how many bytes of it nobody has taken. */
+static size_t remove_locked(struct inside *inside, uint32_t *link)
 {
     uint32_t at = *link;
     struct slot *slot = slot_of(inside, at);
-    uint64_t generation = (atomic_load(&slot->state) >> 32) + 1;
+    uint64_t generation = atomic_load(&slot->state) >> 32;
+    /* A take that is under way without the mutex gets its part now, or nothing. */
+    uint64_t state = atomic_exchange(&slot->state, state_of(generation, slot->length));
 
-    unlink_locked(inside, link);
     atomic_fetch_sub(&inside->table.used, 1);
-    atomic_fetch_sub(&inside->table.held_by_hash[table_hash(slot->cookie)], 1);
-    if (slot->held.kind != HELD_KERNEL)
+    if (slot->kind != HELD_KERNEL)
         atomic_fetch_sub(&inside->table.here, 1);
-    if (slot->orphan)
-        inside->orphans--;
-    slot->held.kind = HELD_NOT;
-    atomic_store(&slot->state, state_of(generation, 0));
+    inside->orphans -= slot->orphan;
+    table_write(slot->kind, HELD_NOT);
+    unlink_locked(inside, link);
     pages_release(inside, at, slot->pages);
     update_full(inside);
+    return slot->length - (uint32_t)state;
 }
 
 static void lose_locked(struct inside *inside, uint32_t *link)
 {
-    struct slot *slot = slot_of(inside, *link);
-
-    table_count_lost(&inside->table, slot->held.length - (uint32_t)atomic_load(&slot->state));
-    remove_locked(inside, link);
+    table_count_lost(&inside->table, remove_locked(inside, link));
 }
 
 /* The oldest message that nobody is known to ask for makes room. */
@@ -169,7 +191,7 @@ static bool evict_orphan_locked(struct inside *inside)
     for (uint32_t at = 1; at < inside->top; at++) {
         struct slot *slot = slot_of(inside, at);
 
-        if (slot->held.kind != HELD_NOT && slot->orphan &&
+        if (slot->kind != HELD_NOT && slot->orphan &&
             (!oldest || slot->sequence < slot_of(inside, oldest)->sequence))
             oldest = at;
     }
@@ -179,116 +201,165 @@ static bool evict_orphan_locked(struct inside *inside)
     return true;
 }
 
-/* After a death in the midst of a change: all is made anew from the slots that are whole. */
+/* After a death in the midst of a change: all is made anew from the slots that are whole. The
+ * buckets are made beside and then put in place, so that table_may_hold() goes on telling of every
+ * message meanwhile. */
 static void rebuild(struct inside *inside)
 {
-    uint32_t bits = inside->extents.page_count / 64 + 1;
+    uint32_t bits = inside->extents.page_count / 64 + 1, previous = 0;
     unsigned used = 0, here = 0;
 
-    memset(inside->bucket, 0, sizeof inside->bucket);
+    memset(inside->remade, 0, sizeof inside->remade);
     memset(bitmap_of(inside), 0, bits * sizeof(uint64_t));
-    for (unsigned i = 0; i < TABLE_HASHES; i++)
-        atomic_store(&inside->table.held_by_hash[i], 0);
     inside->pages_used = inside->orphans = 0;
     inside->search = 1;
+    atomic_store(&inside->table.peeking, false);
 
     for (uint32_t at = 1; at < inside->top; at++) {
         struct slot *slot = slot_of(inside, at);
-        uint32_t *link;
 
         /* One that was taken to its end is not whole either. */
-        if (slot->held.length > 0 && (uint32_t)atomic_load(&slot->state) == slot->held.length)
-            slot->held.kind = HELD_NOT;
-        if (slot->held.kind == HELD_NOT)
+        if (slot->length > 0 && (uint32_t)atomic_load(&slot->state) == slot->length)
+            table_write(slot->kind, HELD_NOT);
+        if (slot->kind == HELD_NOT)
             continue;
         pages_mark(inside, at, slot->pages, true);
         inside->pages_used += slot->pages;
         inside->orphans += slot->orphan;
         used++;
-        atomic_fetch_add(&inside->table.held_by_hash[table_hash(slot->cookie)], 1);
-        here += slot->held.kind != HELD_KERNEL;
-
-        /* Into its socket's list by the order of arrival. */
-        slot->next = slot->chain = 0;
-        link = find_locked(inside, slot->cookie);
-        while (*link && slot_of(inside, *link)->sequence < slot->sequence)
-            link = &slot_of(inside, *link)->next;
-        slot->next = *link;
-        if (*link) {
-            slot->chain = slot_of(inside, *link)->chain;
-            slot_of(inside, *link)->chain = 0;
-        }
-        *link = at;
+        here += slot->kind != HELD_KERNEL;
+        insert(inside, inside->remade, at, previous);
+        previous = at;
     }
+    for (unsigned i = 0; i < TABLE_HASHES; i++)
+        table_write(inside->table.bucket[i], inside->remade[i]);
     atomic_store(&inside->table.used, used);
     atomic_store(&inside->table.here, here);
     update_full(inside);
 }
 
-/* Signals are blocked, so that a handler finds it done or does it whole. */
-static void repair(struct inside *inside)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (atomic_load(&inside->dirty)) {
-        rebuild(inside);
-        atomic_store(&inside->dirty, false);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 /* --- the mutex --------------------------------------------------------------------------- */
 
-/* This thread is between the end of pthread_mutex_lock() and the start of pthread_mutex_unlock(). */
-static __thread volatile bool inside_mutex;
-
-/* Returns whether the mutex is to be released by the one who asks. EDEADLK: this thread has it
- * already, for we are in a signal handler on top of a take, or a take was left by siglongjmp(). It
- * is ours then, to use and to release (a take that goes on afterwards without it notices whatever
- * has changed), unless glibc itself was interrupted while it changed the mutex. */
-bool table_lock(struct inside *inside)
+/* Returns whether the change before this one has not come to its end. */
+static bool begin_change(struct inside *inside)
 {
-    int error = pthread_mutex_lock(&inside->mutex);
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
 
-    if (atomic_load_explicit(&inside->dirty, memory_order_relaxed))
-        repair(inside);
-    if (error == EOWNERDEAD)
-        pthread_mutex_consistent(&inside->mutex);
-    else if (error == EDEADLK && !inside_mutex)
-        return false;
-    inside_mutex = true;
-    return true;
+    atomic_store_explicit(&inside->version, version | 1, memory_order_relaxed);
+    return version & 1;
 }
 
-/* Not ours any more after a signal handler's use of it: EPERM, and nothing to do. */
-void table_unlock(struct inside *inside, bool release)
+static void end_change(struct inside *inside)
 {
-    if (!release)
-        return;
-    inside_mutex = false;
-    pthread_mutex_unlock(&inside->mutex);
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
+
+    atomic_store_explicit(&inside->version, version + 1, memory_order_release);
 }
 
 void table_enter(struct table *table, struct table_guard *guard)
 {
+    struct inside *inside = inside_of(table);
     sigset_t all;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
-    guard->release = table_lock(inside_of(table));
-    atomic_store_explicit(&inside_of(table)->dirty, true, memory_order_release);
+    if (pthread_mutex_lock(&inside->mutex) == EOWNERDEAD)
+        pthread_mutex_consistent(&inside->mutex);
+    if (begin_change(inside))
+        rebuild(inside);
 }
 
 void table_leave(struct table *table, struct table_guard *guard)
 {
-    atomic_store_explicit(&inside_of(table)->dirty, false, memory_order_release);
-    table_unlock(inside_of(table), guard->release);
+    struct inside *inside = inside_of(table);
+
+    end_change(inside);
+    pthread_mutex_unlock(&inside->mutex);
     pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
 }
 
+void table_rebuild_locked(struct inside *inside)
+{
+    begin_change(inside);
+    rebuild(inside);
+    end_change(inside);
+}
+
+/* --- without the mutex ------------------------------------------------------------------- */
+
+/* Whether all that was read since `version` was read held together. */
+static bool unchanged(const struct inside *inside, uint64_t version)
+{
+    return !(version & 1) &&
+           atomic_load_explicit(&inside->version, memory_order_relaxed) == version;
+}
+
+/* As find_locked(), by index; 0: nothing is held. false: somebody changes the table, or died in
+ * it, and the mutex is needed. */
+static bool find(struct inside *inside, uint64_t cookie, uint64_t *ret_version, uint32_t *ret_at)
+{
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_acquire);
+    uint32_t at = table_read(inside->table.bucket[table_hash(cookie)]);
+
+    *ret_version = version;
+    /* Links that are being changed may lead in a circle. */
+    while (unchanged(inside, version)) {
+        *ret_at = at;
+        if (!at || table_read(slot_of(inside, at)->cookie) == cookie)
+            return true;
+        at = table_read(slot_of(inside, at)->chain);
+    }
+    return false;
+}
+
+/* What the slot tells of its message; without the mutex it is to be verified. */
+static void read_held(const struct slot *slot, uint64_t state, struct held *ret_held)
+{
+    uint32_t peer_length = table_read(slot->peer_length);
+
+    ret_held->kind = table_read(slot->kind);
+    ret_held->length = table_read(slot->length);
+    ret_held->offset = (uint32_t)state;
+    ret_held->msg_flags = table_read(slot->msg_flags);
+    ret_held->error = table_read(slot->error);
+    ret_held->peer_known = table_read(slot->peer_known);
+    ret_held->peer_length = peer_length;
+    for (size_t i = 0; i < sizeof slot->peer && i < peer_length; i += sizeof *slot->peer) {
+        uint64_t word = table_read(slot->peer[i / sizeof word]);
+
+        memcpy((char *)&ret_held->peer + i, &word, sizeof word);
+    }
+}
+
+static void write_held(struct slot *slot, const struct held *held)
+{
+    table_write(slot->length, (uint32_t)held->length);
+    table_write(slot->msg_flags, held->msg_flags);
+    table_write(slot->error, held->error);
+    slot->fingerprint = held->fingerprint;
+    slot->missed = held->missed;
+    table_write(slot->peer_known, held->peer_known);
+    table_write(slot->peer_length, held->peer_length);
+    for (size_t i = 0; i < sizeof slot->peer && i < held->peer_length; i += sizeof *slot->peer) {
+        uint64_t word;
+
+        memcpy(&word, (const char *)&held->peer + i, sizeof word);
+        table_write(slot->peer[i / sizeof word], word);
+    }
+}
+
 /* --- hold -------------------------------------------------------------------------------- */
+
+/* Somebody without the mutex may be copying what was there before, to throw it away then. Not by
+ * memcpy(): in a program that is built with a race detector it would be the detector's, and tell. */
+static void overwrite(char *to, const char *from, size_t size)
+{
+#ifdef __x86_64__
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+#else
+    memcpy(to, from, size);
+#endif
+}
 
 static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip, size_t size)
 {
@@ -300,47 +371,64 @@ static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip
             continue;
         }
         piece = piece - skip < size ? piece - skip : size;
-        memcpy(to, (char *)iov[i].iov_base + skip, piece);
+        overwrite(to, (char *)iov[i].iov_base + skip, piece);
         to += piece;
         size -= piece;
         skip = 0;
     }
 }
 
+/* Whether the message is the one of which the socket's first record says that the kernel has it. */
+static bool is_the_same(const struct slot *first, const struct held *held)
+{
+    return first->kind == HELD_KERNEL && held->kind == HELD_HERE && held->fingerprint != 0 &&
+           first->length == held->length && first->fingerprint == held->fingerprint;
+}
+
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen)
 {
     struct inside *inside = inside_of(table);
-    bool behind = *find_locked(inside, cookie) != 0;
-    size_t offset = behind ? 0 : held->offset;
+    uint32_t *link = find_locked(inside, cookie);
+    struct slot *slot = slot_of(inside, *link);
+    bool behind = *link != 0, same = behind && is_the_same(slot, held);
+    size_t offset = same ? (uint32_t)atomic_load(&slot->state) : behind ? 0 : held->offset;
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
     uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
-    struct held record = *held;
-    struct slot *slot;
+    struct held due = {.kind = HELD_KERNEL};
+    uint64_t state, sequence = 0;
     uint32_t at;
 
     at = pages_take(inside, pages);
     if (!at)
         return -ENOMEM;
+    if (same) {
+        due.error = slot->error;
+        sequence = slot->sequence;
+        remove_locked(inside, link);
+    }
 
     slot = slot_of(inside, at);
+    /* Whoever reads a byte of the new message finds that the old one is gone. */
+    state = atomic_fetch_add(&slot->state, state_of(1, 0));
     gather(page_of(inside, at), iov, iovlen, offset, size);
-    slot->cookie = cookie;
-    slot->sequence = ++inside->sequence;
+    table_write(slot->cookie, cookie);
+    slot->sequence = same ? sequence : ++inside->sequence;
     slot->pages = pages;
-    slot->stored = (uint32_t)offset;
+    table_write(slot->stored, (uint32_t)offset);
     slot->orphan = false;
-    record.kind = HELD_NOT;
-    slot->held = record;
-    atomic_store(&slot->state, state_of((atomic_load(&slot->state) >> 32) + 1, offset));
-    slot->held.kind = held->kind; /* after an atomic store: whole from here on */
-    append_locked(inside, at);
+    write_held(slot, held);
+    atomic_store(&slot->state, state_of((state >> 32) + 1, offset));
+    table_write(slot->kind, held->kind); /* whole from here on */
+    insert(inside, table->bucket, at, 0);
     atomic_fetch_add(&table->used, 1);
-    atomic_fetch_add(&table->held_by_hash[table_hash(cookie)], 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
     update_full(inside);
-    atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    if (!same)
+        atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    else if (due.error)
+        table_hold_locked(table, cookie, &due, NULL, 0);
     return behind;
 }
 
@@ -358,49 +446,37 @@ int table_hold(struct table *table, uint64_t cookie, const struct held *held,
 
 /* --- take -------------------------------------------------------------------------------- */
 
-/* One try under the mutex. -EAGAIN: a signal handler was faster; -EINTR: it would end the message,
- * for which signals must be blocked, and `may_finish` says that they are not. */
-static int take_locked(struct inside *inside, uint64_t cookie, size_t room, unsigned how,
-                       table_copy copy, void *context, bool may_finish, struct held *ret_held,
-                       struct part *ret_part)
+/* A take from the message that was found at `at`. With `quick` the mutex is not held, `version` was
+ * the table's when the message was found, and -EINTR says that the mutex is needed. -EAGAIN:
+ * another take was faster. */
+static int take_from(struct inside *inside, uint32_t at, bool quick, uint64_t version, size_t room,
+                     unsigned how, table_copy copy, void *context, struct held *ret_held,
+                     struct part *ret_part)
 {
-    uint64_t version = atomic_load(&inside->version);
-    uint32_t *link = find_locked(inside, cookie);
-    struct slot *slot = slot_of(inside, *link);
-    uint64_t state;
-    size_t offset;
+    struct slot *slot = slot_of(inside, at);
+    uint64_t state = atomic_load(&slot->state), then = state;
+    uint32_t stored = table_read(slot->stored);
     int error;
 
-    if (slot == slot_of(inside, 0))
-        return atomic_load(&inside->version) == version ? 0 : -EAGAIN;
-    state = atomic_load(&slot->state);
-    offset = (uint32_t)state;
-    *ret_held = slot->held;
-    ret_held->offset = offset;
+    read_held(slot, state, ret_held);
     /* Found, and still there with this state: from now on the state tells of its end. */
-    if (atomic_load(&inside->version) != version)
-        return -EAGAIN;
+    if (quick && !unchanged(inside, version))
+        return -EINTR;
     if (ret_held->kind == HELD_KERNEL)
         return -EREMOTE;
     if (ret_held->kind == HELD_STREAM)
         how |= MESSAGE_STREAM;
-    *ret_part = message_part(ret_held->length - offset, room, how);
-    if (ret_part->left == 0 && !(how & MESSAGE_PEEK) && !may_finish)
-        return -EINTR;
+    *ret_part = message_part(ret_held->length - ret_held->offset, room, how);
+    if (!(how & MESSAGE_PEEK)) {
+        if (quick && ret_part->left == 0)
+            return -EINTR;
+        then = state_of(state >> 32, ret_held->length - ret_part->left);
+    }
 
-    error = copy(context,
-                 page_of(inside, (uint32_t)(slot - slot_of(inside, 0))) + offset - slot->stored,
-                 ret_part->given);
+    error = copy(context, page_of(inside, at) + ret_held->offset - stored, ret_part->given);
     if (error)
         return error;
-    if (how & MESSAGE_PEEK)
-        return atomic_load(&slot->state) == state ? 1 : -EAGAIN;
-    if (!atomic_compare_exchange_strong(
-            &slot->state, &state, state_of(state >> 32, ret_held->length - ret_part->left)))
-        return -EAGAIN;
-    if (ret_part->left == 0)
-        remove_locked(inside, link);
-    return 1;
+    return atomic_compare_exchange_strong(&slot->state, &state, then) ? 1 : -EAGAIN;
 }
 
 void table_count_part(struct table *table, const struct part *part, size_t remaining)
@@ -418,19 +494,30 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
 {
     struct inside *inside = inside_of(table);
     struct table_guard guard;
+    uint64_t version;
+    uint32_t at, *link;
     int result;
 
     do {
-        bool release = table_lock(inside);
-
-        result = take_locked(inside, cookie, room, how, copy, context, false, ret_held, ret_part);
-        table_unlock(inside, release);
-        if (result == -EINTR) {
-            table_enter(table, &guard);
+        if (!find(inside, cookie, &version, &at))
+            result = -EINTR;
+        else if (!at)
+            return 0;
+        else
             result =
-                take_locked(inside, cookie, room, how, copy, context, true, ret_held, ret_part);
-            table_leave(table, &guard);
-        }
+                take_from(inside, at, true, version, room, how, copy, context, ret_held, ret_part);
+        if (result != -EINTR)
+            continue;
+
+        table_enter(table, &guard);
+        link = find_locked(inside, cookie);
+        result = 0;
+        if (*link)
+            result =
+                take_from(inside, *link, false, 0, room, how, copy, context, ret_held, ret_part);
+        if (result == 1 && ret_part->left == 0 && !(how & MESSAGE_PEEK))
+            remove_locked(inside, link);
+        table_leave(table, &guard);
     } while (result == -EAGAIN);
     if (result == 1 && !(how & MESSAGE_PEEK))
         table_count_part(table, ret_part, ret_held->length - ret_held->offset);
@@ -440,21 +527,32 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left)
 {
     struct inside *inside = inside_of(table);
-    bool release = table_lock(inside);
-    enum held_kind kind;
+    enum held_kind kind = HELD_NOT;
+    struct table_guard guard;
+    struct held held;
+    size_t left = 0;
     uint64_t version;
+    uint32_t at;
+    bool sure = find(inside, cookie, &version, &at);
 
-    do {
-        uint32_t at;
+    if (sure && at) {
+        const struct slot *slot = slot_of(inside, at);
 
-        version = atomic_load(&inside->version);
-        at = *find_locked(inside, cookie);
-        kind = at ? slot_of(inside, at)->held.kind : HELD_NOT;
-        if (at && ret_left)
-            *ret_left = slot_of(inside, at)->held.length -
-                        (uint32_t)atomic_load(&slot_of(inside, at)->state);
-    } while (atomic_load(&inside->version) != version);
-    table_unlock(inside, release);
+        kind = table_read(slot->kind);
+        left = table_read(slot->length) - (uint32_t)atomic_load(&slot->state);
+        sure = unchanged(inside, version);
+    }
+    if (!sure) {
+        table_enter(table, &guard);
+        kind = HELD_NOT;
+        if (table_get_locked(table, cookie, &held)) {
+            kind = held.kind;
+            left = held.length - held.offset;
+        }
+        table_leave(table, &guard);
+    }
+    if (kind != HELD_NOT && ret_left)
+        *ret_left = left;
     return kind;
 }
 
@@ -465,18 +563,25 @@ bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_hel
 
     if (!at)
         return false;
-    *ret_held = slot_of(inside, at)->held;
-    ret_held->offset = (uint32_t)atomic_load(&slot_of(inside, at)->state);
+    read_held(slot_of(inside, at), atomic_load(&slot_of(inside, at)->state), ret_held);
+    ret_held->fingerprint = slot_of(inside, at)->fingerprint;
+    ret_held->missed = slot_of(inside, at)->missed;
     return true;
 }
 
-void table_advance_locked(struct table *table, uint64_t cookie, size_t offset, int error)
+void table_announce_locked(struct table *table, bool peeking)
+{
+    atomic_store(&table->peeking, peeking);
+}
+
+void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held)
 {
     struct inside *inside = inside_of(table);
     struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
 
-    slot->held.error = error;
-    atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, offset));
+    table_write(slot->error, held->error);
+    slot->missed = held->missed;
+    atomic_store(&slot->state, state_of(atomic_load(&slot->state) >> 32, held->offset));
 }
 
 void table_finish_locked(struct table *table, uint64_t cookie)

@@ -8,13 +8,15 @@
  *
  * The mutex. It protects everything in the mapping but the few atomics that are named so. It is
  * process-shared and robust: whoever dies inside it locks nobody out, and the next one in repairs
- * the table. No call that can block is made under it. No other lock is taken under it.
- * Signals: taking a part that leaves something is a read and one compare-and-swap that sees
- * whatever has changed since. So a handler that interrupts it on the same thread (which the
- * error-checking mutex tells by EDEADLK) uses the mutex as its own and releases it, and the
- * interrupted take starts again; a handler that leaves by siglongjmp() leaves the mutex to the
- * thread's next use. Everything else runs with signals blocked, which on a slow machine costs as
- * much as the receive itself.
+ * the table. No call that can block is made under it. No other lock is taken under it, so it may be
+ * taken under any other.
+ * Signals: the mutex is taken and held with signals blocked, so that no handler waits for its own
+ * thread, none waits for a lock that its own thread has under the mutex, and none leaves it locked
+ * by siglongjmp(). To block them costs two system calls, as much as a receive. So a look, and a
+ * take that leaves something of the message, do without the mutex: they read, make sure that nobody
+ * has changed the table meanwhile, and end with one compare-and-swap, which fails if anybody was
+ * faster, be it a handler on the same thread or another process. Where somebody is in the midst of
+ * a change, or died there, they take the mutex too.
  * fork: the mutex is in shared memory and belongs to a thread of one process; a child does not
  * inherit it and needs no atfork handler.
  */
@@ -47,6 +49,8 @@ struct held {
     size_t offset; /* of the next part in it */
     int msg_flags; /* that the kernel reported, for the last part (MSG_EOR) */
     int error;     /* HELD_KERNEL: a pending error that came meanwhile, due after the message */
+    uint64_t fingerprint; /* of a message that is, or was just now, in the socket's queue, or 0 */
+    int64_t missed; /* HELD_KERNEL: when it was first found gone from the queue (ns), or 0 */
     bool peer_known; /* the first part's call asked for the address */
     socklen_t peer_length;
     struct sockaddr_storage peer;
@@ -72,16 +76,18 @@ static inline unsigned table_hash(uint64_t cookie)
 struct table {
     atomic_uint used;      /* messages held, of every kind; 0: nothing to look up */
     atomic_uint here;      /* of these, in the table itself: what readiness must tell */
-    atomic_ushort held_by_hash[TABLE_HASHES]; /* messages held, by their sockets' cookies */
+    uint32_t bucket[TABLE_HASHES]; /* by the cookie's hash: 0, or the slot of a message; atomic */
+    atomic_bool peeking;   /* somebody looks at a message to hold it in the kernel */
     atomic_bool full;      /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
     atomic_bool shared;    /* a process that uses it has forked */
     struct table_counters counters;
 };
 
-/* Whether something may be held for this socket: the one atomic read of an ordinary datagram. */
+/* Whether something may be held for this socket: what an ordinary datagram reads. */
 static inline bool table_may_hold(const struct table *table, uint64_t cookie)
 {
-    return atomic_load_explicit(&table->held_by_hash[table_hash(cookie)], memory_order_acquire) != 0;
+    return __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0 ||
+           atomic_load_explicit(&table->peeking, memory_order_acquire);
 }
 
 /* Whether nothing at all is held. */
@@ -97,13 +103,16 @@ int table_create(size_t hold_max, struct table **ret_table);
  * NULL, or why the file cannot be used: static words. Not for signal handlers. */
 const char *table_open(const char *path, size_t hold_max, struct table **ret_table);
 
-/* Copies `size` bytes of a held message, from `offset` of what remains, to the caller.
+/* Copies `size` bytes of a held message to the caller. Without the mutex: they may become another
+ * message's under its hands, and then it is called again, for what there is then, or not at all.
  * 0 or a negative errno, which ends the take with nothing consumed. Must not block. */
 typedef int (*table_copy)(void *context, const void *from, size_t size);
 
 /* Holds a message, given as the pieces of `iov`, `held->length` bytes in all, of which the first
  * `held->offset` have been handed out. Where the socket holds a message already, this one is put
- * behind it whole and 1 is returned: nothing of it counts as handed out. 0: held. -ENOMEM: no room.
+ * behind it whole and 1 is returned: nothing of it counts as handed out. So it is, too, where it is
+ * the very one (by its fingerprint) that the socket holds in the kernel: it goes on from there in the
+ * process. 0: held. -ENOMEM: no room.
  * Async-signal-safe, like all below. */
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
                const struct iovec *iov, size_t iovlen);
@@ -126,15 +135,18 @@ void table_abandon(struct table *table, uint64_t cookie, bool last);
  * Between the two calls signals are blocked and the functions named _locked may be used. */
 struct table_guard {
     sigset_t signals;
-    bool release;
 };
 void table_enter(struct table *table, struct table_guard *guard);
 void table_leave(struct table *table, struct table_guard *guard);
-/* The first message's record for reading, or NULL. */
+/* The first message's record. false: there is none. Of a message that is held here the offset may
+ * move on at any time, for others take parts of it without the mutex. */
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held);
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen);
-void table_advance_locked(struct table *table, uint64_t cookie, size_t offset, int error);
+/* As long as a receive is between its peek and the record of it, table_may_hold() says yes. */
+void table_announce_locked(struct table *table, bool peeking);
+/* Keeps what has changed in it: offset, error, missed. */
+void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held);
 void table_finish_locked(struct table *table, uint64_t cookie);
 
 /* Counts a part of `remaining` bytes, and what it dropped. */

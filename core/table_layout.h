@@ -9,7 +9,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE_FORMAT = 1,
+    TABLE_FORMAT = 2,
     TABLE_AHEAD = 1024, /* pages of a file that are made sure of before they are needed */
     /* Abandoned messages that are kept for a process that may still ask. */
     ORPHANS_MAX = 1024,
@@ -17,29 +17,46 @@ enum {
 
 /* One slot for each page of the arena; a message uses that of its first page. Pages and slots are
  * named by index; 0 is never used and means "none". Slots are never reused for data, so the state
- * word of a message that is gone can be compared safely. */
+ * word of a message that is gone can be compared safely.
+ *
+ * Fields marked * are read without the mutex (see the head of table.c): there by table_read(), and
+ * written by table_write(). All others belong to the mutex. */
 struct slot {
-    /* Generation in the upper half, offset of the next part in the message in the lower. Changes
-     * with the mutex held, by compare-and-swap (see the head of table.h). */
-    _Atomic uint64_t state;
-    uint64_t cookie;
-    uint64_t sequence; /* in the order of arrival, over all sockets */
-    uint32_t pages;    /* length of the run that starts here */
-    uint32_t next;     /* the socket's next message */
-    uint32_t chain;    /* the bucket's next socket (first messages only) */
-    uint32_t stored;   /* offset in the message at which the stored bytes begin */
-    bool orphan;
-    struct held held; /* .kind is written last, and cleared first: what repair() goes by */
+    /* * Generation in the upper half, offset of the next part in the message in the lower; equal to
+     * `length` when the message has been taken to its end. Changes by compare-and-swap, also
+     * without the mutex, but for a new message, which is a new generation. */
+    _Alignas(8) _Atomic uint64_t state;
+    uint64_t cookie;      /* * */
+    uint64_t sequence;    /* in the order of arrival, over all sockets */
+    uint32_t kind;        /* * enum held_kind; written last, cleared first: what rebuild() goes by */
+    uint32_t pages;       /* length of the run that starts here */
+    uint32_t next;        /* the socket's next message */
+    uint32_t chain;       /* * the bucket's next socket (first messages only) */
+    uint32_t stored;      /* * offset in the message at which the stored bytes begin */
+    uint32_t orphan;      /* abandoned, and kept for whoever may still ask */
+    uint32_t length;      /* * of struct held, as are the following ones */
+    int32_t msg_flags;    /* * */
+    int32_t error;        /* * */
+    uint32_t peer_known;  /* * */
+    uint32_t peer_length; /* * */
+    uint64_t fingerprint;
+    int64_t missed;
+    uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* * */
 };
+
+/* Whoever reads what a change has written reads afterwards that there is a change: see unchanged()
+ * in table.c. */
+#define table_read(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
+#define table_write(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
 /* How large its pieces are, and where in the mapping: at another address in each program. */
 struct extents {
     uint32_t page_count; /* of the arena, room beyond WSRX_HOLD_MAX included */
     uint32_t pages_max;  /* WSRX_HOLD_MAX */
-    uint64_t slots_at;   /* struct slot [page_count] */
-    uint64_t bitmap_at;  /* a bit set: the page is used */
-    uint64_t arena_at;
-    uint64_t size; /* of it all */
+    size_t slots_at;     /* struct slot [page_count] */
+    size_t bitmap_at;    /* a bit set: the page is used */
+    size_t arena_at;
+    size_t size; /* of it all */
 };
 
 struct inside {
@@ -48,17 +65,17 @@ struct inside {
     uint32_t format;
     char boot[36]; /* cookies are unique for as long as the system is up */
     pthread_mutex_t mutex;
-    atomic_bool dirty; /* somebody is in the midst of a change, or died there */
+    /* Odd: somebody is in the midst of a change, or died there. Each change makes it another one. */
+    _Alignas(8) _Atomic uint64_t version;
     uint64_t sequence;
-    _Atomic uint64_t version; /* changes with every link: what an interrupted walk goes by */
     uint32_t orphans;
     uint32_t top;         /* pages above it were never used */
     uint32_t pages_used;
     uint32_t search;      /* where the last free run was found */
-    uint32_t bucket[TABLE_HASHES];
     uint32_t populated;   /* pages below it are sure to be there (a file's disk may be full) */
     bool is_file;
     struct extents extents;
+    uint32_t remade[TABLE_HASHES]; /* the buckets that rebuild() makes */
 };
 
 static inline struct inside *inside_of(struct table *table)
@@ -90,9 +107,7 @@ static inline size_t round_up(size_t size)
  * a full disk they cannot. Async-signal-safe. */
 bool table_populate(struct inside *inside, uint32_t page);
 
-/* The mutex, with repair after a death inside it. table_lock() tells table_unlock() whether it is
- * to be released. */
-bool table_lock(struct inside *inside);
-void table_unlock(struct inside *inside, bool release);
+/* Makes all anew that follows from the slots: links, bitmap and sums. */
+void table_rebuild_locked(struct inside *inside);
 
 #endif

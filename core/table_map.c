@@ -18,8 +18,9 @@
 #include <unistd.h>
 
 /* Receives that are under way when the table fills up are held all the same: room for 4,096
- * datagrams, which is address space only until it is used. A file's disk may be dear. */
-enum { SLACK = 256 << 20, FILE_SLACK = 16 << 20 };
+ * datagrams, which is address space only until it is used; a 32-bit program has little of that.
+ * A file's disk may be dear. */
+enum { SLACK = sizeof(size_t) > 4 ? 256 << 20 : 32 << 20, FILE_SLACK = 16 << 20 };
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -27,6 +28,8 @@ enum { SLACK = 256 << 20, FILE_SLACK = 16 << 20 };
 
 static const char magic[8] = "wsrx-tbl";
 
+/* Not of the kind that checks for errors: a child of clone(2) that knows nothing of fork has its
+ * parent's thread number, and must wait for its parent all the same. */
 static int mutex_create(pthread_mutex_t *mutex)
 {
     pthread_mutexattr_t attributes;
@@ -36,7 +39,6 @@ static int mutex_create(pthread_mutex_t *mutex)
         return -error;
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
     error = pthread_mutex_init(mutex, &attributes);
     pthread_mutexattr_destroy(&attributes);
     return -error;
@@ -46,7 +48,8 @@ static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
 {
     size_t max = round_up(hold_max) / PAGE, count = max + slack / PAGE + 1;
 
-    if (count > UINT32_MAX)
+    /* Less than half of the addresses: then nothing below overflows. */
+    if (count > UINT32_MAX || count > SIZE_MAX / 2 / (PAGE + sizeof(struct slot) + 1))
         return -ENOMEM;
     extents->page_count = (uint32_t)count;
     extents->pages_max = (uint32_t)max;
@@ -113,6 +116,9 @@ bool table_populate(struct inside *inside, uint32_t page)
          !populate(page_of(inside, inside->populated),
                    (size_t)(page - inside->populated) * PAGE)))
         return false;
+    /* They are new, but of a damaged file. */
+    for (uint32_t at = inside->populated; at < page; at++)
+        table_write(slot_of(inside, at)->kind, HELD_NOT);
     inside->populated = page;
     return true;
 }
@@ -144,34 +150,50 @@ static const char *judge(const struct inside *inside, size_t size)
     if (memcmp(inside->boot, boot, sizeof boot) != 0)
         return "it is from before the system was started";
     if (mutex_create(&fresh) != 0 || inside->mutex.__data.__kind != fresh.__data.__kind ||
-        !inside->is_file ||
+        *(const unsigned char *)&inside->is_file != true ||
         lay_out(&expected, (size_t)extents->pages_max * PAGE, FILE_SLACK) != 0 ||
         memcmp(extents, &expected, sizeof expected) != 0 || extents->size != size ||
-        inside->top > extents->page_count || inside->populated > extents->page_count)
+        inside->top == 0 || inside->top > inside->populated ||
+        inside->populated > extents->page_count || inside->sequence > UINT64_MAX / 2)
         return "it is damaged";
     return NULL;
 }
 
-/* The same for the messages, with the mutex held. */
+/* Whether a message may be as the slot tells, at this time of CLOCK_MONOTONIC (ns). */
+static bool is_sound(const struct inside *inside, uint32_t at, int64_t now)
+{
+    enum { MAX_ERRNO = 4095 };
+
+    const struct slot *slot = slot_of(inside, at);
+    uint32_t offset = (uint32_t)atomic_load(&slot->state);
+
+    return slot->kind <= HELD_STREAM && slot->pages > 0 && slot->pages <= inside->top - at &&
+           slot->stored <= offset && offset <= slot->length &&
+           (slot->kind == HELD_KERNEL ||
+            slot->length - slot->stored <= (size_t)slot->pages * PAGE) &&
+           slot->peer_known <= 1 && slot->peer_length <= sizeof slot->peer && slot->orphan <= 1 &&
+           slot->error >= -MAX_ERRNO && slot->error <= MAX_ERRNO &&
+           slot->missed >= 0 && slot->missed <= now && slot->sequence <= inside->sequence;
+}
+
+/* The same for the messages, with the mutex held. Of what follows from them nothing is believed:
+ * it is made anew, as after a death. */
 static const char *judge_messages_locked(const struct inside *inside)
 {
-    for (uint32_t at = 1; at < inside->top; at++) {
-        const struct slot *slot = slot_of(inside, at);
-        size_t offset = (uint32_t)atomic_load(&slot->state);
+    struct timespec now;
+    uint32_t end = 1;
 
-        if (slot->held.kind == HELD_NOT)
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    for (uint32_t at = 1; at < inside->populated; at++) {
+        const struct slot *slot = slot_of(inside, at);
+
+        if (slot->kind == HELD_NOT)
             continue;
-        if (slot->held.kind > HELD_STREAM || slot->pages == 0 || slot->pages > inside->top - at ||
-            slot->next >= inside->top || slot->chain >= inside->top ||
-            slot->held.length > UINT32_MAX || slot->stored > offset ||
-            offset > slot->held.length || slot->held.peer_length > sizeof slot->held.peer ||
-            (slot->held.kind != HELD_KERNEL &&
-             slot->held.length - slot->stored > (size_t)slot->pages * PAGE))
+        if (at >= inside->top || at < end ||
+            !is_sound(inside, at, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec))
             return "it is damaged";
+        end = at + slot->pages;
     }
-    for (uint32_t i = 0; i < TABLE_HASHES; i++)
-        if (inside->bucket[i] >= inside->top)
-            return "it is damaged";
     return NULL;
 }
 
@@ -226,8 +248,8 @@ static bool lock_file(int fd)
     return true;
 }
 
-/* Whether the mutex can be had at all: then it is left to table_lock(). */
-static bool mutex_works(struct inside *inside)
+/* Whether the mutex can be had at all; then it is held. */
+static bool lock_mutex(struct inside *inside)
 {
     struct timespec limit;
     int error;
@@ -236,11 +258,8 @@ static bool mutex_works(struct inside *inside)
     limit.tv_sec += PATIENCE_MS / 1000;
     error = pthread_mutex_clocklock(&inside->mutex, CLOCK_MONOTONIC, &limit);
     if (error == EOWNERDEAD)
-        pthread_mutex_consistent(&inside->mutex); /* `dirty` tells that repair is due */
-    else if (error)
-        return false;
-    pthread_mutex_unlock(&inside->mutex);
-    return true;
+        error = pthread_mutex_consistent(&inside->mutex);
+    return error == 0;
 }
 
 /* Of a file with holes, what will be written to is made sure of now: a full disk would tell by
@@ -248,9 +267,9 @@ static bool mutex_works(struct inside *inside)
 static bool is_whole(struct inside *inside, uint64_t on_disk)
 {
     const struct extents *extents = &inside->extents;
-    uint64_t arena = (uint64_t)inside->populated * PAGE;
+    size_t arena = (size_t)inside->populated * PAGE;
 
-    if (on_disk >= sizeof *inside + (uint64_t)inside->populated * sizeof(struct slot) +
+    if (on_disk >= sizeof *inside + (size_t)inside->populated * sizeof(struct slot) +
                        (extents->arena_at - extents->bitmap_at) + arena)
         return true;
     return populate(inside, sizeof *inside) &&
@@ -273,13 +292,15 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
     why = judge(inside, size);
     if (!why && !is_whole(inside, on_disk))
         why = "its disk is full";
-    if (!why && !mutex_works(inside))
+    if (!why && !lock_mutex(inside))
         why = "it is damaged";
-    if (!why) {
-        bool release = table_lock(inside);
-
+    else if (!why) {
         why = judge_messages_locked(inside);
-        table_unlock(inside, release);
+        if (!why) {
+            atomic_store(&inside->table.shared, true);
+            table_rebuild_locked(inside);
+        }
+        pthread_mutex_unlock(&inside->mutex);
     }
     if (why) {
         munmap(inside, size);

@@ -458,7 +458,8 @@ static void print_stats(void)
     }
     fd = output_make(&stats_output, 1, true);
     if (fd >= 0) {
-        if (syscall(SYS_pwrite64, fd, text, length, 0L) != (long)length || ftruncate(fd, (off_t)length) != 0)
+        if (syscall(SYS_pwrite64, fd, text, length, 0L, 0L) != (long)length ||
+            ftruncate(fd, (off_t)length) != 0)
             output_give_up(&stats_output, errno);
         output_close(fd);
     } else if (atomic_load(&stats_output.state) == OUTPUT_STREAM) {

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "engine.h"
 #include "interest.h"
+#include "passing.h"
 #include "real.h"
 #include "user_memory.h"
 
@@ -222,6 +223,31 @@ INTERPOSED int __fcntl(int fd, int command, ...)
     argument = va_arg(list, void *);
     va_end(list);
     return fcntl(fd, command, argument);
+}
+
+/* A message that carries a descriptor is one until somebody receives it. */
+static void note_passing(const struct msghdr *msg)
+{
+    if (msg->msg_controllen > 0)
+        passing_each(msg, socket_sent);
+}
+
+INTERPOSED ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    ssize_t result = REAL(sendmsg)(fd, msg, flags);
+
+    if (result >= 0)
+        note_passing(msg);
+    return result;
+}
+
+INTERPOSED int sendmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags)
+{
+    int result = REAL(sendmmsg)(fd, vec, vlen, flags);
+
+    for (int i = 0; i < result; i++)
+        note_passing(&vec[i].msg_hdr);
+    return result;
 }
 
 /* --- memory ------------------------------------------------------------------------------ */

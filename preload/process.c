@@ -10,6 +10,7 @@
 #include "trace.h"
 
 #include <alloca.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,10 +22,31 @@
 
 extern char **environ;
 
-/* Wine's loader, and its server: LD_PRELOAD passes through Debian's wrapper scripts into all. */
-static bool program_is(const char *prefix)
+/* The rest of the program's name behind `start`, or NULL. */
+static const char *name_behind(const char *start)
 {
-    return strncmp(program_invocation_short_name, prefix, strlen(prefix)) == 0;
+    size_t length = strlen(start);
+
+    return strncmp(program_invocation_short_name, start, length) == 0
+               ? program_invocation_short_name + length
+               : NULL;
+}
+
+/* wineserver, wineserver64, wineserver-stable: LD_PRELOAD passes through Debian's wrapper scripts
+ * into all of Wine. */
+static bool is_wineserver(void)
+{
+    const char *rest = name_behind("wineserver");
+
+    return rest && (!*rest || *rest == '-' || strcmp(rest, "32") == 0 || strcmp(rest, "64") == 0);
+}
+
+/* Wine's loader has many names (wine, wine64, wine64-preloader, wine-9.0), and other programs have
+ * such names too; what only it has is this symbol, for ntdll.so. The name is looked at first, for a
+ * dlsym() that finds nothing allocates memory. */
+static bool is_wine_loader(void)
+{
+    return name_behind("wine") && dlsym(RTLD_DEFAULT, "wine_main_preload_info") != NULL;
 }
 
 static void before_fork(void)
@@ -55,7 +77,7 @@ __attribute__((constructor)) static void start(void)
 
     real_resolve();
     /* A setuid program: as if we were not there. */
-    if (getauxval(AT_SECURE) || program_is("wineserver"))
+    if (getauxval(AT_SECURE) || is_wineserver())
         return;
 
     bad = settings_read(&settings, environ);
@@ -73,7 +95,9 @@ __attribute__((constructor)) static void start(void)
     system.close = real.close;
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
     trace_start(&settings);
-    error = engine_start(&settings, &system, program_is("wine"));
+    error = engine_start(&settings, &system, is_wine_loader());
+    if (engine.without_file && settings.strict)
+        _exit(125);
     if (error)
         tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
     errno = saved;

@@ -3,12 +3,12 @@
  * The interposed receives: a quick look, then the engine, else the program's own call.
  */
 #define _GNU_SOURCE
+#include "passing.h"
 #include "real.h"
 #include "receive.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,22 +57,12 @@ INTERPOSED ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buflen, 
     return recvfrom(fd, buf, len, flags, name, namelen);
 }
 
-/* Descriptors that came with a message have new numbers. The kernel has just written `msg`. */
+/* Descriptors that came with a message have new numbers. */
 static void note_descriptors(const struct msghdr *msg)
 {
     int saved = errno;
 
-    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg;
-         cmsg = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, cmsg)) {
-        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t at = 0; at + sizeof(int) <= cmsg->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof fd);
-            socket_received(fd);
-        }
-    }
+    passing_each(msg, socket_received);
     errno = saved;
 }
 
@@ -149,9 +139,13 @@ INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t of
     return REAL(preadv2)(fd, iov, iovcnt, offset, flags);
 }
 
-INTERPOSED ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
+/* On a 64-bit system the same function by another name. */
+INTERPOSED ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off64_t offset,
+                              int flags)
 {
-    return preadv2(fd, iov, iovcnt, offset, flags);
+    if (offset == -1)
+        return preadv2(fd, iov, iovcnt, -1, flags);
+    return REAL(preadv64v2)(fd, iov, iovcnt, offset, flags);
 }
 
 /* --- syscall(2) -------------------------------------------------------------------------- */
@@ -178,6 +172,12 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
         *ret_result = recvmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3],
                                (struct timespec *)a[4]);
         return true;
+    case SYS_sendmsg:
+        *ret_result = sendmsg((int)a[0], (const struct msghdr *)a[1], (int)a[2]);
+        return true;
+    case SYS_sendmmsg:
+        *ret_result = sendmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3]);
+        return true;
 #endif
     case SYS_read:
         *ret_result = read((int)a[0], (void *)a[1], (size_t)a[2]);
@@ -187,8 +187,9 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
         return true;
     case SYS_preadv2:
         /* The offset travels in two halves; on 64-bit machines the first is all of it. */
-        *ret_result = preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], (off_t)a[3],
-                              (int)a[5]);
+        if (a[3] != -1 || (sizeof(long) < 8 && a[4] != -1))
+            return false;
+        *ret_result = preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], -1, (int)a[5]);
         return true;
 #ifdef SYS_poll
     case SYS_poll:

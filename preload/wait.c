@@ -118,7 +118,8 @@ static int call_pwait(const struct interest_wait *wait, int64_t timeout)
 
 static int call_pwait2(const struct interest_wait *wait, int64_t timeout)
 {
-    struct timespec left = {timeout / NANOSECONDS_IN_A_SECOND, timeout % NANOSECONDS_IN_A_SECOND};
+    struct timespec left = {(time_t)(timeout / NANOSECONDS_IN_A_SECOND),
+                            (long)(timeout % NANOSECONDS_IN_A_SECOND)};
 
     return REAL(epoll_pwait2)(wait->epfd, wait->events, wait->max, timeout < 0 ? NULL : &left,
                               wait->mask);
@@ -176,15 +177,17 @@ INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 {
     struct interest_wait wait = {epfd, events, max, -1, mask, call_pwait2};
     struct timespec limit;
+    int64_t seconds = 0;
 
     /* A bad pointer or value is the kernel's to refuse; a wait beyond 292 years needs no care. */
     if (!may_concern_epoll() ||
-        (timeout && (user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
-                     limit.tv_sec > INT64_MAX / NANOSECONDS_IN_A_SECOND - 1 || limit.tv_nsec < 0 ||
+        (timeout && (user_memory_read(&limit, timeout, sizeof limit) != 0 ||
+                     (seconds = limit.tv_sec) < 0 ||
+                     seconds > INT64_MAX / NANOSECONDS_IN_A_SECOND - 1 || limit.tv_nsec < 0 ||
                      limit.tv_nsec >= NANOSECONDS_IN_A_SECOND)))
         return completed(epfd, events, REAL(epoll_pwait2)(epfd, events, max, timeout, mask));
     if (timeout)
-        wait.timeout = limit.tv_sec * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
+        wait.timeout = seconds * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
     return wait_followed(&wait);
 }
 

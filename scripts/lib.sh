@@ -120,6 +120,25 @@ Network is unreachable|Connection (timed out|refused|failed)|Failed to fetch" "$
     fail "apt-get install $list failed: $(apt_error "$log")"
 }
 
+# need_packages_m32 LIST: as need_packages, for a list that needs the i386 architecture of Debian.
+# Where these do not come, the tests that want them say so themselves.
+need_packages_m32() {
+    local package proof missing=()
+
+    while read -r package proof; do
+        if [ -n "$package" ] && ! is_there "$proof"; then
+            missing+=("$package")
+        fi
+    done <<<"$1"
+    if [ ${#missing[@]} -eq 0 ]; then
+        return
+    fi
+    say "installing from the distribution: ${missing[*]}"
+    # In a shell of its own, so that its fail() is not the end of all.
+    (as_root dpkg --add-architecture i386 && install_packages "${missing[@]}") ||
+        say "going on without them"
+}
+
 # apt_error LOG: apt's first error, or else its last line.
 apt_error() {
     grep -m 1 '^E: ' "$1" | sed 's/^E: //' | grep . || tail -n 1 "$1"

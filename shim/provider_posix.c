@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -180,8 +181,22 @@ static bool is_shut_down(int fd)
     return poll(&poll_for, 1, 0) == 1 && (poll_for.revents & POLLRDHUP);
 }
 
+/* Whether the connection has ended because nobody answered a keep-alive: Winsock has an error of
+ * its own for that, Linux says ETIMEDOUT as for data that nobody answers. */
+static bool is_keepalive_failure(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+
+    return option(fd, SO_KEEPALIVE) > 0 &&
+           getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_probes > 0 &&
+           info.tcpi_retransmits == 0;
+}
+
 static int error_of(int fd, int nature, int error)
 {
+    if (error == ETIMEDOUT && nature == STREAM && is_keepalive_failure(fd))
+        return WINSOCK_ENETRESET;
     /* An ICMP port unreachable. On a stream it would be something else, and stays it. */
     if (error == ECONNREFUSED && nature != STREAM)
         return WINSOCK_ECONNRESET;

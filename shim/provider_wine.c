@@ -75,11 +75,28 @@ static BOOL is_unbound(SOCKET socket)
 
 /* --- the provider ---------------------------------------------------------------------------- */
 
+/* Whether a connection that asks for keep-alives has gone: what Winsock calls WSAENETRESET is a
+ * timeout to Wine, as it is to Linux. After SO_RCVTIMEO it is still there. */
+static BOOL is_keepalive_failure(SOCKET socket)
+{
+    struct sockaddr_storage name;
+    int length = sizeof name, kept;
+
+    return is_stream(socket) && option(socket, SO_KEEPALIVE, &kept) == 0 && kept &&
+           winsock()->getpeername(socket, (struct sockaddr *)&name, &length) != 0;
+}
+
 static int error_of(SOCKET socket, int error)
 {
     switch (error) {
     case WSAENOTSOCK:
         return error_not_a_socket();
+    case WSAETIMEDOUT:
+        return is_keepalive_failure(socket) ? WSAENETRESET : error;
+    case WSA_OPERATION_ABORTED: /* somebody has called CancelIoEx(): no code of the function's page */
+        return WSAEINTR;
+    case WSAEINVAL: /* what Wine makes of a receive whose socket another thread has closed */
+        return check(socket) == WSAENOTSOCK ? WSAEINTR : error;
     case WSAECONNREFUSED: /* what Wine makes of an ICMP port unreachable */
         return is_stream(socket) ? error : WSAECONNRESET;
     default: /* WSAEMSGSIZE too: nobody keeps the rest, and MSG_PARTIAL would promise it */

@@ -23,6 +23,7 @@
          (int family, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROUP group, DWORD flags)) \
     CALL(int, closesocket, (SOCKET socket))                                                       \
     CALL(int, getsockname, (SOCKET socket, struct sockaddr *name, int *length))                   \
+    CALL(int, getpeername, (SOCKET socket, struct sockaddr *name, int *length))                   \
     CALL(int, getsockopt, (SOCKET socket, int level, int option, char *value, int *length))
 
 struct winsock {

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "wsrx.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +88,8 @@ static bool find_places(struct places *places)
 
 /* --- run ------------------------------------------------------------------------------------- */
 
+enum { MACHINE_I386 = 0x14c, MACHINE_AMD64 = 0x8664 };
+
 /* Whether the shell would find it. */
 static bool is_on_path(const char *name)
 {
@@ -99,29 +103,59 @@ static bool is_on_path(const char *name)
     return false;
 }
 
+/* A Windows program's machine by its file; 0: it is none. Numbers are little-endian, as we are. */
+static unsigned windows_machine(int fd)
+{
+    enum { DOS_SIZE = 0x40, OFFSET_AT = 0x3c };
+    unsigned char dos[DOS_SIZE], nt[6];
+    uint32_t offset;
+
+    if (pread(fd, dos, sizeof dos, 0) != (ssize_t)sizeof dos || memcmp(dos, "MZ", 2) != 0)
+        return 0;
+    memcpy(&offset, dos + OFFSET_AT, sizeof offset);
+    if (pread(fd, nt, sizeof nt, offset) != (ssize_t)sizeof nt || memcmp(nt, "PE\0", 4) != 0)
+        return 0;
+    return nt[4] | (unsigned)nt[5] << 8;
+}
+
+/* The same for a program built with winegcc (NAME.exe.so): a shared object with the header of a
+ * Windows program in it, which Wine finds by its symbol. */
+static unsigned winelib_machine(int fd)
+{
+    static const char symbol[] = "__wine_spec_nt_header";
+    unsigned machine = 0;
+    struct stat file;
+    char *at;
+
+    if (fstat(fd, &file) != 0 || (size_t)file.st_size < sizeof(Elf64_Ehdr))
+        return 0;
+    at = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (at == MAP_FAILED)
+        return 0;
+    if (memcmp(at, ELFMAG, SELFMAG) == 0 && memmem(at, (size_t)file.st_size, symbol, sizeof symbol))
+        machine = at[EI_CLASS] == ELFCLASS64 ? MACHINE_AMD64 : MACHINE_I386;
+    munmap(at, (size_t)file.st_size);
+    return machine;
+}
+
 /* 0, or the exit code after the line that says why not. */
 static int check_program(const char *program)
 {
-    enum { DOS_SIZE = 0x40, OFFSET_AT = 0x3c, I386 = 0x14c, AMD64 = 0x8664 };
-    unsigned char dos[DOS_SIZE], nt[6];
     int fd = open(program, O_RDONLY | O_CLOEXEC);
-    uint32_t offset = 0;
-    unsigned machine = 0;
+    unsigned machine;
 
     if (fd < 0) {
         complain("%s: %s", program, strerror(errno));
         return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
     }
-    if (pread(fd, dos, sizeof dos, 0) == (ssize_t)sizeof dos && dos[0] == 'M' && dos[1] == 'Z') {
-        memcpy(&offset, dos + OFFSET_AT, sizeof offset); /* little-endian, as we are */
-        if (pread(fd, nt, sizeof nt, offset) == (ssize_t)sizeof nt && memcmp(nt, "PE\0", 4) == 0)
-            machine = nt[4] | (unsigned)nt[5] << 8;
-    }
+    machine = windows_machine(fd);
+    if (machine == 0)
+        machine = winelib_machine(fd);
     close(fd);
     switch (machine) {
-    case AMD64:
+    case MACHINE_AMD64:
         return 0;
-    case I386:
+    case MACHINE_I386:
         complain("%s: a 32-bit program, and this wsrx has no 32-bit parts", program);
         return EXIT_CANNOT_RUN;
     default:

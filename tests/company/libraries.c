@@ -9,6 +9,10 @@
     COMPANY "[ -x $company/company-" name " ] || skip the whole build is sanitized\n" \
             "p=$company/company-" name "\n"
 
+#define WRAPPER                                                               \
+    ORDERS "library_of libsocket_wrapper.so; mkdir $dir/sw\n"                 \
+           "export SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
+
 static const struct check rows[] = {
     {
         .name = "libjemalloc",
@@ -59,40 +63,33 @@ static const struct check rows[] = {
         .out = "ok\n",
     },
     {
-        .name = "libsocket-wrapper before us: messages that fit",
-        .script = ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
-                         "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
-                         "before $victim fitting",
+        .name = "libsocket-wrapper after us",
+        .script = WRAPPER "for w in usual-small turns closing usual-forked; do after $victim $w; done",
+        .out = "ok\nok\nok\nok\n",
+    },
+    {
+        .name = "libsocket-wrapper after us, held in the kernel",
+        .script = WRAPPER "export WSRX_HOLD=kernel\n"
+                          "for w in usual-small turns usual-forked; do after $victim $w; done",
+        .out = "ok\nok\nok\n",
+    },
+    {
+        .name = "libsocket-wrapper after us: sockets that it leaves alone",
+        .script = WRAPPER "after $victim usual-unix",
         .out = "ok\n",
+    },
+    {
+        .name = "libsocket-wrapper: messages that fit",
+        .script = WRAPPER "after $victim fitting; before $victim fitting",
+        .out = "ok\nok\n",
         .without = CHECK_SAME,
     },
     {
-        .name = "libsocket-wrapper after us: messages that fit",
-        .script = ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
-                         "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
-                         "after $victim fitting",
+        /* There it receives by libc itself, and nothing of ours is asked. */
+        .name = "libsocket-wrapper before us: as on plain Linux",
+        .script = WRAPPER "before $victim plain-linux",
         .out = "ok\n",
         .without = CHECK_SAME,
-    },
-    {
-        /* It knows its sockets by other words than the kernel; whether a tail is kept is its
-         * affair. Where it comes first, it receives by libc itself. */
-        .name = "libsocket-wrapper: messages that do not fit",
-        .script =
-            ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
-                   "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
-                   "one() { $1 $victim $2 >$dir/out; [ $? -le 1 ] || cat $dir/out; }\n"
-                   "for o in before after; do for w in usual-small turns closing usual-forked; "
-                   "do one $o $w; done; done; echo ok",
-        .out = "ok\n",
-        .without = CHECK_SAME,
-    },
-    {
-        .name = "libsocket-wrapper: sockets that it leaves alone are kept",
-        .script = ORDERS "library_of libsocket_wrapper.so\nmkdir $dir/sw; export "
-                         "SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
-                         "after $victim usual-unix",
-        .out = "ok\n",
     },
     {
         /* No tor is running; torsocks lets no UDP out, and that must stay so. */

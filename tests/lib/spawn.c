@@ -231,9 +231,13 @@ bool spawn_await_bytes(struct spawned *child, size_t length)
 
 bool spawn_await_word(struct spawned *child, const char *word)
 {
-    while (!memmem(child->out.data, child->out.length, word, strlen(word)))
+    size_t searched = 0, length = strlen(word);
+
+    while (!memmem(child->out.data + searched, child->out.length - searched, word, length)) {
+        searched = child->out.length >= length ? child->out.length - length + 1 : 0;
         if (!pump(child, child->deadline))
             return false;
+    }
     return true;
 }
 
@@ -295,4 +299,15 @@ bool spawn_run(struct spawned *child, const struct spawn_request *request)
         return false;
     spawn_await_end(child);
     return true;
+}
+
+bool spawn_finds(const char *program)
+{
+    const char *const argv[] = {"sh", "-c", "command -v \"$0\"", program, NULL};
+    struct spawn_request request = {.argv = argv};
+    struct spawned shell;
+    bool there = spawn_run(&shell, &request) && shell.exit_status == 0;
+
+    spawn_free(&shell);
+    return there;
 }

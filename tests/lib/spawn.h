@@ -59,6 +59,9 @@ void spawn_free(struct spawned *child);
 /* spawn_start() and spawn_await_end() in one. */
 bool spawn_run(struct spawned *child, const struct spawn_request *request);
 
+/* Whether PATH has the program. */
+bool spawn_finds(const char *program);
+
 long long spawn_now_ms(void);
 
 /* From the environment that meson.build sets; they exit with a clear line where it is missing. */

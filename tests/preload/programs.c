@@ -6,8 +6,6 @@
  */
 #include "rows.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,318 +15,140 @@
 #include <unistd.h>
 
 #include "spawn.h"
+#include "udp.h"
 
-enum { MESSAGES = 64, DEADLINE_MS = 20000, START_MS = 10000 };
+enum { MESSAGES = 8, DEADLINE_MS = 20000, START_MS = 10000 };
 
-enum expectation { LOSES, KEEPS };
+/* What ends a program that listens: it is printed, as all before it has been. */
+#define END "\nend\n"
+
+/* A descriptor of bash's own, on which the test is called. */
+#define CALL "exec 3<>/dev/udp/127.0.0.1/$PORT; echo hello >&3\n"
+
+#define PYTHON                                               \
+    "exec /usr/bin/python3 -c '\n"                           \
+    "import os, socket, sys\n"                               \
+    "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n" \
+    "test = (\"127.0.0.1\", int(os.environ[\"PORT\"]))\n"    \
+    "def show(data):\n"                                      \
+    "    sys.stdout.buffer.write(data)\n"                    \
+    "    sys.stdout.buffer.flush()\n"
+
+#define PERL                                                                  \
+    "exec perl -MSocket -e '$| = 1; socket(S, PF_INET, SOCK_DGRAM, 0); $t = " \
+    "sockaddr_in($ENV{PORT}, INADDR_LOOPBACK);\n"
+
+#define RUBY "exec ruby -rsocket -e 's = UDPSocket.new; t = \"127.0.0.1\", ENV[\"PORT\"].to_i\n"
 
 struct program {
     const char *name;
-    const char *needs;  /* looked for in PATH; a missing one is skipped */
-    bool calls;         /* it sends the first message, from a port of its own; else it listens */
-    bool open_stdin;    /* end of file on stdin would end it */
-    const char *script; /* for bash, which exec's the program; $PORT */
+    const char *needs;          /* looked for in PATH; a missing one is skipped */
+    const char *script;         /* for bash, which exec's the program; $PORT */
     unsigned lengths[MESSAGES]; /* of the messages; up to a 0 */
-    const char *last;           /* the message that ends it; no part of what is expected */
-    unsigned last_count;        /* how often it is sent */
-    enum expectation without;
-    bool last_is_printed; /* wait for it on stdout, then stop the program */
+    /* A program that calls sends the first message, from a port of its own, and ends by itself: by
+     * the bytes of this message, sent so often, even where it has lost all others but their first
+     * parts. NULL: it listens, and ends by END. */
+    const char *ends_by;
+    unsigned times;
+    bool control; /* it loses nothing, with the library or without it */
 };
 
-#define END "\nend\n"
-
+/* clang-format off */
 static const struct program programs[] = {
-    {
-        .name = "bash read",
-        .needs = "bash",
-        .calls = true,
-        .script = "exec 3<>/dev/udp/127.0.0.1/$PORT; echo hello >&3\n"
-                  "read -t 10 -r line <&3; printf '%s\\n' \"$line\"",
-        .lengths = {40},
-        .last = "\n",
-        .last_count = 1,
-    },
-    {
-        .name = "bash mapfile",
-        .needs = "bash",
-        .calls = true,
-        .script = "exec 3<>/dev/udp/127.0.0.1/$PORT; echo hello >&3\n"
-                  "mapfile -n 3 lines <&3; printf '%s' \"${lines[@]}\"",
-        .lengths = {40, 50, 60},
-        .last = "\n",
-        .last_count = 3,
-    },
-    {
-        .name = "dash read",
-        .needs = "dash",
-        .calls = true,
-        .script = "exec 3<>/dev/udp/127.0.0.1/$PORT; echo hello >&3\n"
-                  "exec dash -c 'read -r a <&3; read -r b <&3; printf \"%s\\\\n\" \"$a\" \"$b\"'",
-        .lengths = {40, 300},
-        .last = "\n",
-        .last_count = 2,
-    },
-    {
-        .name = "dd bs=1",
-        .needs = "dd",
-        .calls = true,
-        .script = "exec 3<>/dev/udp/127.0.0.1/$PORT; echo hello >&3\n"
-                  "exec dd bs=1 count=50 status=none <&3",
-        .lengths = {50},
-        .last = ".",
-        .last_count = 49,
-    },
-    {
-        .name = "dd bs=512",
-        .needs = "dd",
-        .calls = true,
-        .script = "exec 3<>/dev/udp/127.0.0.1/$PORT; echo hello >&3\n"
-                  "exec dd bs=512 count=6 status=none <&3",
-        .lengths = {1400, 1400},
-        .last = ".",
-        .last_count = 4,
-    },
-    {
-        .name = "head -c",
-        .needs = "head",
-        .calls = true,
-        .script = "exec 3<>/dev/udp/127.0.0.1/$PORT; echo hello >&3\n"
-                  "exec head -c 12000 <&3",
-        .lengths = {12000},
-        .last = "................................................................"
-                "................................................................",
-        .last_count = 30,
-    },
-    {
-        .name = "socat, messages of 9,000",
-        .needs = "socat",
-        .script = "exec socat -u UDP-RECV:$PORT,bind=127.0.0.1 STDOUT",
-        .lengths = {9000, 9000, 9000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "socat -b 512",
-        .needs = "socat",
-        .script = "exec socat -b 512 -u UDP-RECV:$PORT,bind=127.0.0.1 STDOUT",
-        .lengths = {1400, 1400, 1400},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "socat in both directions",
-        .needs = "socat",
-        .open_stdin = true,
-        .script = "exec socat UDP-LISTEN:$PORT,bind=127.0.0.1 STDIO",
-        .lengths = {9000, 9000, 9000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "OpenBSD's nc",
-        .needs = "nc.openbsd",
-        .open_stdin = true,
-        .script = "exec nc.openbsd -u -l 127.0.0.1 $PORT",
-        .lengths = {20000, 20000, 20000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "traditional nc",
-        .needs = "nc.traditional",
-        .open_stdin = true,
-        .script = "exec nc.traditional -u -l -s 127.0.0.1 -p $PORT",
-        .lengths = {20000, 20000, 20000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "python3 recv",
-        .needs = "/usr/bin/python3",
-        .script = "exec /usr/bin/python3 -c '\n"
-                  "import os, socket, sys\n"
-                  "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                  "s.bind((\"127.0.0.1\", int(os.environ[\"PORT\"])))\n"
-                  "while True:\n"
-                  "    sys.stdout.buffer.write(s.recv(1024))\n"
-                  "    sys.stdout.buffer.flush()\n"
-                  "'",
-        .lengths = {3000, 10, 60000, 1024, 1025},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "python3 recvfrom with a timeout",
-        .needs = "/usr/bin/python3",
-        .script = "exec /usr/bin/python3 -c '\n"
-                  "import os, socket, sys\n"
-                  "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                  "s.bind((\"127.0.0.1\", int(os.environ[\"PORT\"])))\n"
-                  "s.settimeout(15)\n" /* Python then polls before it receives */
-                  "peers = set()\n"
-                  "while True:\n"
-                  "    data, peer = s.recvfrom(1000)\n"
-                  "    peers.add(peer)\n"
-                  "    assert len(peers) == 1\n"
-                  "    sys.stdout.buffer.write(data)\n"
-                  "    sys.stdout.buffer.flush()\n"
-                  "'",
-        .lengths = {3000, 10, 60000, 1000, 1001},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "python3 makefile",
-        .needs = "/usr/bin/python3",
-        .calls = true,
-        .script = "exec /usr/bin/python3 -c '\n"
-                  "import os, socket, sys\n"
-                  "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                  "s.connect((\"127.0.0.1\", int(os.environ[\"PORT\"])))\n"
-                  "s.send(b\"hello\")\n"
-                  "f = s.makefile(\"rb\")\n"
-                  "for i in range(3):\n"
-                  "    sys.stdout.buffer.write(f.readline())\n"
-                  "'",
-        .lengths = {20000, 30000, 9000},
-        .last = "\n",
-        .last_count = 3,
-    },
-    {
-        .name = "perl recv",
-        .needs = "perl",
-        .script = "exec perl -MSocket -e '\n"
-                  "socket(S, PF_INET, SOCK_DGRAM, 0); $| = 1;\n"
-                  "bind(S, sockaddr_in($ENV{PORT}, INADDR_LOOPBACK)) or die $!;\n"
-                  "while (1) { defined(recv(S, $b, 1000, 0)) or die $!; print $b }\n"
-                  "'",
-        .lengths = {3000, 10, 60000, 1000, 1001},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "perl <>",
-        .needs = "perl",
-        .calls = true,
-        .script = "exec perl -MSocket -e '\n"
-                  "socket(S, PF_INET, SOCK_DGRAM, 0);\n"
-                  "connect(S, sockaddr_in($ENV{PORT}, INADDR_LOOPBACK)) or die $!;\n"
-                  "send(S, \"hello\", 0); $l = <S>; print $l; $l = <S>; print $l;\n"
-                  "'",
-        .lengths = {20000, 30000},
-        .last = "\n",
-        .last_count = 2,
-    },
-    {
-        .name = "gawk /inet/udp",
-        .needs = "gawk",
-        .calls = true,
-        .script = "exec gawk 'BEGIN {\n"
-                  "s = \"/inet/udp/0/127.0.0.1/\" ENVIRON[\"PORT\"]; print \"hello\" |& s\n"
-                  "for (i = 0; i < 2; i++) { s |& getline line; print line }\n"
-                  "exit }'",
-        .lengths = {20000, 30000},
-        .last = "\n",
-        .last_count = 2,
-    },
-    {
-        .name = "php fgets",
-        .needs = "php",
-        .calls = true,
-        .script = "exec php -n -r '\n"
-                  "$s = stream_socket_client(\"udp://127.0.0.1:\" . getenv(\"PORT\"));\n"
-                  "fwrite($s, \"hello\"); echo fgets($s); echo fgets($s);\n"
-                  "'",
-        .lengths = {20000, 30000},
-        .last = "\n",
-        .last_count = 2,
-    },
-    {
-        .name = "ruby recv",
-        .needs = "ruby",
-        .script =
-            "exec ruby -rsocket -e '\n"
-            "s = UDPSocket.new; s.bind(\"127.0.0.1\", ENV[\"PORT\"].to_i); $stdout.sync = true\n"
-            "loop { $stdout.write(s.recv(1000)) }\n"
-            "'",
-        .lengths = {3000, 10, 60000, 1000, 1001},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-    },
-    {
-        .name = "ruby gets",
-        .needs = "ruby",
-        .calls = true,
-        .script = "exec ruby -rsocket -e '\n"
-                  "s = UDPSocket.new; s.connect(\"127.0.0.1\", ENV[\"PORT\"].to_i)\n"
-                  "s.send(\"hello\", 0); $stdout.write(s.gets, s.gets)\n"
-                  "'",
-        .lengths = {30000, 40000},
-        .last = "\n",
-        .last_count = 2,
-    },
-    {
-        .name = "control: ncat has a buffer for every message",
-        .needs = "ncat",
-        .open_stdin = true,
-        .script = "exec ncat -u -l 127.0.0.1 $PORT",
-        .lengths = {9000, 20000, 60000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-        .without = KEEPS,
-    },
-    {
-        .name = "control: node has a buffer for every message",
-        .needs = "node",
-        .script = "exec node -e '\n"
-                  "const s = require(\"dgram\").createSocket(\"udp4\")\n"
-                  "s.on(\"message\", (m) => process.stdout.write(m))\n"
-                  "s.bind(Number(process.env.PORT), \"127.0.0.1\")\n"
-                  "'",
-        .lengths = {9000, 20000, 60000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-        .without = KEEPS,
-    },
-    {
-        .name = "control: socat, messages that fit",
-        .needs = "socat",
-        .script = "exec socat -u UDP-RECV:$PORT,bind=127.0.0.1 STDOUT",
-        .lengths = {8192, 8192, 1, 8000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-        .without = KEEPS,
-    },
-    {
-        .name = "control: python3 with a buffer for every message",
-        .needs = "/usr/bin/python3",
-        .script = "exec /usr/bin/python3 -c '\n"
-                  "import os, socket, sys\n"
-                  "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                  "s.bind((\"127.0.0.1\", int(os.environ[\"PORT\"])))\n"
-                  "while True:\n"
-                  "    sys.stdout.buffer.write(s.recv(65536))\n"
-                  "    sys.stdout.buffer.flush()\n"
-                  "'",
-        .lengths = {9000, 20000, 60000},
-        .last = END,
-        .last_count = 1,
-        .last_is_printed = true,
-        .without = KEEPS,
-    },
+    {"bash read", "bash",
+     CALL "read -t 10 -r line <&3; printf '%s\\n' \"$line\"",
+     .lengths = {40}, .ends_by = "\n", .times = 1},
+    {"bash mapfile", "bash",
+     CALL "mapfile -n 3 lines <&3; printf '%s' \"${lines[@]}\"",
+     .lengths = {40, 50, 60}, .ends_by = "\n", .times = 3},
+    {"dash read", "dash",
+     CALL "exec dash -c 'read -r a <&3; read -r b <&3; printf \"%s\\\\n\" \"$a\" \"$b\"'",
+     .lengths = {40, 300}, .ends_by = "\n", .times = 2},
+    {"dd bs=1", "dd",
+     CALL "exec dd bs=1 count=50 status=none <&3",
+     .lengths = {50}, .ends_by = ".", .times = 49},
+    {"dd bs=512", "dd",
+     CALL "exec dd bs=512 count=6 status=none <&3",
+     .lengths = {1400, 1400}, .ends_by = ".", .times = 4},
+    {"head -c", "head",
+     CALL "exec head -c 12000 <&3",
+     .lengths = {12000}, .ends_by = "....................................", .times = 110},
+    {"socat, messages of 9,000", "socat",
+     "exec socat -u UDP-RECV:$PORT,bind=127.0.0.1 STDOUT",
+     .lengths = {9000, 9000, 9000}},
+    {"socat -b 512", "socat",
+     "exec socat -b 512 -u UDP-RECV:$PORT,bind=127.0.0.1 STDOUT",
+     .lengths = {1400, 1400, 1400}},
+    {"socat in both directions", "socat",
+     "exec socat UDP-LISTEN:$PORT,bind=127.0.0.1 STDIO",
+     .lengths = {9000, 9000, 9000}},
+    {"OpenBSD's nc", "nc.openbsd",
+     "exec nc.openbsd -u -l 127.0.0.1 $PORT",
+     .lengths = {20000, 20000, 20000}},
+    {"traditional nc", "nc.traditional",
+     "exec nc.traditional -u -l -s 127.0.0.1 -p $PORT",
+     .lengths = {20000, 20000, 20000}},
+    {"python3 recv", "/usr/bin/python3",
+     PYTHON "s.bind(test)\n"
+            "while True: show(s.recv(1024))'",
+     .lengths = {3000, 10, 60000, 1024, 1025}},
+    {"python3 recvfrom with a timeout", "/usr/bin/python3", /* it polls, then receives */
+     PYTHON "s.bind(test)\n"
+            "s.settimeout(15)\n"
+            "peers = set()\n"
+            "while True:\n"
+            "    data, peer = s.recvfrom(1000)\n"
+            "    peers.add(peer)\n"
+            "    assert len(peers) == 1\n"
+            "    show(data)'",
+     .lengths = {3000, 10, 60000, 1000, 1001}},
+    {"python3 makefile", "/usr/bin/python3",
+     PYTHON "s.connect(test); s.send(b\"hello\"); f = s.makefile(\"rb\")\n"
+            "for i in range(3): show(f.readline())'",
+     .lengths = {20000, 30000, 9000}, .ends_by = "\n", .times = 3},
+    {"perl recv", "perl",
+     PERL "bind(S, $t) or die $!;\n"
+          "while (1) { defined(recv(S, $b, 1000, 0)) or die $!; print $b }'",
+     .lengths = {3000, 10, 60000, 1000, 1001}},
+    {"perl <>", "perl",
+     PERL "connect(S, $t) or die $!; send(S, \"hello\", 0);\n"
+          "$l = <S>; print $l; $l = <S>; print $l'",
+     .lengths = {20000, 30000}, .ends_by = "\n", .times = 2},
+    {"gawk /inet/udp", "gawk",
+     "exec gawk 'BEGIN {\n"
+     "s = \"/inet/udp/0/127.0.0.1/\" ENVIRON[\"PORT\"]; print \"hello\" |& s\n"
+     "for (i = 0; i < 2; i++) { s |& getline line; print line }\n"
+     "exit }'",
+     .lengths = {20000, 30000}, .ends_by = "\n", .times = 2},
+    {"php fgets", "php",
+     "exec php -n -r '$s = stream_socket_client(\"udp://127.0.0.1:\" . getenv(\"PORT\"));\n"
+     "fwrite($s, \"hello\"); echo fgets($s); echo fgets($s);'",
+     .lengths = {20000, 30000}, .ends_by = "\n", .times = 2},
+    {"ruby recv", "ruby",
+     RUBY "s.bind(*t); $stdout.sync = true; loop { $stdout.write(s.recv(1000)) }'",
+     .lengths = {3000, 10, 60000, 1000, 1001}},
+    {"ruby gets", "ruby",
+     RUBY "s.connect(*t); s.send(\"hello\", 0); $stdout.write(s.gets, s.gets)'",
+     .lengths = {30000, 40000}, .ends_by = "\n", .times = 2},
+
+    /* Controls: a buffer for every message, or messages that fit. */
+    {"ncat", "ncat",
+     "exec ncat -u -l 127.0.0.1 $PORT",
+     .lengths = {9000, 20000, 60000}, .control = true},
+    {"node", "node",
+     "exec node -e 's = require(\"dgram\").createSocket(\"udp4\")\n"
+     "s.on(\"message\", (m) => process.stdout.write(m))\n"
+     "s.bind(Number(process.env.PORT), \"127.0.0.1\")'",
+     .lengths = {9000, 20000, 60000}, .control = true},
+    {"socat, messages that fit", "socat",
+     "exec socat -u UDP-RECV:$PORT,bind=127.0.0.1 STDOUT",
+     .lengths = {8192, 8192, 1, 8000}, .control = true},
+    {"python3 recv(65536)", "/usr/bin/python3",
+     PYTHON "s.bind(test)\n"
+            "while True: show(s.recv(65536))'",
+     .lengths = {9000, 20000, 60000}, .control = true},
 };
+/* clang-format on */
 
 /* Text without spaces that differs from place to place and message to message, and a newline. */
 static void make_message(char *to, unsigned number, unsigned length)
@@ -339,59 +159,12 @@ static void make_message(char *to, unsigned number, unsigned length)
         to[length - 1] = '\n';
 }
 
-static bool is_there(const char *program)
-{
-    const char *const argv[] = {"sh", "-c", "command -v \"$0\"", program, NULL};
-    struct spawn_request request = {.argv = argv};
-    struct spawned shell;
-    bool there = spawn_run(&shell, &request) && shell.exit_status == 0;
-
-    spawn_free(&shell);
-    return there;
-}
-
-static int bind_loopback(unsigned *ret_port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof(address);
-    int size = 1 << 20, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
-              getsockname(fd, (struct sockaddr *)&address, &length) == 0);
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    *ret_port = ntohs(address.sin_port);
-    return fd;
-}
-
-/* A listener is ready when the kernel lists its port. */
-static bool is_bound(unsigned port)
-{
-    char wanted[16], line[512];
-    bool found = false;
-    FILE *file;
-
-    snprintf(wanted, sizeof(wanted), ":%04X ", port);
-    for (const char *const *path = (const char *const[]){"/proc/net/udp", "/proc/net/udp6", NULL};
-         *path && !found; path++) {
-        file = fopen(*path, "r");
-        while (file && !found && fgets(line, sizeof(line), file)) {
-            char *local = strchr(line, ':');
-
-            local = local ? strchr(local + 1, ':') : NULL; /* after the slot number */
-            found = local && strncmp(local, wanted, strlen(wanted)) == 0;
-        }
-        if (file)
-            fclose(file);
-    }
-    return found;
-}
-
 static void await_bound(const struct spawned *child, unsigned port, const char *name)
 {
     long long deadline = spawn_now_ms() + START_MS;
+    struct udp_socket socket;
 
-    while (!is_bound(port)) {
+    while (!udp_look(port, &socket)) {
         cr_assert(spawn_now_ms() < deadline && !child->ended, "%s does not listen", name);
         usleep(2000);
     }
@@ -409,18 +182,11 @@ static void await_call(int fd, const char *name)
     cr_assert(connect(fd, (struct sockaddr *)&peer, length) == 0);
 }
 
-static void connect_to_port(int fd, unsigned port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-}
-
 /* Sends everything; returns what ought to be printed. */
 static char *send_messages(int fd, const struct program *program, size_t *ret_length)
 {
     char *all = calloc(1, 1 << 20), message[65536];
+    const char *last;
     size_t length = 0;
 
     for (unsigned i = 0; i < MESSAGES && program->lengths[i]; i++) {
@@ -429,9 +195,10 @@ static char *send_messages(int fd, const struct program *program, size_t *ret_le
         memcpy(all + length, message, program->lengths[i]);
         length += program->lengths[i];
     }
-    /* A program that has got what it wanted may be gone by now: then these fail, and that is all. */
-    for (unsigned i = 0; i < program->last_count; i++)
-        (void)!send(fd, program->last, strlen(program->last), 0);
+    /* A program that has got what it wanted may be gone by now: then these fail, and no more. */
+    last = program->ends_by ? program->ends_by : END;
+    for (unsigned i = 0; i < (program->ends_by ? program->times : 1); i++)
+        (void)!send(fd, last, strlen(last), 0);
     *ret_length = length;
     return all;
 }
@@ -442,42 +209,39 @@ static long play(const struct program *program, bool preload)
     const char *const argv[] = {"bash", "-c", program->script, NULL};
     char variable[32], *expected;
     const char *const environment[] = {variable, NULL};
-    struct spawn_request request = {
-        .argv = argv,
-        .environment = environment,
-        .preload = preload,
-        .open_stdin = program->open_stdin,
-        .deadline_ms = DEADLINE_MS,
-    };
+    struct spawn_request request = {.argv = argv,
+                                    .environment = environment,
+                                    .preload = preload,
+                                    .open_stdin = true, /* its end would end some of them */
+                                    .deadline_ms = DEADLINE_MS};
+    bool calls = program->ends_by != NULL;
     struct spawned child;
-    unsigned port, own_port;
+    unsigned port;
     size_t length, got;
-    int fd = bind_loopback(&own_port);
+    int fd = udp_bind(&port);
     long lost;
 
-    port = own_port;
-    if (!program->calls)
-        close(bind_loopback(&port)); /* a free one, for the listener */
+    if (!calls)
+        port = udp_free_port();
     snprintf(variable, sizeof(variable), "PORT=%u", port);
     cr_assert(spawn_start(&child, &request));
-    if (program->calls) {
+    if (calls) {
         await_call(fd, program->name);
     } else {
         await_bound(&child, port, program->name);
-        connect_to_port(fd, port);
+        udp_connect(fd, port);
     }
     expected = send_messages(fd, program, &length);
-    if (program->last_is_printed) {
-        cr_expect(spawn_await_word(&child, program->last), "%s%s: its last message never came",
-                  program->name, preload ? ", preloaded" : "");
-        spawn_stop(&child);
-        got = child.out.length >= strlen(program->last) ? child.out.length - strlen(program->last)
-                                                        : 0;
-    } else {
+    if (calls) {
         spawn_await_end(&child);
         cr_expect(!child.timed_out, "%s%s: does not end", program->name,
                   preload ? ", preloaded" : "");
         got = child.out.length;
+    } else {
+        cr_expect(spawn_await_word(&child, END), "%s%s: its last message never came", program->name,
+                  preload ? ", preloaded" : "");
+        spawn_stop(&child);
+        got = child.out.length >= strlen(END) ? child.out.length - strlen(END) : 0;
     }
     lost = (long)length - (long)got;
     if (lost == 0 && memcmp(expected, child.out.data, length) != 0)
@@ -494,16 +258,16 @@ ROWS(programs, lose_nothing, ROWS_OF(programs))
     const struct program *program = &programs[*row];
     long without, with;
 
-    if (!is_there(program->needs))
+    if (!spawn_finds(program->needs))
         cr_skip_test("%s: %s is not installed", program->name, program->needs);
     without = play(program, false);
     with = play(program, true);
-    if (program->without == LOSES)
-        cr_expect(without > 0, "%s loses nothing without the library: it shows nothing (%ld)",
-                  program->name, without);
-    else
+    if (program->control)
         cr_expect(without == 0, "%s, a control, loses %ld bytes without the library", program->name,
                   without);
+    else
+        cr_expect(without > 0, "%s loses nothing without the library: it shows nothing (%ld)",
+                  program->name, without);
     cr_expect(with == 0, "%s: %ld bytes lost, preloaded (without: %ld)", program->name, with,
               without);
 }
@@ -577,7 +341,7 @@ Test(programs, busybox_syslogd)
 
     if (geteuid() != 0)
         cr_skip_test("busybox syslogd: a /dev of its own takes root");
-    if (!is_there("busybox") || !is_there("unshare"))
+    if (!spawn_finds("busybox") || !spawn_finds("unshare"))
         cr_skip_test("busybox is not installed");
     make_message(record, 1, LENGTH);
     record[LENGTH - 1] = 'x';

@@ -249,6 +249,39 @@ static const struct scenario passed[] = {
                       "recv 10 -> -1 EAGAIN\n",
     },
     {
+        .name = "a socket with a tail is closed while it is on its way",
+        .transcript = "udp4 r s\n"
+                      "unix p q\n"
+                      "send 3000\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "dup r d\n"
+                      "send 5 from=q pass=d\n"
+                      "close d\n"
+                      "close r\n"
+                      "recvmsg 5 on=p noname control=100 take=x -> 5 m2[0..4] took 1\n"
+                      "nonblock x\n"
+                      "recv 1000 on=x -> 1000 m1[1000..1999]\n"
+                      "recv 1000 on=x -> 1000 m1[2000..2999]\n"
+                      "recv 10 on=x -> -1 EAGAIN\n",
+    },
+    {
+        .name = "a socket is on its way twice, and comes with what its last copy has left",
+        .transcript = "udp4 r s\n"
+                      "unix p q\n"
+                      "send 5 from=q pass=r by=sendmmsg\n"
+                      "send 5 from=q pass=r by=syscall\n"
+                      "send 3000\n"
+                      "recv 1000 -> 1000 m3[0..999]\n"
+                      "close r\n"
+                      "recvmsg 5 on=p noname control=100 take=x -> 5 m1[0..4] took 1\n"
+                      "recv 500 on=x -> 500 m3[1000..1499]\n"
+                      "close x\n"
+                      "recvmsg 5 on=p noname control=100 take=y -> 5 m2[0..4] took 1\n"
+                      "nonblock y\n"
+                      "recv 5000 on=y -> 1500 m3[1500..2999]\n"
+                      "recv 10 on=y -> -1 EAGAIN\n",
+    },
+    {
         .name = "a socket comes in the place of one with a tail",
         .transcript = "udp4 a b\n"
                       "send 3000 from=b\n"

@@ -67,6 +67,20 @@ static const struct check refusals[] = {
      .told = "Permission denied" IN_MEMORY},
 };
 
+/* As any bad setting. */
+Test(table_file, strict)
+{
+    static const struct check strict = {
+        .name = "WSRX_STRICT=1: the program does not start",
+        .script = "export WSRX_STRICT=1 WSRX_TABLE=$dir/none/table\n"
+                  "run $victim plain-linux; echo $?",
+        .out = "125\n",
+        .told = "No such file or directory",
+    };
+
+    check(&strict);
+}
+
 ROWS(table_file, refuses, ROWS_OF(refusals))
 {
     struct check refusal = refusals[*row];
@@ -92,6 +106,10 @@ ROWS(table_file, refuses, ROWS_OF(refusals))
     "    *) echo \"$1: $(cat $dir/out)\" ;; esac\n"                               \
     "}\n"
 
+/* Where the head of the file begins, behind the buckets. As many buckets again, and the rest of a
+ * page, lie between it and the slots. */
+#define HEAD "head=0; [ -z \"$library\" ] || head=$(grep -abo -m 1 wsrx-tbl $table | cut -d: -f1)\n"
+
 static const struct check damages[] = {
     {
         .name = "truncated between two programs",
@@ -109,25 +127,24 @@ static const struct check damages[] = {
     },
     {
         .name = "any byte of the head flipped",
-        .script = TABLE DAMAGED "start=$((65536 / 2))\n"
-                                "for i in $(seq 0 3 330); do\n"
+        .script = MADE DAMAGED HEAD "for i in $(seq 0 3 165); do\n"
                                 "  for bits in 0xff; do\n"
-                                "    damaged \"$victim flip $table $((start + i)) $bits\"\n"
+                                "    damaged \"$victim flip $table $((head + i)) $bits\"\n"
                                 "  done\ndone; echo ok",
         .without = CHECK_IGNORED,
         .deadline_ms = 300000,
     },
     {
         .name = "any byte of the first words flipped",
-        .script = TABLE DAMAGED "for i in $(seq 0 64) $(seq 65 1997 140000); do\n"
+        .script = TABLE DAMAGED "for i in $(seq 0 3 64) $(seq 65 1997 140000); do\n"
                                 "  damaged \"$victim flip $table $i 0xff\"\ndone; echo ok",
         .without = CHECK_IGNORED,
         .deadline_ms = 300000,
     },
     {
         .name = "any byte of the first slots flipped",
-        .script = TABLE DAMAGED "for i in $(seq 0 5 700); do\n"
-                                "  at=$((98304 + i))\n"
+        .script = MADE DAMAGED HEAD "for i in $(seq 0 7 410); do\n"
+                                "  at=$(((head + 168 + 65536 + 4095) / 4096 * 4096 + i))\n"
                                 "  damaged \"$victim flip $table $at 0xff\"\ndone; echo ok",
         .without = CHECK_IGNORED,
         .deadline_ms = 300000,

@@ -7,10 +7,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
+#include <linux/if_xdp.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -23,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -315,28 +319,59 @@ static void errno_is_untouched(void)
     CHECK(WSARecvEx(-1, buffer, 10, &flags) == -1 && errno == 4711);
 }
 
-/* SCTP delivers a long message in parts by itself; the last one has MSG_EOR. */
-static void sctp(void)
+/* --- SCTP ------------------------------------------------------------------------------------ */
+
+/* Where the kernel has no SCTP its part is played, on a stream: messages of 3,000 bytes of which
+ * the last part has MSG_EOR. */
+static int played = -1;
+static size_t played_bytes;
+
+__attribute__((visibility("default"))) int getsockopt(int fd, int level, int name, void *value,
+                                                      socklen_t *length)
+{
+    if (fd >= 0 && fd == played && level == SOL_SOCKET && (name == SO_TYPE || name == SO_DOMAIN)) {
+        *(int *)value = name == SO_TYPE ? SOCK_SEQPACKET : AF_INET;
+        return 0;
+    }
+    return (int)syscall(SYS_getsockopt, fd, level, name, value, length);
+}
+
+__attribute__((visibility("default"))) ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    ssize_t got = syscall(SYS_recvmsg, fd, msg, flags);
+
+    if (fd == played && got > 0) {
+        played_bytes += (size_t)got;
+        msg->msg_flags |= played_bytes % 3000 == 0 ? MSG_EOR : 0;
+    }
+    return got;
+}
+
+static void open_sctp(void)
 {
     struct sockaddr_storage name;
     socklen_t length = loopback(AF_INET, &name);
-    int flags, got, total = 0, calls = 0;
 
     in = socket(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP);
-    if (in < 0)
-        SKIP("no SCTP in this kernel");
+    if (in < 0) {
+        open_unix(SOCK_STREAM);
+        played = in;
+        return;
+    }
     out = socket(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP);
     CHECK(bind(in, (struct sockaddr *)&name, length) == 0 && listen(in, 1) == 0);
     CHECK(getsockname(in, (struct sockaddr *)&name, &length) == 0);
-    memset(message, 'x', 3000);
-    CHECK(sendto(out, message, 3000, 0, (struct sockaddr *)&name, length) == 3000);
-    do {
-        got = WSARecvEx(in, buffer, 1000, &flags);
-        CHECK(got > 0);
-        total += got;
-        calls++;
-    } while (flags & MSG_PARTIAL);
-    CHECK(total == 3000 && calls == 3);
+    CHECK(connect(out, (struct sockaddr *)&name, length) == 0);
+}
+
+/* It delivers a long message in parts by itself; the last one has MSG_EOR. */
+static void sctp(void)
+{
+    open_sctp();
+    put(1, 3000);
+    get(1, 0, 1000, 1000, true);
+    get(1, 1000, 1000, 1000, true);
+    get(1, 2000, 1000, 1000, false);
 }
 
 /* --- the error codes ------------------------------------------------------------------------- */
@@ -449,36 +484,100 @@ static void eintr(void)
     fails(in, buffer, 10, WSAEINTR);
 }
 
-/* A socket without receives: the parent socket of the kernel's crypto interface. */
+/* In a network namespace of the case's own. */
+static void set_loopback_up(bool up)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    int control = socket(AF_INET, SOCK_DGRAM, 0);
+
+    CHECK(ioctl(control, SIOCGIFFLAGS, &request) == 0);
+    request.ifr_flags = (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
+    CHECK(ioctl(control, SIOCSIFFLAGS, &request) == 0);
+    close(control);
+}
+
+static void leave_network(void)
+{
+    if (unshare(CLONE_NEWNET) != 0)
+        SKIP("a network namespace needs root");
+    set_loopback_up(true);
+}
+
+/* A socket whose packets come through a ring in shared memory, so that it has no receive that
+ * waits; or the parent socket of the kernel's crypto interface, which has none at all. */
 static void eopnotsupp(void)
 {
-    int fd = socket(AF_ALG, SOCK_SEQPACKET, 0);
+    const char *area = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                            0);
+    struct xdp_umem_reg memory = {.addr = (uintptr_t)area, .len = 1 << 16, .chunk_size = 4096};
+    struct sockaddr_xdp name = {.sxdp_family = AF_XDP, .sxdp_flags = XDP_COPY};
+    int count = 8, fd;
 
-    if (fd < 0)
-        SKIP("no AF_ALG in this kernel");
+    leave_network();
+    fd = socket(AF_XDP, SOCK_RAW, 0);
+    if (fd < 0) {
+        fd = socket(AF_ALG, SOCK_SEQPACKET, 0);
+        if (fd < 0)
+            SKIP("neither AF_XDP nor AF_ALG in this kernel");
+    } else {
+        name.sxdp_ifindex = if_nametoindex("lo");
+        CHECK(setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &memory, sizeof memory) == 0);
+        CHECK(setsockopt(fd, SOL_XDP, XDP_UMEM_FILL_RING, &count, sizeof count) == 0);
+        CHECK(setsockopt(fd, SOL_XDP, XDP_UMEM_COMPLETION_RING, &count, sizeof count) == 0);
+        CHECK(setsockopt(fd, SOL_XDP, XDP_RX_RING, &count, sizeof count) == 0);
+        CHECK(bind(fd, (struct sockaddr *)&name, sizeof name) == 0);
+    }
     fails(fd, buffer, 10, WSAEOPNOTSUPP);
 }
 
 /* A packet socket on an interface that goes down. */
 static void enetdown(void)
 {
-    struct sockaddr_ll name = {.sll_family = AF_PACKET};
-    struct ifreq request = {.ifr_name = "lo"};
-    int control, fd;
+    struct sockaddr_ll name = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+    int fd;
 
-    if (unshare(CLONE_NEWNET) != 0)
-        SKIP("a network namespace needs root");
-    control = socket(AF_INET, SOCK_DGRAM, 0);
-    CHECK(ioctl(control, SIOCGIFFLAGS, &request) == 0);
-    request.ifr_flags |= IFF_UP;
-    CHECK(ioctl(control, SIOCSIFFLAGS, &request) == 0);
+    leave_network();
     fd = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL));
-    name.sll_protocol = htons(ETH_P_ALL);
     name.sll_ifindex = (int)if_nametoindex("lo");
     CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0);
-    request.ifr_flags &= ~IFF_UP;
-    CHECK(ioctl(control, SIOCSIFFLAGS, &request) == 0);
+    set_loopback_up(false);
     fails(fd, buffer, 10, WSAENETDOWN);
+}
+
+/* From now on the peer gets nothing, and so answers nothing: as if its machine were gone. */
+static void silence(int fd)
+{
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {1, &drop};
+
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0);
+}
+
+/* A keep-alive that is not answered. */
+static void enetreset(void)
+{
+    int on = 1;
+
+    open_tcp();
+    CHECK(setsockopt(in, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0);
+    CHECK(setsockopt(in, IPPROTO_TCP, TCP_KEEPIDLE, &on, sizeof on) == 0);
+    CHECK(setsockopt(in, IPPROTO_TCP, TCP_KEEPINTVL, &on, sizeof on) == 0);
+    CHECK(setsockopt(in, IPPROTO_TCP, TCP_KEEPCNT, &on, sizeof on) == 0);
+    silence(out);
+    fails(in, buffer, 10, WSAENETRESET);
+}
+
+/* Data that is not answered, which is no matter of keep-alives. */
+static void etimedout_of_data(void)
+{
+    int on = 1, limit = 500;
+
+    open_tcp();
+    CHECK(setsockopt(in, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0);
+    CHECK(setsockopt(in, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit) == 0);
+    silence(out);
+    CHECK(send(in, "x", 1, 0) == 1);
+    fails(in, buffer, 10, WSAETIMEDOUT);
 }
 
 static void notinitialised(void)
@@ -578,6 +677,11 @@ static void resolve_own(void)
     CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL) == NULL);
     CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_CDECL) == NULL);
 #endif
+#ifdef __i386__
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_CDECL) == (void *)WSARecvEx);
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_SYSV) == NULL);
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_MS) == NULL);
+#endif
 }
 
 #ifdef __x86_64__
@@ -613,20 +717,44 @@ static void resolve_microsoft(void)
 #endif
 
 #ifdef __i386__
+#define STDCALL __attribute__((stdcall))
+typedef int(STDCALL *std_receive)(int, char *, int, int *);
+
 static void resolve_stdcall(void)
 {
-    int(__attribute__((stdcall)) * call)(int, char *, int, int *) =
-        (int(__attribute__((stdcall)) *)(int, char *, int, int *))wsrx_resolve("WSARecvEx",
-                                                                              WSRX_ABI_STDCALL);
+#ifdef WSRX_HAVE_FFI
+    std_receive call = (std_receive)wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL);
+    int(STDCALL * error)(void) = (int(STDCALL *)(void))wsrx_resolve("WSAGetLastError",
+                                                                    WSRX_ABI_STDCALL);
+    void(STDCALL * set_error)(int) = (void(STDCALL *)(int))wsrx_resolve("WSASetLastError",
+                                                                        WSRX_ABI_STDCALL);
+    int(STDCALL * start)(unsigned short, void *) =
+        (int(STDCALL *)(unsigned short, void *))wsrx_resolve("WSAStartup", WSRX_ABI_STDCALL);
+    int(STDCALL * clean_up)(void) = (int(STDCALL *)(void))wsrx_resolve("WSACleanup",
+                                                                       WSRX_ABI_STDCALL);
     int flags = -1;
 
-    if (!call)
-        SKIP("built without libffi");
+    CHECK(call != NULL && (void *)call != (void *)WSARecvEx && error && set_error && start &&
+          clean_up);
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL) == (void *)call);
     open_udp(AF_INET);
-    put(1, 3000);
-    for (int i = 0; i < 3; i++)
-        CHECK(call(in, buffer, 1000, &flags) == 1000 && flags == (i < 2 ? MSG_PARTIAL : 0));
-    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_CDECL) == (void *)WSARecvEx);
+    /* Whoever leaves the arguments on the stack moves it a little with each call. */
+    for (unsigned number = 0; number < 5000; number++) {
+        put(number, 3000);
+        for (int i = 0; i < 3; i++) {
+            CHECK(call(in, buffer, 1000, &flags) == 1000);
+            CHECK(flags == (i < 2 ? MSG_PARTIAL : 0) && is_part(number, (size_t)i * 1000, 1000));
+        }
+    }
+    CHECK(call(-1, buffer, 10, &flags) == -1 && error() == WSAENOTSOCK);
+    set_error(5);
+    CHECK(WSAGetLastError() == 5);
+    CHECK(start(0x202, NULL) == 0 && clean_up() == 0 && clean_up() == -1);
+    CHECK(error() == WSANOTINITIALISED);
+#else
+    CHECK(wsrx_resolve("WSARecvEx", WSRX_ABI_STDCALL) == NULL);
+    SKIP("built without libffi");
+#endif
 }
 #endif
 
@@ -660,6 +788,8 @@ static const struct {
     {"WSAEINTR", eintr},
     {"WSAEOPNOTSUPP", eopnotsupp},
     {"WSAENETDOWN", enetdown},
+    {"WSAENETRESET", enetreset},
+    {"WSAETIMEDOUT, of data", etimedout_of_data},
     {"WSANOTINITIALISED", notinitialised},
     {"WSAEMSGSIZE where nobody keeps the rest", unkept},
     {"the last error is the thread's", last_error_is_the_threads},

@@ -48,12 +48,26 @@ static void open_line(struct crowd *crowd, struct line *line)
     wait_opened(crowd, line);
 }
 
-enum { WAY_RAW = 4 };
+/* The other ways of all are close(2). */
+enum way { WAY_STDIO, WAY_RANGE, WAY_OVER, WAY_SYSCALL, WAY_RAW, WAY_CLOSE, WAYS = 7 };
+
+static enum way some_way(struct plan *plan)
+{
+    unsigned way = plan_below(plan, WAYS);
+
+#ifdef __SANITIZE_THREAD__
+    /* TSan follows descriptors by libc. A close that it does not see makes a race of the number's
+     * next use. */
+    if (way != WAY_OVER)
+        return WAY_CLOSE;
+#endif
+    return way < WAY_CLOSE ? (enum way)way : WAY_CLOSE;
+}
 
 /* A close that no library can see. */
 static void close_raw(int fd)
 {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) /* TSan follows descriptors, by libc */
+#ifdef __x86_64__
     long result;
 
     __asm__ volatile("syscall"
@@ -84,26 +98,26 @@ static void close_by_stdio(struct crowd *crowd, int fd)
 static void close_receiver(struct crowd *crowd, struct line *line)
 {
     int fd = line->link.fd, other;
-    unsigned way = plan_below(&crowd->plan, 7);
+    enum way way = some_way(&crowd->plan);
 
     stand("close", fd);
     /* A raw close that leaves a registration behind is more than a library can follow. */
     wait_closing(crowd, line,
                  plan_percent(&crowd->plan, 30) || (way == WAY_RAW && !options.strict));
     switch (way) {
-    case 0:
+    case WAY_STDIO:
         close_by_stdio(crowd, fd);
         break;
-    case 1:
+    case WAY_RANGE:
         close_range((unsigned)fd, (unsigned)fd, 0);
         break;
-    case 2:
+    case WAY_OVER:
         other = open("/dev/null", O_RDONLY | O_CLOEXEC);
         dup2(other, fd);
         close(other);
         close(fd);
         break;
-    case 3:
+    case WAY_SYSCALL:
         syscall(SYS_close, fd);
         break;
     case WAY_RAW:

@@ -7,6 +7,7 @@
 
 #include "plan.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 enum kind {
@@ -36,7 +37,10 @@ struct link {
 };
 
 const char *kind_name(enum kind kind);
-bool kind_works(enum kind kind);
+
+/* This run's own address, for IPv4: what another program sends to a port that it believes to be
+ * closed, or its own, does not come here. */
+in_addr_t link_loopback(void);
 
 /* Opens a link, as the plan says. 0, or a negative errno. */
 int link_open(struct link *link, enum kind kind, struct plan *plan);

@@ -4,6 +4,7 @@
  * with a tail each, all told by poll, select and epoll, and read to their ends by small pieces.
  */
 #define _GNU_SOURCE
+#include "link.h"
 #include "message.h"
 #include "receive.h"
 #include "torture.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +91,7 @@ static void move_up(struct scene *scene, struct one *one, int least)
 
 static void open_one(struct one *one, bool udp)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = link_loopback()};
     int pair[2];
 
     one->from = -1;

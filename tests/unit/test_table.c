@@ -588,7 +588,7 @@ Test(table_guard, get_advance_and_finish)
     cr_assert_eq(held.length, 3000);
     cr_assert_eq(held.offset, 512);
     cr_assert_eq(held.msg_flags, 1);
-    table_advance_locked(table, SOCKET, 1024, 0);
+    table_advance_locked(table, SOCKET, &(struct held){.offset = 1024});
     cr_assert(table_get_locked(table, SOCKET, &held));
     cr_assert_eq(held.offset, 1024);
     table_leave(table, &guard);

@@ -261,7 +261,7 @@ static void do_kernel_part(struct queue *queue, unsigned step)
     if (got && held.kind == HELD_KERNEL) {
         offset = held.offset + below(5000);
         if (offset < held.length) {
-            table_advance_locked(table, queue->cookie, offset, 0);
+            table_advance_locked(table, queue->cookie, &(struct held){.offset = offset});
             message->offset = offset;
         } else {
             table_finish_locked(table, queue->cookie);

@@ -60,11 +60,11 @@ struct state {
     } tail[TAILS];
 };
 
-enum operation { TAKE, TAKE_REST, SKIP, TRUNC, PEEK, FAULT, LOOK, DRAIN, HOLD, ABANDON };
+enum operation { TAKE, TAKE_REST, SKIP, TRUNC, PEEK, FAULT, LOOK, DRAIN, HOLD, ABANDON, REPLACE };
 
 static const char *const names[] = {"take", "take the rest", "skip", "take with MSG_TRUNC",
                                     "peek", "bad buffer",    "look", "drain",
-                                    "hold", "abandon"};
+                                    "hold", "abandon",       "replace"};
 
 enum { OPERATIONS = sizeof names / sizeof *names };
 
@@ -139,6 +139,12 @@ static void model(enum operation operation, struct state *state, struct outcome 
     case ABANDON:
         state->count = 0;
         break;
+    case REPLACE:
+        state->count = 1;
+        state->tail->message = NEW;
+        state->tail->length = sizeof content;
+        state->tail->offset = 100;
+        break;
     default:
         model_take(state, operation, outcome);
     }
@@ -190,6 +196,11 @@ static void run(struct run *run)
     case ABANDON:
         table_abandon(table, socket_cookie, true);
         break;
+    case REPLACE: /* by one at the same place, of the same length, of which as much is taken */
+        held = tails_record(HELD_HERE, NEW, sizeof content, 100);
+        table_abandon(table, socket_cookie, true);
+        run->result = table_hold(table, socket_cookie, &held, &whole, 1);
+        break;
     case FAULT:
         run->result = tails_take_failing(table, socket_cookie, PART, 0, -EFAULT);
         break;
@@ -220,6 +231,7 @@ static void judge(struct run *run, struct outcome *outcome)
         break;
     }
     case HOLD:
+    case REPLACE:
     case FAULT:
         outcome->result = run->result;
         break;
@@ -460,6 +472,7 @@ static const struct pair pairs[] = {
     {TAKE, TAKE},      {TAKE, DRAIN},  {TAKE, HOLD},  {TAKE, ABANDON}, {TAKE_REST, DRAIN},
     {TAKE_REST, HOLD}, {PEEK, TAKE},   {PEEK, DRAIN}, {LOOK, TAKE},    {LOOK, TAKE_REST},
     {LOOK, DRAIN},     {FAULT, DRAIN}, {HOLD, TAKE},  {HOLD, DRAIN},   {ABANDON, TAKE},
+    {TAKE, REPLACE},   {PEEK, REPLACE}, {LOOK, REPLACE}, {SKIP, REPLACE},
 };
 
 enum { PAIRS = sizeof pairs / sizeof *pairs };
@@ -499,6 +512,107 @@ ParameterizedTest(int *index, table_signal, at_any_instruction, .timeout = 240)
         assert_in_some_order(&before, where);
     }
     cr_assert_gt(count, 100);
+}
+
+/* What a take was copying is lost in its midst, and the pages are given back to the system: either
+ * the take has its part, or all is lost; no byte is both, or neither, or wrong. */
+Test(table_signal, abandoned_within_a_take)
+{
+    bool interrupted = true;
+    unsigned taken = 0, lost = 0;
+
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    signal(SIGUSR1, handler);
+    table = tails_create(4 << 20);
+    /* Beyond the pages that are kept for the next burst. */
+    cr_assert_eq(tails_hold(table, 1, 0, 1 << 20, 0), 0);
+    cr_assert_eq(tails_hold(table, 2, 0, 1 << 20, 0), 0);
+    for (unsigned long count = 1; interrupted; count = step_next(count, 0)) {
+        unsigned long before, more;
+        struct outcome outcome;
+        struct state state;
+
+        hold_scene(&state);
+        before = atomic_load(&table->counters.bytes_lost);
+        outer.operation = TAKE;
+        inner.operation = ABANDON;
+        interrupted = step_interrupt(count, run_outer, raise_signal, NULL);
+        if (!interrupted)
+            run(&inner);
+        more = atomic_load(&table->counters.bytes_lost) - before;
+        judge(&outer, &outcome);
+        taken += outcome.result == 1;
+        lost += outcome.result == 0;
+        cr_assert(outcome.result == 0 || (outcome.result == 1 && outcome.given == PART));
+        cr_assert_eq(outcome.wrong, 0, "%zu wrong bytes after %lu instructions", outcome.wrong,
+                     count);
+        cr_assert_eq(more + outcome.given, 500 + 300, "%lu lost and %zu taken, at %lu", more,
+                     outcome.given, count);
+        for (unsigned i = 0; i < 2; i++)
+            table_abandon(table, neighbour[i], true);
+    }
+    cr_assert_gt(taken, 0);
+    cr_assert_gt(lost, 0);
+}
+
+/* --- a handler that leaves, between any two instructions --------------------------------- */
+
+/* recv(2) may be left by siglongjmp() at any moment. Nothing is locked then: what the call was to
+ * change is as before it or as after it, for this thread and for the next process. */
+static const enum operation left[] = {TAKE, TAKE_REST, PEEK, LOOK, HOLD, ABANDON};
+
+enum { LEFT = sizeof left / sizeof *left };
+
+ParameterizedTestParameters(table_signal, left_at_any_instruction)
+{
+    static int indices[LEFT];
+
+    for (int i = 0; i < LEFT; i++)
+        indices[i] = i;
+    return cr_make_param_array(int, indices, LEFT);
+}
+
+ParameterizedTest(int *index, table_signal, left_at_any_instruction, .timeout = 240)
+{
+    enum operation operation = left[*index];
+    static volatile bool ended; /* by itself */
+    static unsigned long count;
+    static unsigned afters;
+
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    signal(SIGUSR1, leave);
+    for (count = 1; !ended; count = step_next(count, 0)) {
+        struct state before, after, found;
+        struct outcome outcome;
+        char where[100];
+        int status;
+        pid_t other;
+
+        hold_scene(&before);
+        after = before;
+        model(operation, &after, &outcome);
+        outer.operation = operation;
+        if (sigsetjmp(before_the_take, 1) == 0)
+            ended = !step_interrupt(count, run_outer, raise_signal, NULL);
+        snprintf(where, sizeof where, "%s, left after %lu instructions", names[operation], count);
+        cr_assert_eq(handled, !ended, "%s", where);
+
+        other = fork();
+        if (other == 0) {
+            alarm(30); /* it must not wait for the mutex */
+            table_look(table, socket_cookie, NULL);
+            take_stock(&found, where);
+            _exit(same_state(&found, &after) ? 2 : same_state(&found, &before) ? 1 : 0);
+        }
+        cr_assert_eq(waitpid(other, &status, 0), other);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) > 0, "%s: status %x", where, status);
+        afters += WEXITSTATUS(status) == 2;
+        cr_assert(table_idle(table));
+    }
+    cr_assert_gt(count, 100);
+    cr_assert_gt(afters, 0);
 }
 
 /* --- a signal during the repair after a death -------------------------------------------- */

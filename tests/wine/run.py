@@ -7,9 +7,12 @@ same program runs with each of our faces, and on stock Wine beside them; what di
 the table of docs/wine.md.
 """
 import argparse
+import ctypes
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,9 @@ FILES = ("victim", "winelib", "pe", "launcher", "library", "wsrx", "import_libra
 STOCK_FAILS = ["parts", "loop", "recv-blocking", "select", "overlapped-iocp", "child-inherits",
                "20000-datagrams", "wsock32", "WSAEINVAL"]
 STOCK_PASSES = ["plain-recv-drops", "AcceptEx", "TransmitFile", "exports"]
+
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
 
 
 class Tap:
@@ -125,6 +131,35 @@ def check_aborted(wine, folder):
         tap.case(result == "-1 10053", name, f"{result!r}, not '-1 10053'; {killed.stdout}")
 
 
+class SilentPeer:
+    """WSAENETRESET: a connection to a peer that answers nothing, with keep-alives each second. It
+    takes as long as Linux needs to give up, 10 s, so it begins early and ends late."""
+
+    def __init__(self, wine, folder):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.written = wine.scratch / "keep-alive"
+        with self.written.open("wb") as output:
+            self.process = wine.start("wine", "victim.exe", "--keep-alive",
+                                      self.listener.getsockname()[1], output=output, cwd=folder)
+        self.listener.settimeout(60)
+        self.peer = self.listener.accept()[0]
+        # A filter that lets nothing in (socket(7)): it hears nothing, and so it says nothing.
+        code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+        self.peer.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                             struct.pack("HxxxxxxP", 1, ctypes.addressof(code)))
+
+    def check(self):
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.peer.close()
+        self.listener.close()
+        output = self.written.read_text()
+        tap.case(self.process.returncode == 0 and output.split() == ["-1", "10060", "-1", "10052"],
+                 "WSAENETRESET", f"exit code {self.process.returncode}: {output}")
+
+
 def check_winelib(wine, files):
     folder = wine.scratch / "example"
     folder.mkdir()
@@ -141,6 +176,9 @@ def check_winelib(wine, files):
     for words in (["wine", "parts.exe.so"], ["./parts.exe"]):
         code, output = wine.run(*words, cwd=folder)
         tap.case(output.replace("\r", "") == expected, f"winelib: {' '.join(words)}", output)
+    os.remove(folder / "mswsock.dll")
+    code, output = wine.run(files["wsrx"], "wine", "run", "parts.exe.so", cwd=folder)
+    tap.case(output.replace("\r", "") == expected, "winelib: wsrx wine run parts.exe.so", output)
 
 
 def check_command(wine, files, folders, names):
@@ -166,6 +204,7 @@ def check_command(wine, files, folders, names):
 
     says("wsrx wine run: no such program", ["run", "none.exe"], 127, "none.exe: No such file")
     says("wsrx wine run: not a program", ["run", files["example"]], 126, "not a Windows program")
+    says("wsrx wine run: a native program", ["run", "/bin/sh"], 126, "not a Windows program")
     says("wsrx wine run: no wine", ["run", "victim.exe"], 127, "no wine on the PATH", PATH="/nowhere")
     says("wsrx wine: unknown action", ["fly"], 125, "no such action")
     tiny = bytearray((stock / "victim.exe").read_bytes()[:512])
@@ -189,6 +228,26 @@ def check_command(wine, files, folders, names):
     says("wsrx wine remove, again", ["remove"], 0, "nothing to do")
     tap.case({path.name: path.read_bytes() for path in system32.glob("*sock*.dll")} == files_before,
              "wsrx wine remove: the prefix is as before")
+
+
+def check_names(library):
+    """A program is not taken for Wine's by its name: its tails are held in the process."""
+    program = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+               "s.bind(('127.0.0.1', 0)); s.sendto(bytes(100), s.getsockname()); s.recv(10);"
+               "mine = ':%04X ' % s.getsockname()[1];"
+               "print([line.split()[4] for line in open('/proc/net/udp') if mine in line])")
+    for name, settings, held in (("winemaker", {}, "process"), ("wine64", {}, "process"),
+                                 ("wineserverside", {}, "process"),
+                                 ("wineserver64", {}, "lost"),
+                                 ("python3", {"WSRX_HOLD": "kernel"}, "kernel")):
+        done = subprocess.run([name, "-c", program + "; s.setblocking(False); print(len(s.recv(200)))"],
+                              executable=sys.executable, capture_output=True, text=True, timeout=60,
+                              env=os.environ | settings | {"LD_PRELOAD": str(library),
+                                                                "PYTHONHOME": sys.prefix})
+        empty = "00000000:00000000" in done.stdout
+        found = "lost" if done.returncode else "process" if empty else "kernel"
+        tap.case(found == held, f"a native program named {name}, {settings}: {held}",
+                 done.stdout + done.stderr)
 
 
 def check_services(wine):
@@ -235,10 +294,12 @@ def main():
             code, output = wine.run("wine", "victim.exe", "--list", cwd=folders["stock"])
             names = output.split()
             tap.case(code == 0 and len(names) > 30, "the scenarios", output)
+            silent = SilentPeer(wine, folders["elf"])
             ours = check_face("DLL beside the program", wine, folders["elf"], names)
             check_stock(wine, folders["stock"], names, ours)
             check_modes(wine, folders, files["library"])
             check_aborted(wine, folders["elf"])
+            silent.check()
             check_winelib(wine, files)
             check_command(wine, files, folders, names)
             wine.stop()  # so that the preload is in all of Wine from its start
@@ -247,6 +308,7 @@ def main():
             check_face("PE DLL and preload", wine, folders["pe"], names,
                        overrides="mswsock,wsock32=n,b", **preload)
             check_services(wine)
+            check_names(files["library"])
         finally:
             wine.stop()
     print(f"1..{tap.count}")

@@ -179,8 +179,13 @@ static void start_thread(struct person *person)
  */
 static bool waits_in_receive(const struct person *person, pid_t id)
 {
-    static const long calls[] = {SYS_read,    SYS_readv,    SYS_recvfrom,
-                                 SYS_recvmsg, SYS_recvmmsg, SYS_preadv2};
+    static const long calls[] = {
+        SYS_read,    SYS_readv,    SYS_recvfrom,
+        SYS_recvmsg, SYS_recvmmsg, SYS_preadv2,
+#ifdef SYS_socketcall /* i386: all of them in one */
+        SYS_socketcall,
+#endif
+    };
     char path[64], text[128] = "";
     pid_t process = person->is_child ? id : getpid();
     char *end;

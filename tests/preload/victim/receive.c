@@ -255,7 +255,9 @@ static long long call_vector(struct receive *r)
         return preadv2(r->fd, iov, (int)r->iov_count, offset, flags);
     if (strcmp(c, "preadv64v2") == 0)
         return preadv64v2(r->fd, iov, (int)r->iov_count, offset, flags);
-    return syscall(SYS_preadv2, r->fd, iov, r->iov_count, offset, 0L, flags);
+    /* The offset in two halves, of which a 64-bit system takes the first. */
+    return syscall(SYS_preadv2, r->fd, iov, r->iov_count, (long)offset,
+                   sizeof(long) < sizeof(offset) ? (long)(offset >> (8 * sizeof(offset) / 2)) : 0L, flags);
 }
 
 static long long call_recvfrom(struct receive *r, size_t size)

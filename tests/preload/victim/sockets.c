@@ -376,7 +376,7 @@ static long queued(const struct variable *sender)
                                                                                          : bytes;
     if (getsockopt(receiver->fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0)
         return -1;
-    return memory[SK_MEMINFO_RMEM_ALLOC];
+    return (long)memory[SK_MEMINFO_RMEM_ALLOC];
 }
 
 static int socket_type(int fd)
@@ -417,27 +417,34 @@ static int make_passed(void)
     return passed_fd;
 }
 
+/* by=sendmmsg, by=syscall: the other ways; else sendmsg(2). */
 static ssize_t send_with_descriptors(int fd, const void *data, size_t length, int passed, int count,
-                                     int flags)
+                                     int flags, const char *by)
 {
     union {
         struct cmsghdr head;
         char room[CMSG_SPACE(16 * sizeof(int))];
     } control = {.head = {0}};
     struct iovec iov = {(void *)(uintptr_t)data, length};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
+    struct mmsghdr messages = {
+        .msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control}};
+    struct msghdr *message = &messages.msg_hdr;
     int fds[16];
 
     if (count > 16)
         victim_fail("too many descriptors");
     for (int i = 0; i < count; i++)
         fds[i] = passed;
-    message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
+    message->msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
     control.head.cmsg_level = SOL_SOCKET;
     control.head.cmsg_type = SCM_RIGHTS;
     control.head.cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
     memcpy(CMSG_DATA(&control.head), fds, (size_t)count * sizeof(int));
-    return sendmsg(fd, &message, flags);
+    if (by && strcmp(by, "sendmmsg") == 0)
+        return sendmmsg(fd, &messages, 1, flags) == 1 ? (ssize_t)messages.msg_len : -1;
+    if (by && strcmp(by, "syscall") == 0)
+        return syscall(SYS_sendmsg, fd, message, flags);
+    return sendmsg(fd, message, flags);
 }
 
 static ssize_t deliver(const struct op *op, const struct variable *sender, unsigned char *data,
@@ -451,9 +458,10 @@ static ssize_t deliver(const struct op *op, const struct variable *sender, unsig
         return write(sender->fd, data, length);
     if (descriptors)
         return send_with_descriptors(sender->fd, data, length, make_passed(), atoi(descriptors),
-                                     flags);
+                                     flags, NULL);
     if (passed)
-        return send_with_descriptors(sender->fd, data, length, variable_fd(passed), 1, flags);
+        return send_with_descriptors(sender->fd, data, length, variable_fd(passed), 1, flags,
+                                     op_option(op, "by"));
     if (sender->address.ss_family == AF_PACKET)
         return sendto(sender->fd, data, length, flags, (struct sockaddr *)&lo.storage, lo.length);
     return send(sender->fd, data, length, flags);

@@ -22,7 +22,7 @@ size_t scenario_number;
 static int shell(char **argument)
 {
     struct link link = link_make(LINK_UDP);
-    struct timeval limit = {3, 0};
+    struct timeval limit = {1, 0};
 
     /* Where a tail is lost, it is not waited for. */
     EXPECT(setsockopt(link.r, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);

@@ -151,6 +151,37 @@ static const char *eshutdown(void)
     return fails(pair.in, buffer, 10, WSAESHUTDOWN);
 }
 
+static DWORD WINAPI cancel_later(void *close)
+{
+    SOCKET socket = pair.in;
+
+    Sleep(200);
+    if (close) {
+        pair.in = INVALID_SOCKET;
+        closesocket(socket);
+    } else {
+        CancelIoEx((HANDLE)socket, NULL);
+    }
+    return 0;
+}
+
+/* A blocking call is ended by another thread. */
+static const char *eintr(void)
+{
+    for (int close = 0; close < 2; close++) {
+        const char *reason;
+        HANDLE thread;
+
+        MUST(pair_open(V4));
+        thread = CreateThread(NULL, 0, cancel_later, close ? "" : NULL, 0, NULL);
+        reason = fails(pair.in, buffer, 10, WSAEINTR);
+        WaitForSingleObject(thread, INFINITE);
+        CloseHandle(thread);
+        MUST(reason);
+    }
+    return NULL;
+}
+
 static const char *notinitialised(void)
 {
     const char *reason;
@@ -175,6 +206,7 @@ const struct scenario scenarios_error[] = {
     {"icmp-in-the-midst", icmp_in_the_midst},
     {"WSAENOTCONN", enotconn},
     {"WSAESHUTDOWN", eshutdown},
+    {"WSAEINTR", eintr},
     {"WSANOTINITIALISED", notinitialised},
     {NULL, NULL},
 };

@@ -4,6 +4,8 @@
  */
 #include "victim.h"
 
+#include <mstcpip.h>
+
 /* --- 20,000 datagrams ------------------------------------------------------------------------ */
 
 static unsigned random_number(void)
@@ -249,6 +251,32 @@ static int wait_for_end(void)
     return 0;
 }
 
+/* Waits in WSARecvEx for a peer that will not answer keep-alives, and, for comparison, with a
+ * timeout of its own. */
+static int wait_for_keepalive(const char *port)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((u_short)atoi(port)),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct tcp_keepalive often = {1, 1000, 1000};
+    DWORD count, before;
+    int flags, got;
+    WSADATA data;
+
+    WSAStartup(MAKEWORD(2, 2), &data);
+    pair.in = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(pair.in, (struct sockaddr *)&name, sizeof name) != 0 ||
+        WSAIoctl(pair.in, SIO_KEEPALIVE_VALS, &often, sizeof often, NULL, 0, &count, NULL, NULL) != 0)
+        return 1;
+    set_timeout(pair.in, 100);
+    got = WSARecvEx(pair.in, buffer, 10, &flags);
+    printf("%d %d\n", got, WSAGetLastError());
+    set_timeout(pair.in, 0);
+    before = GetTickCount();
+    got = WSARecvEx(pair.in, buffer, 10, &flags);
+    printf("%d %d\n", got, WSAGetLastError());
+    return GetTickCount() - before < 500;
+}
+
 /* WSRX_MODE=discard: as Windows is reported to do it. */
 static const char *discard(void)
 {
@@ -307,6 +335,8 @@ int other_words(int count, char **words)
                      (unsigned)atoi(words[4]));
     if (strcmp(words[0], "--mode") == 0)
         return in_mode(words[1]);
+    if (strcmp(words[0], "--keep-alive") == 0)
+        return wait_for_keepalive(words[1]);
     if (strcmp(words[0], "--wait") == 0)
         return wait_for_end();
     if (strcmp(words[0], "--arguments") == 0) {

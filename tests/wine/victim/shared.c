@@ -112,7 +112,10 @@ static const char *take_by_turns(void)
 
 /* --- processes ------------------------------------------------------------------------------- */
 
-static const char *start_child(const char *how, SOCKET socket, DWORD *ret_code)
+/* The child inherits the socket; or, where `room` is not NULL, it inherits nothing, and gets in
+ * there what WSADuplicateSocket makes for it. */
+static const char *start_child(const char *how, SOCKET socket, WSAPROTOCOL_INFOA *room,
+                               DWORD *ret_code)
 {
     char path[MAX_PATH], line[MAX_PATH + 100];
     STARTUPINFOA start = {.cb = sizeof start};
@@ -120,7 +123,11 @@ static const char *start_child(const char *how, SOCKET socket, DWORD *ret_code)
 
     GetModuleFileNameA(NULL, path, sizeof path);
     snprintf(line, sizeof line, "\"%s\" %s %llu", path, how, (unsigned long long)socket);
-    CHECK(CreateProcessA(path, line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &process));
+    CHECK(CreateProcessA(path, line, NULL, NULL, room == NULL, CREATE_SUSPENDED, NULL, NULL, &start,
+                         &process));
+    if (room && WSADuplicateSocketA(pair.in, process.dwProcessId, room) != 0)
+        TerminateProcess(process.hProcess, 99);
+    ResumeThread(process.hThread);
     WaitForSingleObject(process.hProcess, INFINITE);
     GetExitCodeProcess(process.hProcess, ret_code);
     CloseHandle(process.hProcess);
@@ -133,10 +140,10 @@ static const char *child(void)
     DWORD code;
 
     MUST(put_partial());
-    MUST(start_child("--child-WSARecvEx", pair.in, &code));
+    MUST(start_child("--child-WSARecvEx", pair.in, NULL, &code));
     EQUAL(code, 0);
     MUST(get(1, 1500, 500, 500, TRUE));
-    MUST(start_child("--child-recv", pair.in, &code));
+    MUST(start_child("--child-recv", pair.in, NULL, &code));
     EQUAL(code, 0);
     return is_empty();
 }
@@ -148,10 +155,36 @@ static const char *child_first(void)
 
     MUST(pair_open(V4));
     MUST(put(1, 3000));
-    MUST(start_child("--child-first", pair.in, &code));
+    MUST(start_child("--child-first", pair.in, NULL, &code));
     EQUAL(code, 0);
     MUST(get_plain(1, 1000, 1000, 1000, WSAEMSGSIZE));
     MUST(get(1, 2000, 1000, 1000, FALSE));
+    return is_empty();
+}
+
+static WSAPROTOCOL_INFOA *shared_room(DWORD number)
+{
+    char name[64];
+    HANDLE mapping;
+
+    snprintf(name, sizeof name, "wsrx-victim-%lu", number);
+    mapping = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 4096, name);
+    return mapping ? MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, 4096) : NULL;
+}
+
+/* A process that has nothing of the socket until it is given a duplicate. */
+static const char *child_by_duplicate(void)
+{
+    WSAPROTOCOL_INFOA *room = shared_room(GetCurrentProcessId());
+    DWORD code;
+
+    CHECK(room != NULL);
+    MUST(put_partial());
+    MUST(start_child("--child-WSADuplicateSocket", GetCurrentProcessId(), room, &code));
+    EQUAL(code, 0);
+    MUST(get(1, 1500, 500, 500, TRUE));
+    MUST(get_plain(1, 2000, 1000, 1000, 0));
+    UnmapViewOfFile(room);
     return is_empty();
 }
 
@@ -171,6 +204,11 @@ int child_main(const char *how, const char *socket)
 
     WSAStartup(MAKEWORD(2, 2), &data);
     pair.in = (SOCKET)strtoull(socket, NULL, 10);
+    if (strcmp(how, "--child-WSADuplicateSocket") == 0) {
+        pair.in = WSASocketA(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO,
+                             shared_room((DWORD)pair.in), 0, 0);
+        how = "--child-WSARecvEx";
+    }
     reason = child_part(how);
     if (reason)
         printf("# in the child: %s\n", reason);
@@ -184,5 +222,6 @@ const struct scenario scenarios_shared[] = {
     {"take-by-turns", take_by_turns},
     {"child-inherits", child},
     {"child-takes-first", child_first},
+    {"child-by-WSADuplicateSocket", child_by_duplicate},
     {NULL, NULL},
 };

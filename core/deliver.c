@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "receiving.h"
+
+#include "tell.h"
+
+int deliver_name(const struct receive *receive, const struct sockaddr *peer, socklen_t length)
+{
+    socklen_t room;
+    int error;
+
+    if (receive->msg) {
+        if (receive->msg->msg_name) {
+            room = receive->msg->msg_namelen;
+            receive->msg->msg_namelen = length;
+            return user_memory_write(receive->msg->msg_name, peer, room < length ? room : length);
+        }
+        return 0;
+    }
+    if (!receive->name)
+        return 0;
+    error = user_memory_read(&room, receive->namelen, sizeof room);
+    if (!error && (int)room < 0)
+        error = -EINVAL;
+    if (!error)
+        error = user_memory_write(receive->name, peer, room < length ? room : length);
+    if (!error)
+        error = user_memory_write(receive->namelen, &length, sizeof length);
+    return error;
+}
+
+socklen_t deliver_name_room(const struct receive *receive)
+{
+    socklen_t room;
+
+    if (receive->msg)
+        return receive->msg->msg_name ? receive->msg->msg_namelen : 0;
+    if (!receive->name || user_memory_read(&room, receive->namelen, sizeof room) != 0)
+        return 0;
+    return room;
+}
+
+int deliver_bytes(void *context, const void *from, size_t size)
+{
+    const struct receive *receive = context;
+
+    return user_memory_scatter(receive->iov, receive->iovlen, from, size);
+}
+
+ssize_t deliver_part(struct receive *receive, const struct part *part, size_t remaining,
+                     const struct held *held)
+{
+    struct policy policy =
+        message_policy(engine.settings.mode, receive->kind, engine.settings.calls_all);
+    bool cut = part->given < remaining && held->kind != HELD_STREAM;
+
+    receive->report = (struct receive_report){
+        .ours = held->kind != HELD_STREAM,
+        .length = held->length,
+        .offset = held->offset,
+        .given = part->given,
+        .left = receive->flags & MSG_PEEK ? remaining - part->given : part->left,
+    };
+    if (!(receive->flags & MSG_PEEK))
+        receive->report.lost = remaining - part->given - part->left;
+    PROBE_PART(receive->fd, held->length, receive->room, part->given, receive->report.left);
+    if (receive->msg) {
+        int kept = (cut ? 0 : MSG_EOR) | (held->offset == 0 ? MSG_CTRUNC : 0);
+
+        receive->msg->msg_flags = (receive->flags & MSG_CMSG_CLOEXEC) | (held->msg_flags & kept) |
+                                  (cut ? MSG_TRUNC : 0);
+    }
+    if (cut && policy.emsgsize && !(receive->flags & (MSG_PEEK | MSG_TRUNC)) && receive->room > 0)
+        return -EMSGSIZE;
+    return (ssize_t)part->result;
+}
+
+ssize_t deliver_cut(struct receive *receive, size_t length, const char *why)
+{
+    static atomic_int told;
+    size_t lost = length - receive->room;
+
+    tell_once(told, "%s; %zu bytes of a message are lost", why, lost);
+    table_count_lost(engine.table, lost);
+    receive->report = (struct receive_report){
+        .ours = true, .length = length, .given = receive->room, .lost = lost};
+    return (ssize_t)receive->room;
+}

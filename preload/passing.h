@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The descriptors that a message carries (SCM_RIGHTS; see unix(7)). The kernel has just read or
+ * written the message: nothing of it is checked here.
+ */
+#ifndef WSRX_PASSING_H
+#define WSRX_PASSING_H
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static inline void passing_each(const struct msghdr *msg, void (*note)(int fd))
+{
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg;
+         cmsg = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, cmsg)) {
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = 0; at + sizeof(int) <= cmsg->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof fd);
+            note(fd);
+        }
+    }
+}
+
+#endif
