@@ -21,10 +21,8 @@ struct source {
     struct line_record **lines;
     size_t count;
     uint64_t time; /* of the next record, where there is one */
-    union {        /* our copy of the next record: a ring is written while we read */
-        struct ring_record record;
-        unsigned char bytes[0];
-    } *copy;
+    struct ring_record *copy; /* of the next record: a ring is written while we read */
+    struct ring_record *given; /* the one before, to which the record points that was given */
 };
 
 struct reader {
@@ -35,8 +33,6 @@ struct reader {
     struct source **heap; /* those with a next record; the earliest first */
     size_t waiting;
     bool damaged;
-    unsigned char *given; /* what the last record that was given points to */
-    size_t given_size;
 };
 
 struct reader *reader_new(void)
@@ -144,7 +140,7 @@ static bool look(struct reader *reader, struct source *source)
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (sequence == source->ring->base + source->next + 1 &&
             __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence) {
-            source->time = source->copy->record.time + file->offset;
+            source->time = source->copy->time + file->offset;
             return true;
         }
         /* Overwritten meanwhile; or the program was killed in the midst of it, or worse. */
@@ -158,19 +154,15 @@ static bool look(struct reader *reader, struct source *source)
     }
 }
 
-static void give_ring(struct reader *reader, const struct source *source, struct record *to)
+static void give_ring(struct source *source, struct record *to)
 {
     const struct reader_file *file = source->file;
-    const struct ring_record *from;
+    struct ring_record *from = source->copy;
     size_t room = file->head.record_size - offsetof(struct ring_record, tail);
     size_t local, peer, data;
 
-    if (reader->given_size < file->head.record_size) {
-        reader->given_size = file->head.record_size;
-        reader->given = need(realloc(reader->given, reader->given_size));
-    }
-    memcpy(reader->given, source->copy, file->head.record_size);
-    from = (const struct ring_record *)reader->given;
+    source->copy = source->given;
+    source->given = from;
     local = from->local_length <= room ? from->local_length : 0;
     peer = local + from->peer_length <= room ? from->peer_length : 0;
     data = local + peer + from->data_length <= room ? from->data_length : 0;
@@ -263,6 +255,7 @@ static void find_rings(struct reader *reader, struct reader_file *file)
         source = add_source(reader, file);
         source->ring = ring;
         source->copy = need(malloc(file->head.record_size));
+        source->given = need(malloc(file->head.record_size));
         file->records += ring->written;
     }
 }
@@ -377,6 +370,7 @@ static void free_source(struct source *source)
         free(source->lines[i]);
     free(source->lines);
     free(source->copy);
+    free(source->given);
     free(source);
 }
 
@@ -422,7 +416,7 @@ bool reader_next(struct reader *reader, struct record *ret_record,
         return false;
     source = reader->heap[0];
     if (source->ring)
-        give_ring(reader, source, ret_record);
+        give_ring(source, ret_record);
     else
         *ret_record = source->lines[source->next]->record;
     if (ret_file)
@@ -496,6 +490,5 @@ void reader_free(struct reader *reader)
     free(reader->source);
     free(reader->heap);
     free(reader->file);
-    free(reader->given);
     free(reader);
 }
