@@ -53,6 +53,13 @@ static inline bool engine_idle(void)
            table_idle(engine.table);
 }
 
+/* The same, and nothing is being peeked: a receive that the mode leaves alone concerns nobody. */
+static inline bool engine_rests(void)
+{
+    return !atomic_load_explicit(&engine.active, memory_order_acquire) ||
+           (table_idle(engine.table) && !engine_peeks());
+}
+
 /* A descriptor is about to be closed: forgets it, and returns what it was for engine_closed(),
  * after a close that succeeded. Async-signal-safe; may change errno. */
 socket_belief engine_closing(int fd);
