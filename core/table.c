@@ -274,11 +274,11 @@ static int lock(pthread_mutex_t *mutex)
     while (error == EBUSY || error == ETIMEDOUT) {
         struct timespec limit;
 
-        clock_gettime(CLOCK_MONOTONIC, &limit);
+        clock_gettime(CLOCK_REALTIME, &limit);
         limit.tv_nsec += NAP;
         limit.tv_sec += limit.tv_nsec / SECOND;
         limit.tv_nsec %= SECOND;
-        error = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &limit);
+        error = pthread_mutex_timedlock(mutex, &limit); /* the one that TSan knows */
     }
     return error;
 }
