@@ -136,7 +136,7 @@ static void raise_limit(const struct op *op)
     struct rlimit limit;
 
     getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = op_number_or(op, limit.rlim_max);
+    limit.rlim_cur = op_number_or(op, (size_t)limit.rlim_max);
     if (limit.rlim_cur > limit.rlim_max || setrlimit(RLIMIT_NOFILE, &limit) < 0) {
         fprintf(stderr, "SKIP: RLIMIT_NOFILE is too low\n");
         exit(77);
