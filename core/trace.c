@@ -23,13 +23,16 @@
 
 /* --- a thread's place -------------------------------------------------------------------- */
 
-/* Names of a socket, asked for once: they belong to the cookie. */
+enum { CACHE_LINE = 64 };
+
+/* Names of a socket, asked for once: they belong to the cookie. What an Internet socket needs of
+ * them lies in one line of the cache. */
 struct names {
     uint64_t cookie;
     int fd;
     socklen_t local_length, peer_length;
     struct sockaddr_storage local, peer;
-};
+} __attribute__((aligned(CACHE_LINE)));
 
 enum { NAMES = 64, ROWS = 16 };
 
@@ -68,18 +71,19 @@ struct alive {
 #define EPOCH_ENDED (~0u) /* no more records */
 
 static struct {
+    /* What every record asks for is in one line of the cache. */
     enum trace_kind kind;
     bool stats;
-    struct record_filter filter;
     bool filters;
     size_t data_size;
     long east;
+    struct record_filter filter;
     struct ring_settings ring;
     const char *mode;
     char pattern[PATH_MAX], stats_pattern[PATH_MAX];
     char directory[PATH_MAX], start_time[24];
     struct output standard; /* stderr at the start */
-} wanted;
+} __attribute__((aligned(CACHE_LINE))) wanted;
 
 static struct alive *alive;
 static atomic_uint epochs;

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "spawn.h"
+
 static struct sockaddr_in loopback(unsigned port)
 {
     return (struct sockaddr_in){.sin_family = AF_INET,
@@ -73,4 +75,19 @@ bool udp_look(unsigned port, struct udp_socket *ret_socket)
             fclose(file);
     }
     return found;
+}
+
+bool udp_await_room(unsigned port, unsigned queued_most, unsigned patience_ms,
+                    unsigned long *ret_drops)
+{
+    long long deadline = spawn_now_ms() + patience_ms;
+    struct udp_socket receiver;
+
+    while (!udp_look(port, &receiver) || receiver.queued > queued_most) {
+        if (spawn_now_ms() > deadline)
+            return false;
+        usleep(200); /* leaves the processor to the receiver */
+    }
+    *ret_drops = receiver.drops;
+    return true;
 }

@@ -26,4 +26,8 @@ int udp_connect(int fd, unsigned port);
  * it was passed over, as the kernel may do while others open and close sockets: look again. */
 bool udp_look(unsigned port, struct udp_socket *ret_socket);
 
+/* Waits until no more than so many bytes are queued. False: that takes longer than so long. */
+bool udp_await_room(unsigned port, unsigned queued_most, unsigned patience_ms,
+                    unsigned long *ret_drops);
+
 #endif

@@ -43,8 +43,8 @@ static void start(struct spawned *server, const char *script, unsigned port, boo
 enum {
     RECORDS = 2000,
     LONGEST = 40000,
-    BUFFER = 8096,    /* rsyslogd's, where its configuration says nothing of it */
-    ROOM_FOR = 60000, /* where so much is queued, one more record fits SO_RCVBUF's default */
+    BUFFER = 8096,       /* rsyslogd's, where its configuration says nothing of it */
+    QUEUED_MOST = 60000, /* one more record fits SO_RCVBUF's default then */
 };
 
 static const char rsyslogd[] =
@@ -86,21 +86,6 @@ static char *expected_output(size_t room, size_t *ret_length)
     return all;
 }
 
-/* Waits until the server's queue has room for one more. */
-static bool await_room(unsigned port, unsigned long *ret_drops)
-{
-    long long deadline = spawn_now_ms() + STALL_MS;
-    struct udp_socket server;
-
-    while (!udp_look(port, &server) || server.queued > ROOM_FOR) {
-        if (spawn_now_ms() > deadline)
-            return false;
-        usleep(100); /* leaves the processor to the receiver */
-    }
-    *ret_drops = server.drops;
-    return true;
-}
-
 enum { SENT, NOT_RECEIVED, SEND_FAILED, DROPPED }; /* exit statuses */
 
 static int send_records(unsigned port)
@@ -110,13 +95,13 @@ static int send_records(unsigned port)
     char record[LONGEST];
 
     for (unsigned i = 0; i < RECORDS; i++) {
-        if (!await_room(port, &drops))
+        if (!udp_await_room(port, QUEUED_MOST, STALL_MS, &drops))
             return NOT_RECEIVED;
         make_record(record, i);
         if (send(fd, record, length_of(i), 0) != (ssize_t)length_of(i))
             return SEND_FAILED;
     }
-    if (!await_room(port, &drops))
+    if (!udp_await_room(port, QUEUED_MOST, STALL_MS, &drops))
         return NOT_RECEIVED;
     if (send(fd, "end", 3, 0) != 3)
         return SEND_FAILED;

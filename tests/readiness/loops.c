@@ -6,9 +6,8 @@
  */
 #include "rows.h"
 #include "spawn.h"
+#include "udp.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MESSAGES = 60, LONGEST = 9000, START_MS = 20000, DEADLINE_MS = 120000 };
+enum { MESSAGES = 60, LONGEST = 9000, START_MS = 20000, DEADLINE_MS = 120000,
+       QUEUED_MOST = 60000 };
 
 struct loop {
     const char *name;
@@ -65,42 +65,6 @@ static bool is_there(const char *path, const char *directory)
     return access(full, X_OK) == 0;
 }
 
-static unsigned free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
-              getsockname(fd, (struct sockaddr *)&address, &length) == 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
-/* The receiver's queue as the kernel sees it: -1 where nobody has the port. */
-static long queue_of(unsigned port, unsigned long *ret_drops)
-{
-    FILE *file = fopen("/proc/net/udp", "re");
-    long queued = -1;
-    char line[512];
-
-    while (file && queued < 0 && fgets(line, sizeof(line), file)) {
-        unsigned at, queue;
-        unsigned long drops;
-
-        if (sscanf(line, "%*d: %*x:%x %*x:%*x %*x %*x:%x %*x:%*x %*x %*u %*u %*u %*u %*p %lu", &at,
-                   &queue, &drops) == 3 &&
-            at == port) {
-            queued = (long)queue;
-            *ret_drops = drops;
-        }
-    }
-    if (file)
-        fclose(file);
-    return queued;
-}
-
 static unsigned length_of(unsigned number)
 {
     return 1 + number * 2711 % LONGEST;
@@ -111,16 +75,6 @@ static void make_message(char *to, unsigned number, unsigned length)
 {
     for (unsigned i = 0; i < length; i++)
         to[i] = (char)(' ' + (number * 17 + i / 700 * 31 + i) % 90);
-}
-
-static int connected_to(unsigned port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-    return fd;
 }
 
 /* What the messages are, one after the other. */
@@ -137,25 +91,17 @@ static char *make_messages(size_t *ret_length)
     return all;
 }
 
-enum { SENT, NOBODY_RECEIVES, RECEIVER_GONE, SEND_FAILED, DROPPED };
+enum { SENT, NOBODY_RECEIVES, SEND_FAILED, DROPPED };
 
 /* Sends all of it, never more than the receiver's queue has room for. */
 static int send_messages(unsigned port, const char *all)
 {
     unsigned long drops = 0;
-    int fd = connected_to(port);
-    long queued;
+    int fd = udp_connect(-1, port);
 
     for (unsigned i = 0; i < MESSAGES; i++) {
-        long long deadline = spawn_now_ms() + START_MS;
-
-        while ((queued = queue_of(port, &drops)) > 60000) {
-            if (spawn_now_ms() > deadline)
-                return NOBODY_RECEIVES;
-            usleep(500); /* leave the processor to the receiver */
-        }
-        if (queued < 0)
-            return RECEIVER_GONE;
+        if (!udp_await_room(port, QUEUED_MOST, START_MS, &drops))
+            return NOBODY_RECEIVES;
         if (send(fd, all, length_of(i), 0) != (ssize_t)length_of(i))
             return SEND_FAILED;
         all += length_of(i);
@@ -178,8 +124,7 @@ static pid_t sender_start(unsigned port, const char *all)
 static void sender_await(pid_t pid, const char *name)
 {
     static const char *const words[] = {
-        [SENT] = "sent", [NOBODY_RECEIVES] = "nobody receives",
-        [RECEIVER_GONE] = "the receiver is gone", [SEND_FAILED] = "a send failed",
+        [SENT] = "sent", [NOBODY_RECEIVES] = "nobody receives", [SEND_FAILED] = "a send failed",
         [DROPPED] = "the kernel dropped messages: sent too fast"};
     int status = -1;
 
@@ -196,9 +141,9 @@ static void play(const struct loop *loop, bool preload, const char *hold)
     struct spawn_request request = {.argv = argv, .environment = environment, .preload = preload,
                                     .deadline_ms = DEADLINE_MS};
     long long deadline = spawn_now_ms() + START_MS;
-    unsigned port = free_port();
+    unsigned port = udp_free_port();
+    struct udp_socket socket;
     struct spawned child;
-    unsigned long drops;
     size_t length;
     char *expected;
     pid_t sender;
@@ -208,7 +153,7 @@ static void play(const struct loop *loop, bool preload, const char *hold)
     snprintf(sources_word, sizeof(sources_word), "SOURCES=%s/tests/readiness/loops",
              spawn_source_root());
     cr_assert(spawn_start(&child, &request));
-    while (queue_of(port, &drops) < 0) {
+    while (!udp_look(port, &socket)) {
         cr_assert(spawn_now_ms() < deadline, "%s does not listen", loop->name);
         usleep(2000);
     }

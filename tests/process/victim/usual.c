@@ -25,7 +25,7 @@ static void parts(const struct link *link)
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-    struct timeval limit = {2, 0};
+    struct timeval limit = {1, 0};
 
     /* Where the tail is lost, it is not waited for. */
     EXPECT(setsockopt(link->r, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
