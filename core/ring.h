@@ -18,7 +18,8 @@
  * and the thread goes on in a new one, whose `base` continues the numbers.
  *
  * A reader takes sizes from the file, not from this header, so that fields can be added at the end
- * of each structure within a version; a changed meaning gets a new version.
+ * of each structure within a version; a changed meaning gets a new version. What is written at once
+ * is aligned, so that it is the same in 32-bit programs.
  */
 #ifndef WSRX_RING_H
 #define WSRX_RING_H
@@ -62,7 +63,7 @@ struct ring_file {
     uint32_t flags;          /* enum ring_flag */
     uint32_t rings;          /* taken so far */
     uint32_t reserved;
-    uint64_t dropped;        /* records that could not be written: no space, no memory */
+    _Alignas(8) uint64_t dropped; /* records that could not be written: no space, no memory */
     char boot[40];           /* /proc/sys/kernel/random/boot_id: times can be compared within it */
     char program[256];       /* what was executed */
     char library[16];        /* version of the library */
@@ -74,13 +75,13 @@ struct ring_head {
     uint32_t tid;    /* of the thread that wrote last */
     uint32_t reserved;
     uint64_t base;
-    uint64_t written;
+    _Alignas(8) uint64_t written;
     uint64_t capacity;
 };
 
 /* The local address, the peer's and the payload lie one behind the other in `tail`. */
 struct ring_record {
-    uint64_t sequence;
+    _Alignas(8) uint64_t sequence;
     uint64_t time; /* nanoseconds of CLOCK_MONOTONIC */
     uint64_t cookie;
     uint64_t caller;
