@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "engine.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "interest.h"
@@ -10,6 +13,23 @@
 #include "tell.h"
 
 struct engine engine;
+
+const char *engine_program(char room[ENGINE_PROGRAM])
+{
+    int fd = engine.under_wine ? (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/comm",
+                                              O_RDONLY | O_CLOEXEC)
+                               : -1;
+    long got = 0;
+
+    if (fd >= 0) {
+        got = syscall(SYS_read, fd, room, ENGINE_PROGRAM);
+        syscall(SYS_close, fd);
+    }
+    if (got <= 0)
+        return program_invocation_short_name;
+    room[got - 1] = '\0'; /* in place of a newline */
+    return room;
+}
 
 int engine_start(const struct settings *settings, const struct system_calls *system,
                  bool under_wine)

@@ -27,6 +27,11 @@ struct engine {
 
 extern struct engine engine;
 
+/* The program's name, as records tell it. Wine writes over its arguments, and so over libc's idea
+ * of the name; but it tells the kernel. `room`: where that may be put. Async-signal-safe. */
+enum { ENGINE_PROGRAM = 16 };
+const char *engine_program(char room[ENGINE_PROGRAM]);
+
 /* Starts the engine: maps the table, decides where tails are held. 0, or a negative errno: it is
  * not active then, and every receive passes. Not thread-safe: for start-up. */
 int engine_start(const struct settings *settings, const struct system_calls *system,
@@ -51,6 +56,13 @@ static inline bool engine_idle(void)
 {
     return !atomic_load_explicit(&engine.active, memory_order_acquire) ||
            table_idle(engine.table);
+}
+
+/* The same, and nothing is being peeked: a receive that the mode leaves alone concerns nobody. */
+static inline bool engine_rests(void)
+{
+    return !atomic_load_explicit(&engine.active, memory_order_acquire) ||
+           (table_idle(engine.table) && !engine_peeks());
 }
 
 /* A descriptor is about to be closed: forgets it, and returns what it was for engine_closed(),

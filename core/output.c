@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "output.h"
 
+#include "engine.h"
 #include "tell.h"
 
 #include <errno.h>
@@ -77,7 +78,7 @@ bool output_expand(const char *pattern, const char *directory, const char *start
             unique = true;
             break;
         case 'e':
-            name_add(&name, program_invocation_short_name);
+            name_add(&name, engine_program((char[ENGINE_PROGRAM]){0}));
             break;
         case 't':
             name_add(&name, start_time);

@@ -12,9 +12,31 @@
 
 enum { NOT_HELD = -1 };
 
+/* A receive under way. */
+struct queued {
+    int fd;
+    struct msghdr *msg;
+    int flags;
+    struct wsrx_ask *ask;         /* NULL: the caller does not ask for parts */
+    struct receive_report report; /* what came of it */
+};
+
 /* Somebody in this process has asked. From then on every receive keeps out of the way of a peek
  * and its take; before that there is none to keep out of. */
 static atomic_bool asked;
+
+/* Whether the last message of a descriptor came in parts. Then the next one is looked at under both
+ * locks at once, and not without the second before. A wrong guess costs time, and nothing else. */
+enum { GUESSES = 256 };
+static atomic_bool in_parts[GUESSES];
+
+static void guess(int fd, bool parts)
+{
+    atomic_bool *at = &in_parts[(unsigned)fd % GUESSES];
+
+    if (atomic_load_explicit(at, memory_order_relaxed) != parts)
+        atomic_store_explicit(at, parts, memory_order_relaxed);
+}
 
 static int get_offset(int fd)
 {
@@ -82,16 +104,28 @@ static size_t room_of(const struct msghdr *msg)
     return room;
 }
 
-/* The held message goes, with nothing of it delivered. A pending ICMP error makes a take fail and
- * leaves the message queued (seen), so it is repeated; the error concerns an earlier send, and is
- * not reported in the midst of a message. */
+/* A message as it is, whole or cut by the system. */
+static ssize_t take_whole(struct queued *at, int flags)
+{
+    ssize_t result = system_receive(at->fd, at->msg, flags);
+
+    if (result >= 0)
+        at->report = (struct receive_report){
+            .ours = true, .length = (size_t)result, .given = (size_t)result};
+    return result;
+}
+
+/* The held message goes, with nothing of it delivered. By MSG_TRUNC the kernel itself sets the
+ * offset to 0 as it takes it: whoever dies before the line below has lost nothing of the next one.
+ * A pending ICMP error makes a take fail and leaves the message queued (seen), so it is repeated;
+ * the error concerns an earlier send, and is not reported in the midst of a message. */
 static void take_off(int fd)
 {
     struct msghdr nothing = {.msg_iov = NULL};
     ssize_t result;
 
     do
-        result = system_receive(fd, &nothing, MSG_DONTWAIT);
+        result = system_receive(fd, &nothing, MSG_DONTWAIT | MSG_TRUNC);
     while (result < 0 && result != -EAGAIN && result != -EBADF && result != -ENOTSOCK);
     set_offset(fd, NOT_HELD);
 }
@@ -108,25 +142,27 @@ static void count(size_t given, bool first)
     }
 }
 
-/* One part of a message, or the whole of one that is not held; under both locks. `offset`: as get_offset() gave it. */
-static ssize_t part_locked(int fd, struct msghdr *msg, int flags, int offset, struct wsrx_ask *ask)
+/* One part of a message, or the whole of one that is not held; under both locks. `offset`: as
+ * get_offset() gave it. */
+static ssize_t part_locked(struct queued *at, int offset)
 {
-    struct msghdr look = *msg;
-    bool held = offset != NOT_HELD, peek = flags & MSG_PEEK, cut;
+    struct msghdr *msg = at->msg, look = *msg;
+    bool held = offset != NOT_HELD, peek = at->flags & MSG_PEEK, cut;
     size_t start = held ? (size_t)offset : 0, room = room_of(msg), rest, given;
+    int fd = at->fd;
     ssize_t length;
 
     if (held)
         look.msg_controllen = 0; /* delivered with the first part */
     do
-        length = system_receive(fd, &look,
-                                MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | (flags & MSG_CMSG_CLOEXEC));
+        length = system_receive(fd, &look, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT |
+                                               (at->flags & MSG_CMSG_CLOEXEC));
     while (held && length < 0 && length != -EAGAIN && length != -EFAULT && length != -EBADF &&
            length != -ENOTSOCK && length != -ENOMEM);
     if (held && (length == -EAGAIN || (length >= 0 && (size_t)length < start))) {
         /* Taken by a process that does not know of us. */
         set_offset(fd, NOT_HELD);
-        return length < 0 ? length : part_locked(fd, msg, flags, NOT_HELD, ask);
+        return length < 0 ? length : part_locked(at, NOT_HELD);
     }
     if (length < 0)
         return length;
@@ -134,101 +170,194 @@ static ssize_t part_locked(int fd, struct msghdr *msg, int flags, int offset, st
     rest = (size_t)length - start;
     given = room < rest ? room : rest;
     cut = given < rest;
+    at->report = (struct receive_report){.ours = true, .length = (size_t)length, .offset = start,
+                                         .given = given, .left = rest - given};
     if (peek) {
         if (held && set_offset(fd, offset) != 0)
             return -EIO;
-    } else if (cut && (room > 0 || ask)) {
+    } else if (cut && (room > 0 || at->ask)) {
         /* A socket that cannot keep the offset keeps its message too, for a receive as it is. */
         if (set_offset(fd, (int)(start + given)) != 0)
             return RECEIVE_PASS;
         count(given, !held);
+        guess(fd, true);
     } else if (held) {
         take_off(fd);
-        if (cut) /* no room: the way to skip the rest */
+        if (cut) { /* no room: the way to skip the rest */
             table_count_lost(engine.table, rest);
-        else
+            at->report.left = 0;
+            at->report.lost = rest;
+        } else {
             count(given, false);
-    } else { /* another one by now, and it fits */
-        answer(ask, WSRX_ANSWER_WHOLE, 0);
-        return system_receive(fd, msg, flags | MSG_DONTWAIT);
+        }
+    } else { /* it fits */
+        guess(fd, false);
+        answer(at->ask, WSRX_ANSWER_WHOLE, 0);
+        return take_whole(at, at->flags | MSG_DONTWAIT);
     }
 
-    answer(ask, cut ? WSRX_ANSWER_PARTIAL : WSRX_ANSWER_WHOLE, rest - given);
+    answer(at->ask, cut ? WSRX_ANSWER_PARTIAL : WSRX_ANSWER_WHOLE, rest - given);
     msg->msg_namelen = look.msg_namelen;
     msg->msg_controllen = look.msg_controllen;
     /* Who asks learns of the rest by the answer, and has no use for an error. */
-    msg->msg_flags = (look.msg_flags & ~MSG_TRUNC) | (cut && !ask ? MSG_TRUNC : 0);
+    msg->msg_flags = (look.msg_flags & ~MSG_TRUNC) | (cut && !at->ask ? MSG_TRUNC : 0);
     return (ssize_t)given;
 }
 
 /* A message that fits, of which nothing is held: the most frequent one, and the cheapest. It is
  * taken as it is, so what is told is what was taken, even if a process that does not know of us was
  * faster. RECEIVE_PASS: it does not fit. */
-static ssize_t whole_locked(int fd, struct msghdr *msg, int flags, struct wsrx_ask *ask)
+static ssize_t whole_locked(struct queued *at)
 {
     struct msghdr nothing = {.msg_iov = NULL};
-    ssize_t length = system_receive(fd, &nothing, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+    ssize_t length = system_receive(at->fd, &nothing, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 
     if (length < 0)
         return length;
-    if ((size_t)length > room_of(msg))
+    if ((size_t)length > room_of(at->msg))
         return RECEIVE_PASS;
-    answer(ask, WSRX_ANSWER_WHOLE, 0);
-    return system_receive(fd, msg, flags | MSG_DONTWAIT);
+    answer(at->ask, WSRX_ANSWER_WHOLE, 0);
+    return take_whole(at, at->flags | MSG_DONTWAIT);
 }
 
-/* The tail is dropped, and the caller told that there was one: WSRX_MODE=discard. */
-static ssize_t receive_dropping(int fd, struct msghdr *msg, int flags, struct wsrx_ask *ask)
+/* The system's own receive, which tells how long the message is; what does not fit is lost. The
+ * number of bytes given. */
+static ssize_t receive_dropping(struct queued *at, int flags)
 {
-    ssize_t length = system_receive(fd, msg, flags | MSG_DONTWAIT | MSG_TRUNC), room;
+    size_t room = room_of(at->msg), over;
+    ssize_t length = take_whole(at, flags | MSG_TRUNC);
 
-    if (length < 0)
+    if (length < 0 || (size_t)length <= room)
         return length;
-    room = (ssize_t)room_of(msg);
-    msg->msg_flags &= ~MSG_TRUNC;
-    if (length <= room) {
-        answer(ask, WSRX_ANSWER_WHOLE, 0);
-        return length;
+    over = (size_t)length - room;
+    at->report.given = room;
+    if (flags & MSG_PEEK) {
+        at->report.left = over;
+    } else {
+        table_count_lost(engine.table, over);
+        at->report.lost = over;
     }
-    table_count_lost(engine.table, (size_t)(length - room));
-    answer(ask, WSRX_ANSWER_DROPPED, 0);
-    return room;
+    return (ssize_t)room;
 }
 
-ssize_t queued_message(int fd, struct msghdr *msg, int flags)
+/* WSRX_MODE=discard: the caller is told that there was more. */
+static ssize_t receive_discarding(struct queued *at)
+{
+    ssize_t result = receive_dropping(at, at->flags | MSG_DONTWAIT);
+
+    if (result >= 0) {
+        at->msg->msg_flags &= ~MSG_TRUNC;
+        answer(at->ask, at->report.lost > 0 ? WSRX_ANSWER_DROPPED : WSRX_ANSWER_WHOLE, 0);
+    }
+    return result;
+}
+
+static ssize_t receive(struct queued *at)
 {
     const struct settings *settings = &engine.settings;
-    struct wsrx_ask *ask;
+    int fd = at->fd, offset = NOT_HELD;
     struct table_guard guard;
     ssize_t result = RECEIVE_PASS;
-    bool wanted, plain;
-    int offset;
+    bool wanted, parts;
 
-    if (settings->mode == MODE_OFF || (flags & (MSG_OOB | MSG_ERRQUEUE)))
+    if (settings->mode == MODE_OFF || (at->flags & (MSG_OOB | MSG_ERRQUEUE)))
         return RECEIVE_PASS;
-    ask = asks(msg);
-    if (ask && settings->mode == MODE_DISCARD && !(flags & MSG_PEEK))
-        return receive_dropping(fd, msg, flags, ask);
-    wanted = ask || message_policy(settings->mode, CALL_REPORTING, settings->calls_all).hold;
+    at->ask = asks(at->msg);
+    if (at->ask && settings->mode == MODE_DISCARD && !(at->flags & MSG_PEEK))
+        return receive_discarding(at);
+    wanted = at->ask || message_policy(settings->mode, CALL_REPORTING, settings->calls_all).hold;
     if (wanted)
         atomic_store_explicit(&asked, true, memory_order_relaxed);
     else if (!atomic_load_explicit(&asked, memory_order_relaxed) && get_offset(fd) == NOT_HELD)
         return RECEIVE_PASS;
 
     table_enter(engine.table, &guard);
-    offset = get_offset(fd);
-    plain = offset == NOT_HELD && !wanted;
-    if (offset == NOT_HELD && wanted && !(flags & MSG_PEEK))
-        result = whole_locked(fd, msg, flags, ask);
-    if (result == RECEIVE_PASS && !plain) {
+    parts = atomic_load_explicit(&in_parts[(unsigned)fd % GUESSES], memory_order_relaxed);
+    if (!parts) {
+        offset = get_offset(fd);
+        if (offset == NOT_HELD && wanted && !(at->flags & MSG_PEEK))
+            result = whole_locked(at);
+    }
+    if (result == RECEIVE_PASS && (parts || wanted || offset != NOT_HELD)) {
         lock_socket(fd, F_WRLCK);
         offset = get_offset(fd);
         if (wanted || offset != NOT_HELD)
-            result = part_locked(fd, msg, flags, offset, ask);
+            result = part_locked(at, offset);
         lock_socket(fd, F_UNLCK);
     }
     if (result == RECEIVE_PASS)
-        result = system_receive(fd, msg, flags | MSG_DONTWAIT);
+        result = trace_on() ? receive_dropping(at, at->flags | MSG_DONTWAIT)
+                            : system_receive(fd, at->msg, at->flags | MSG_DONTWAIT);
     table_leave(engine.table, &guard);
     return result;
+}
+
+/* --- records ----------------------------------------------------------------------------- */
+
+static void note(const struct queued *at, ssize_t result, socklen_t name_room,
+                 struct receive_site site)
+{
+    const struct receive_report *report = &at->report;
+    const struct msghdr *msg = at->msg;
+    struct record record = {
+        .cookie = socket_cookie(socket_believe(at->fd)),
+        .caller = (uintptr_t)site.caller,
+        .room = room_of(msg),
+        .fd = at->fd,
+        .call = site.call,
+        .flags = at->flags & MSG_PEEK ? RECORD_PEEK : 0,
+        .error = result < 0 ? (int)-result : 0,
+    };
+
+    if (result >= 0) {
+        record.length = (uint32_t)report->length;
+        record.given = (uint32_t)report->given;
+        record.offset = (uint32_t)report->offset;
+        record.left = (uint32_t)report->left;
+        record.lost = (uint32_t)report->lost;
+        record.flags |= report->left > 0 ? RECORD_PARTIAL : RECORD_LAST;
+        if (report->lost > 0)
+            record.flags |= RECORD_LOST;
+        record.peer = msg->msg_name;
+        record.peer_length = msg->msg_namelen < name_room ? msg->msg_namelen : name_room;
+        for (size_t i = 0; i < msg->msg_iovlen && record.data_length == 0; i++) {
+            record.data = msg->msg_iov[i].iov_base;
+            record.data_length = msg->msg_iov[i].iov_len < report->given ? msg->msg_iov[i].iov_len
+                                                                         : report->given;
+        }
+    }
+    trace_add(&record);
+}
+
+/* With the peer's address, whether the caller asks for it or not. Under Wine that nothing is there
+ * yet is no answer to the program: Wine tries, and then waits. */
+static ssize_t receive_for_record(struct queued *at, struct receive_site site)
+{
+    struct sockaddr_storage peer;
+    bool asks_name = at->msg->msg_name != NULL;
+    socklen_t name_room;
+    ssize_t result;
+
+    if (!asks_name) {
+        at->msg->msg_name = &peer;
+        at->msg->msg_namelen = sizeof peer;
+    }
+    name_room = at->msg->msg_namelen;
+    result = receive(at);
+    if (result == RECEIVE_PASS && !(at->flags & (MSG_OOB | MSG_ERRQUEUE)))
+        result = receive_dropping(at, at->flags);
+    if (result != RECEIVE_PASS && result != -EAGAIN)
+        note(at, result, name_room, site);
+    if (!asks_name) {
+        at->msg->msg_name = NULL;
+        at->msg->msg_namelen = 0;
+    }
+    return result;
+}
+
+ssize_t queued_message(int fd, struct msghdr *msg, int flags, struct receive_site site)
+{
+    struct queued queued = {.fd = fd, .msg = msg, .flags = flags};
+
+    return trace_on() ? receive_for_record(&queued, site) : receive(&queued);
 }

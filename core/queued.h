@@ -22,6 +22,6 @@
  * the caller asks (ask.h), where WSRX_CALLS=all asks for everybody, and where the message at the
  * head of the queue is held already. Does not wait: -EAGAIN, whatever the socket's mode.
  * RECEIVE_PASS: none of these. */
-ssize_t queued_message(int fd, struct msghdr *msg, int flags);
+ssize_t queued_message(int fd, struct msghdr *msg, int flags, struct receive_site site);
 
 #endif

@@ -288,7 +288,7 @@ ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_si
 
     if (atomic_load_explicit(&engine.active, memory_order_acquire) && engine.under_wine &&
         socket_kind(socket_know(fd)) == SOCKET_DATAGRAM)
-        return queued_message(fd, msg, flags);
+        return queued_message(fd, msg, flags, site);
     if (!may_concern_fd(CALL_REPORTING, fd))
         return RECEIVE_PASS;
     return receive_message_noting(fd, msg, flags, site, &tail);

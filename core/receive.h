@@ -53,8 +53,9 @@ static inline bool receive_passes(int fd, size_t len)
 
     if (socket_kind(belief) == SOCKET_OTHER)
         return true;
-    return len >= socket_longest(belief) && socket_is_message(belief) && engine_idle() &&
-           !engine_peeks() && !trace_on();
+    return ((len >= socket_longest(belief) && socket_is_message(belief)) ||
+            !atomic_load_explicit(&engine.bounces, memory_order_relaxed)) &&
+           engine_rests() && !trace_on();
 }
 
 /* A buffer that the kernel has written to before may be filled by us: then the message goes whole

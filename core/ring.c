@@ -3,6 +3,7 @@
 #include "ring.h"
 
 #include "clock.h"
+#include "engine.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -87,7 +88,7 @@ static void fill_header(const struct ring_process *process, struct ring_file *fi
     read_word("/proc/sys/kernel/random/boot_id", file->boot, sizeof file->boot);
     length = readlink("/proc/self/exe", file->program, sizeof file->program - 1);
     if (length <= 0)
-        strncpy(file->program, program_invocation_short_name, sizeof file->program - 1);
+        strncpy(file->program, engine_program((char[ENGINE_PROGRAM]){0}), sizeof file->program - 1);
     strncpy(file->library, WSRX_VERSION, sizeof file->library - 1);
     /* Last: without it there is no ring file. */
     order_stores();

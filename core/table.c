@@ -120,25 +120,31 @@ static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
     return find_from(inside, inside->table.bucket, cookie);
 }
 
-/* Into its socket's list by the order of arrival. `previous`: the slot that was inserted before
- * this one, a good place to begin at where it is the same socket's; or 0. */
-static void insert(struct inside *inside, uint32_t *bucket, uint32_t at, uint32_t previous)
+/* Into its socket's list by the order of arrival. */
+static void insert(struct inside *inside, uint32_t *bucket, uint32_t at)
 {
-    struct slot *slot = slot_of(inside, at), *before = slot_of(inside, previous);
-    uint32_t *link;
+    struct slot *slot = slot_of(inside, at), *first;
+    uint32_t *link = find_from(inside, bucket, slot->cookie);
 
-    if (previous && before->cookie == slot->cookie && before->sequence < slot->sequence)
-        link = &before->next;
-    else
-        link = find_from(inside, bucket, slot->cookie);
-    slot->next = 0;
-    table_write(slot->chain, 0);
-    while (*link && slot_of(inside, *link)->sequence < slot->sequence)
-        link = &slot_of(inside, *link)->next;
+    slot->last = at;
     slot->next = *link;
+    table_write(slot->chain, 0);
     if (*link) {
-        table_write(slot->chain, slot_of(inside, *link)->chain);
-        table_write(slot_of(inside, *link)->chain, 0);
+        first = slot_of(inside, *link);
+        if (first->sequence > slot->sequence) {
+            slot->last = first->last;
+            table_write(slot->chain, first->chain);
+            table_write(first->chain, 0);
+        } else {
+            link = &first->next;
+            if (slot_of(inside, first->last)->sequence < slot->sequence) {
+                link = &slot_of(inside, first->last)->next;
+                first->last = at;
+            }
+            while (*link && slot_of(inside, *link)->sequence < slot->sequence)
+                link = &slot_of(inside, *link)->next;
+            slot->next = *link;
+        }
     }
     table_write(*link, at);
 }
@@ -149,6 +155,7 @@ static void unlink_locked(struct inside *inside, uint32_t *link)
     struct slot *slot = slot_of(inside, *link);
 
     if (slot->next) {
+        slot_of(inside, slot->next)->last = slot->last;
         table_write(slot_of(inside, slot->next)->chain, slot->chain);
         table_write(*link, slot->next);
     } else {
@@ -206,7 +213,7 @@ static bool evict_orphan_locked(struct inside *inside)
  * message meanwhile. */
 static void rebuild(struct inside *inside)
 {
-    uint32_t bits = inside->extents.page_count / 64 + 1, previous = 0;
+    uint32_t bits = inside->extents.page_count / 64 + 1;
     unsigned used = 0, here = 0;
 
     memset(inside->remade, 0, sizeof inside->remade);
@@ -228,8 +235,7 @@ static void rebuild(struct inside *inside)
         inside->orphans += slot->orphan;
         used++;
         here += slot->kind != HELD_KERNEL;
-        insert(inside, inside->remade, at, previous);
-        previous = at;
+        insert(inside, inside->remade, at);
     }
     for (unsigned i = 0; i < TABLE_HASHES; i++)
         table_write(inside->table.bucket[i], inside->remade[i]);
@@ -420,7 +426,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     write_held(slot, held);
     atomic_store(&slot->state, state_of((state >> 32) + 1, offset));
     table_write(slot->kind, held->kind); /* whole from here on */
-    insert(inside, table->bucket, at, 0);
+    insert(inside, table->bucket, at);
     atomic_fetch_add(&table->used, 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);

@@ -31,6 +31,7 @@ struct slot {
     uint32_t kind;        /* * enum held_kind; written last, cleared first: what rebuild() goes by */
     uint32_t pages;       /* length of the run that starts here */
     uint32_t next;        /* the socket's next message */
+    uint32_t last;        /* the socket's last message (first messages only) */
     uint32_t chain;       /* * the bucket's next socket (first messages only) */
     uint32_t stored;      /* * offset in the message at which the stored bytes begin */
     uint32_t orphan;      /* abandoned, and kept for whoever may still ask */

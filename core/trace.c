@@ -3,6 +3,7 @@
 #include "trace.h"
 
 #include "clock.h"
+#include "engine.h"
 #include "output.h"
 #include "record_line.h"
 #include "ring.h"
@@ -22,13 +23,16 @@
 
 /* --- a thread's place -------------------------------------------------------------------- */
 
-/* Names of a socket, asked for once: they belong to the cookie. */
+enum { CACHE_LINE = 64 };
+
+/* Names of a socket, asked for once: they belong to the cookie. What an Internet socket needs of
+ * them lies in one line of the cache. */
 struct names {
     uint64_t cookie;
     int fd;
     socklen_t local_length, peer_length;
     struct sockaddr_storage local, peer;
-};
+} __attribute__((aligned(CACHE_LINE)));
 
 enum { NAMES = 64, ROWS = 16 };
 
@@ -67,18 +71,19 @@ struct alive {
 #define EPOCH_ENDED (~0u) /* no more records */
 
 static struct {
+    /* What every record asks for is in one line of the cache. */
     enum trace_kind kind;
     bool stats;
-    struct record_filter filter;
     bool filters;
     size_t data_size;
     long east;
+    struct record_filter filter;
     struct ring_settings ring;
     const char *mode;
     char pattern[PATH_MAX], stats_pattern[PATH_MAX];
     char directory[PATH_MAX], start_time[24];
     struct output standard; /* stderr at the start */
-} wanted;
+} __attribute__((aligned(CACHE_LINE))) wanted;
 
 static struct alive *alive;
 static atomic_uint epochs;
@@ -451,7 +456,7 @@ static void print_stats(void)
 
     for (struct place *place = atomic_load(&places); place; place = place->next)
         stats_merge(&sum, &place->stats);
-    length = stats_text(&sum, program_invocation_short_name, pid, wanted.mode, text, sizeof text);
+    length = stats_text(&sum, engine_program((char[ENGINE_PROGRAM]){0}), pid, wanted.mode, text, sizeof text);
     if (!wanted.stats_pattern[0]) {
         output_write_standard(&stats_output, text, length);
         return;

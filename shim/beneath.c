@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "receive.h"
 #include "tell.h"
+#include "trace.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -163,11 +164,23 @@ static int start_engine(void)
         .close = close,
     };
     unsigned bad = settings_read(&settings, environ);
+    int error;
 
+    if (settings.help)
+        settings_help(STDERR_FILENO);
     if (bad && settings.strict)
         _exit(125);
-    pthread_atfork(engine_forks, NULL, NULL);
-    return engine_start(&settings, &system, true);
+    pthread_atfork(engine_forks, NULL, trace_forked);
+    error = engine_start(&settings, &system, true);
+    if (!error)
+        trace_start(&settings);
+    return error;
+}
+
+/* Statistics are printed, and files of records end where their content does. */
+__attribute__((destructor)) static void end(void)
+{
+    trace_end();
 }
 
 void beneath_start(void)

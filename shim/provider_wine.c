@@ -104,6 +104,18 @@ static int error_of(SOCKET socket, int error)
     }
 }
 
+/* A part of length 0 takes nothing of a message, and so needs nobody to keep it: waits for one, and
+ * tells whether it has any bytes. FALSE: an ordinary receive has to tell. */
+static BOOL look_for_bytes(SOCKET socket)
+{
+    struct wsrx_ask ask = {WSRX_ASK_MAGIC, WSRX_ANSWER_NONE, 0, 0};
+    WSABUF buffers[2] = {{0, NULL}, {0, (char *)&ask}};
+    DWORD count = 0, flags = MSG_PEEK;
+
+    return winsock()->WSARecv(socket, buffers, 2, &count, &flags, NULL, NULL) != 0 &&
+           GetLastError() == WSAEMSGSIZE && ask.answer == WSRX_ANSWER_NONE;
+}
+
 static int receive(uintptr_t socket, char *buf, unsigned len, bool *ret_partial, int *ret_error)
 {
     struct wsrx_ask ask = {WSRX_ASK_MAGIC, WSRX_ANSWER_NONE, 0, 0};
@@ -113,6 +125,10 @@ static int receive(uintptr_t socket, char *buf, unsigned len, bool *ret_partial,
     if (is_unbound(socket)) {
         *ret_error = WSAEINVAL;
         return -1;
+    }
+    if (len == 0 && look_for_bytes(socket)) {
+        *ret_partial = true;
+        return 0;
     }
     if (winsock()->WSARecv(socket, buffers, 2, &count, &flags, NULL, NULL) != 0) {
         *ret_error = error_of(socket, (int)GetLastError());

@@ -137,6 +137,9 @@ int command_convert(int argc, const char **argv)
     reader = reader_new();
     while ((path = poptGetArg(context)))
         reader_add(reader, path);
+    /* Then what may be there under the output's name stays. */
+    if (reader_files(reader) == 0)
+        return EXIT_TROUBLE;
     if (output && !(out = fopen(output, "we"))) {
         complain("%s: %s", output, strerror(errno));
         return EXIT_OURS;

@@ -94,11 +94,11 @@ static void put_tile(FILE *out, const char *class, uint64_t number, const char *
 static void put_duration(FILE *out, double seconds)
 {
     if (seconds >= 1)
-        fprintf(out, "%.4g s", seconds);
+        fprintf(out, "%.3g s", seconds);
     else if (seconds >= 1e-3)
-        fprintf(out, "%.4g ms", seconds * 1e3);
+        fprintf(out, "%.3g ms", seconds * 1e3);
     else
-        fprintf(out, "%.4g µs", seconds * 1e6);
+        fprintf(out, "%.3g µs", seconds * 1e6);
 }
 
 static void put_bar(FILE *out, const char *class, double x, double y, double width, double height,
@@ -116,6 +116,16 @@ static void put_bar(FILE *out, const char *class, double x, double y, double wid
 
 enum { TIME_WIDTH = 1000, TIME_HEIGHT = 200, TIME_LEFT = 70, TIME_TOP = 10, TIME_PLOT = 150 };
 
+/* The next number with two digits and zeros that is even in its second: for the top of an axis. */
+static uint64_t round_up(uint64_t number)
+{
+    uint64_t step = 2;
+
+    while (number / step >= 50)
+        step *= 10;
+    return (number + step - 1) / step * step;
+}
+
 static void put_time(const struct summary *summary, FILE *out)
 {
     uint64_t most = 1, span = summary->last - summary->first;
@@ -127,6 +137,7 @@ static void put_time(const struct summary *summary, FILE *out)
 
         most = all > most ? all : most;
     }
+    most = round_up(most);
     fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"bytes over time\">",
             TIME_WIDTH, TIME_HEIGHT);
     for (int i = 0; i <= 2; i++) {
@@ -151,10 +162,17 @@ static void put_time(const struct summary *summary, FILE *out)
         y -= (double)bin->lost * scale;
         put_bar(out, "lost", x, y, bar, (double)bin->lost * scale, "bytes lost", bin->lost);
     }
-    fprintf(out, "<text x=\"%d\" y=\"%d\">0</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">",
-            TIME_LEFT, TIME_HEIGHT - 16, TIME_WIDTH, TIME_HEIGHT - 16);
-    put_duration(out, (double)span / 1e9);
-    fputs("</text></svg>", out);
+    for (int i = 0; i <= 4; i++) {
+        fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">",
+                TIME_LEFT + (TIME_WIDTH - TIME_LEFT) * i / 4, TIME_HEIGHT - 16,
+                i == 0 ? "start" : i == 4 ? "end" : "middle");
+        if (i == 0)
+            fputs("0", out);
+        else
+            put_duration(out, (double)span * i / 4e9);
+        fputs("</text>", out);
+    }
+    fputs("</svg>", out);
 }
 
 /* --- a socket's sizes -------------------------------------------------------------------- */
@@ -255,12 +273,18 @@ static void put_socket(const struct summary_socket *socket, FILE *out)
     fprintf(out, "[%u], fd %d; ", socket->pid, socket->fd);
     put_number(out, socket->sums.messages);
     fputs(" messages, ", out);
-    put_number(out, socket->sums.lost);
-    fputs(" bytes lost, ", out);
-    put_number(out, socket->sums.saved);
-    fputs(" saved; a buffer of ", out);
-    put_number(out, socket->longest);
-    fputs(" would have been enough</p>", out);
+    if (socket->sums.lost == 0 && socket->sums.saved == 0) {
+        fputs("the longest, of ", out);
+        put_number(out, socket->longest);
+        fputs(" bytes, fitted</p>", out);
+    } else {
+        put_number(out, socket->sums.lost);
+        fputs(" bytes lost, ", out);
+        put_number(out, socket->sums.saved);
+        fputs(" saved; a buffer of ", out);
+        put_number(out, socket->longest);
+        fputs(" would have been enough</p>", out);
+    }
     put_sizes(socket, out);
     fputs("</section>", out);
 }
@@ -360,15 +384,15 @@ void write_html(const struct summary *summary, const struct reader *reader, FILE
     put_tile(out, "", summary->total.messages, "messages");
     put_tile(out, "", summary->total.receives, "receives");
     put_tile(out, "", summary->total.bytes, "bytes received");
-    fputs("</div><h2>Over time</h2><div class=\"card\"><div class=\"legend\">"
+    fputs("</div><h2>Over time</h2><div class=\"card\"><div class=\"legend\">bytes: "
           "<span><i style=\"background:var(--fit)\"></i>received as Linux does</span>"
           "<span><i style=\"background:var(--saved)\"></i>saved: later parts of a message</span>"
           "<span><i style=\"background:var(--lost)\"></i>lost</span></div>", out);
     put_time(summary, out);
-    fputs("</div><h2>Message sizes against the buffer</h2><div class=\"legend\">"
-          "<span><i style=\"background:var(--fit)\"></i>messages that fitted</span>"
+    fputs("</div><h2>Message sizes against the buffer</h2><div class=\"legend\">messages: "
+          "<span><i style=\"background:var(--fit)\"></i>that fitted</span>"
           "<span><i style=\"background:var(--saved)\"></i>received in parts</span>"
-          "<span><i style=\"background:var(--lost)\"></i>lost bytes</span>"
+          "<span><i style=\"background:var(--lost)\"></i>cut: bytes are lost</span>"
           "<span><i style=\"background:var(--buffer)\"></i>the buffer</span></div>"
           "<div class=\"grid\">", out);
     for (size_t i = 0; i < summary->sockets && i < DRAWN_SOCKETS; i++)

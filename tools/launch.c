@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -185,34 +186,59 @@ static void forward(int number)
         kill(running, number);
 }
 
+/* Becomes the program; or returns our exit code, which `failure` gets too. */
+static int run_program(const char **argv, int failure)
+{
+    int code = EXIT_OURS;
+
+    if (set_environment()) {
+        execvp(argv[0], (char *const *)argv);
+        code = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+        complain("%s: %s", argv[0], strerror(errno));
+    }
+    (void)!write(failure, &code, sizeof code);
+    return code;
+}
+
 pid_t launch(const char **argv, int *ret_status)
 {
     /* SIGINT and SIGQUIT come from the terminal to both; the program's answer is ours. */
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = forward};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
     struct sigaction interrupt, quit;
+    sigset_t ends, before;
+    int failure[2]; /* closed by a successful exec; else it gives our exit code */
     pid_t pid;
 
     warn(argv[0]);
     *ret_status = EXIT_OURS;
     sigaction(SIGINT, &ignore, &interrupt);
     sigaction(SIGQUIT, &ignore, &quit);
-    pid = fork();
-    if (pid < 0) {
+    /* One that comes before there is a program waits until it can be passed on. */
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ends, &before);
+    if (pipe2(failure, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
         complain("cannot start a process: %s", strerror(errno));
         return -1;
     }
     if (pid == 0) {
         sigaction(SIGINT, &interrupt, NULL);
         sigaction(SIGQUIT, &quit, NULL);
-        if (!set_environment())
-            _exit(EXIT_OURS);
-        execvp(argv[0], (char *const *)argv);
-        complain("%s: %s", argv[0], strerror(errno));
-        _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        _exit(run_program(argv, failure[1]));
     }
     running = pid;
     sigaction(SIGTERM, &pass, NULL);
     sigaction(SIGHUP, &pass, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(failure[1]);
+    if (read(failure[0], ret_status, sizeof *ret_status) == sizeof *ret_status) {
+        close(failure[0]);
+        waitpid(pid, NULL, 0);
+        return -1;
+    }
+    close(failure[0]);
     return pid;
 }
 

@@ -28,10 +28,20 @@ void put_json_string(FILE *out, const char *text)
     fputc('"', out);
 }
 
+/* What a socket's events have in common, and what it was made from. */
+struct names {
+    int32_t fd;
+    socklen_t local_length, peer_length;
+    unsigned char local[sizeof(struct sockaddr_storage)], peer[sizeof(struct sockaddr_storage)];
+    size_t length; /* 0: none */
+    char text[4 * RECORD_ADDRESS_MAX + 64];
+};
+
 /* A process or a socket that has been seen. */
 struct seen {
     uint64_t pid, cookie;
     uint64_t lost, saved;
+    struct names names;
 };
 
 static int compare(const void *one, const void *other)
@@ -87,13 +97,46 @@ static char *put_time(char *to, uint64_t time)
     return put_digits(to, (uint32_t)(time % 100), 2);
 }
 
-static size_t put_event(char *line, const struct record *record)
+static bool are_kept(const struct names *names, const struct record *record)
 {
-    char local[RECORD_ADDRESS_MAX], peer[RECORD_ADDRESS_MAX], *at = line;
+    return names->length > 0 && names->fd == record->fd &&
+           names->local_length == record->local_length &&
+           names->peer_length == record->peer_length &&
+           memcmp(names->local, record->local, record->local_length) == 0 &&
+           memcmp(names->peer, record->peer, record->peer_length) == 0;
+}
+
+static char *put_names(char *to, struct names *names, const struct record *record)
+{
+    char local[RECORD_ADDRESS_MAX], peer[RECORD_ADDRESS_MAX], *at = names->text;
+
+    if (!are_kept(names, record)) {
+        record_address(record->local, record->local_length, local);
+        record_address(record->peer, record->peer_length, peer);
+        at = put_signed(PUT(at, ",\"args\":{\"fd\":"), record->fd);
+        at = put_json(PUT(at, ",\"local\":"), local);
+        at = put_json(PUT(at, ",\"peer\":"), peer);
+        at = PUT(at, ",\"length\":");
+        names->length = (size_t)(at - names->text);
+        names->fd = record->fd;
+        /* A longer address is never found again. */
+        names->local_length = names->peer_length = UINT32_MAX;
+        if (record->local_length <= sizeof names->local &&
+            record->peer_length <= sizeof names->peer) {
+            names->local_length = record->local_length;
+            names->peer_length = record->peer_length;
+            memcpy(names->local, record->local, record->local_length);
+            memcpy(names->peer, record->peer, record->peer_length);
+        }
+    }
+    return put(to, names->text, names->length);
+}
+
+static size_t put_event(char *line, const struct record *record, struct names *names)
+{
+    char *at = line;
     const char *fate = record->lost > 0 ? "lost" : record->flags & RECORD_PARTIAL ? "partial" : "";
 
-    record_address(record->local, record->local_length, local);
-    record_address(record->peer, record->peer_length, peer);
     at = PUT(at, ",\n{\"ph\":\"i\",\"s\":\"t\",\"cat\":\"");
     at = put_string(at, *fate ? fate : "receive");
     at = put_string(PUT(at, "\",\"name\":\""), record_call_name(record->call));
@@ -102,10 +145,7 @@ static size_t put_event(char *line, const struct record *record)
     at = put_number(PUT(at, "\",\"pid\":"), record->pid);
     at = put_number(PUT(at, ",\"tid\":"), record->tid);
     at = put_time(at, record->time);
-    at = put_signed(PUT(at, ",\"args\":{\"fd\":"), record->fd);
-    at = put_json(PUT(at, ",\"local\":"), local);
-    at = put_json(PUT(at, ",\"peer\":"), peer);
-    at = put_number(PUT(at, ",\"length\":"), record->length);
+    at = put_number(put_names(at, names, record), record->length);
     at = put_number(PUT(at, ",\"buffer\":"), record->room);
     at = put_number(PUT(at, ",\"bytes\":"), record->given);
     at = put_number(PUT(at, ",\"offset\":"), record->offset);
@@ -159,7 +199,7 @@ int write_perfetto(struct reader *reader, FILE *out, struct progress *progress)
             fputs("}}", out);
             first = false;
         }
-        fwrite_unlocked(line, 1, put_event(line, &record), out);
+        fwrite_unlocked(line, 1, put_event(line, &record, &socket->names), out);
         if (record.lost > 0 || (record.offset > 0 && record.given > 0)) {
             socket->lost += record.lost;
             socket->saved += record.offset > 0 ? record.given : 0;

@@ -2,27 +2,16 @@
 #define _GNU_SOURCE
 #include "reader.h"
 
+#include "lines.h"
 #include "wsrx.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
-#include <linux/vm_sockets.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-/* A record that was read from a line. */
-struct line_record {
-    struct record record;
-    struct sockaddr_storage local, peer;
-    unsigned char data[];
-};
 
 /* Where the next record comes from: a ring, or the lines of a file. */
 struct source {
@@ -32,10 +21,8 @@ struct source {
     struct line_record **lines;
     size_t count;
     uint64_t time; /* of the next record, where there is one */
-    union {        /* our copy of the next record: a ring is written while we read */
-        struct ring_record record;
-        unsigned char bytes[0];
-    } *copy;
+    struct ring_record *copy; /* of the next record: a ring is written while we read */
+    struct ring_record *given; /* the one before, to which the record points that was given */
 };
 
 struct reader {
@@ -46,17 +33,7 @@ struct reader {
     struct source **heap; /* those with a next record; the earliest first */
     size_t waiting;
     bool damaged;
-    unsigned char *given; /* what the last record that was given points to */
-    size_t given_size;
 };
-
-static void *need(void *memory)
-{
-    if (memory)
-        return memory;
-    complain("no memory");
-    exit(EXIT_OURS);
-}
 
 struct reader *reader_new(void)
 {
@@ -163,7 +140,7 @@ static bool look(struct reader *reader, struct source *source)
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (sequence == source->ring->base + source->next + 1 &&
             __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence) {
-            source->time = source->copy->record.time + file->offset;
+            source->time = source->copy->time + file->offset;
             return true;
         }
         /* Overwritten meanwhile; or the program was killed in the midst of it, or worse. */
@@ -177,19 +154,15 @@ static bool look(struct reader *reader, struct source *source)
     }
 }
 
-static void give_ring(struct reader *reader, const struct source *source, struct record *to)
+static void give_ring(struct source *source, struct record *to)
 {
     const struct reader_file *file = source->file;
-    const struct ring_record *from;
+    struct ring_record *from = source->copy;
     size_t room = file->head.record_size - offsetof(struct ring_record, tail);
     size_t local, peer, data;
 
-    if (reader->given_size < file->head.record_size) {
-        reader->given_size = file->head.record_size;
-        reader->given = need(realloc(reader->given, reader->given_size));
-    }
-    memcpy(reader->given, source->copy, file->head.record_size);
-    from = (const struct ring_record *)reader->given;
+    source->copy = source->given;
+    source->given = from;
     local = from->local_length <= room ? from->local_length : 0;
     peer = local + from->peer_length <= room ? from->peer_length : 0;
     data = local + peer + from->data_length <= room ? from->data_length : 0;
@@ -282,6 +255,7 @@ static void find_rings(struct reader *reader, struct reader_file *file)
         source = add_source(reader, file);
         source->ring = ring;
         source->copy = need(malloc(file->head.record_size));
+        source->given = need(malloc(file->head.record_size));
         file->records += ring->written;
     }
 }
@@ -332,188 +306,17 @@ static bool open_ring(struct reader *reader, struct reader_file *file)
 
 /* --- JSON Lines -------------------------------------------------------------------------- */
 
-static uint64_t number_of(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static const char *string_of(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    if (!json_object_object_get_ex(object, key, &value))
-        return "";
-    return json_object_get_string(value);
-}
-
-static bool flag_of(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
-}
-
-/* The inverse of record_address(); what it does not know has no name. */
-static socklen_t address_of(const char *protocol, const char *text, struct sockaddr_storage *to)
-{
-    const char *colon = strrchr(text, ':');
-    char host[INET6_ADDRSTRLEN + 1];
-
-    memset(to, 0, sizeof *to);
-    if (strcmp(protocol, "unix") == 0) {
-        struct sockaddr_un *un = (struct sockaddr_un *)to;
-        size_t length = strlen(text);
-
-        un->sun_family = AF_UNIX;
-        if (length > sizeof un->sun_path)
-            length = sizeof un->sun_path;
-        memcpy(un->sun_path, text, length);
-        if (text[0] == '@')
-            un->sun_path[0] = '\0';
-        return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
-    }
-    if (strcmp(protocol, "vsock") == 0) {
-        struct sockaddr_vm *vm = (struct sockaddr_vm *)to;
-
-        if (sscanf(text, "vsock:%u:%u", &vm->svm_cid, &vm->svm_port) != 2)
-            return 0;
-        vm->svm_family = AF_VSOCK;
-        return sizeof *vm;
-    }
-    if (!colon || (size_t)(colon - text) >= sizeof host)
-        return 0;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
-    if (host[0] == '[') {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
-
-        host[strlen(host) - 1] = '\0';
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)atoi(colon + 1));
-        return inet_pton(AF_INET6, host + 1, &in6->sin6_addr) == 1 ? sizeof *in6 : 0;
-    }
-    ((struct sockaddr_in *)to)->sin_family = AF_INET;
-    ((struct sockaddr_in *)to)->sin_port = htons((uint16_t)atoi(colon + 1));
-    return inet_pton(AF_INET, host, &((struct sockaddr_in *)to)->sin_addr) == 1
-               ? sizeof(struct sockaddr_in)
-               : 0;
-}
-
-/* "SECONDS.NANOSECONDS": as text, for a double has not so many digits. */
-static uint64_t time_of(struct json_object *object)
-{
-    struct json_object *value;
-    unsigned long long seconds = 0;
-    char fraction[10] = "000000000";
-    const char *text, *dot;
-
-    if (!json_object_object_get_ex(object, "time", &value))
-        return 0;
-    text = json_object_to_json_string(value);
-    seconds = strtoull(text, NULL, 10);
-    dot = strchr(text, '.');
-    for (int i = 0; dot && i < 9 && dot[1 + i] >= '0' && dot[1 + i] <= '9'; i++)
-        fraction[i] = dot[1 + i];
-    return seconds * 1000000000 + strtoull(fraction, NULL, 10);
-}
-
-static struct line_record *record_of(struct json_object *object)
-{
-    const char *data = string_of(object, "data"), *protocol = string_of(object, "protocol");
-    const char *call = string_of(object, "call");
-    size_t data_length = strlen(data) / 2;
-    struct line_record *line = need(calloc(1, sizeof *line + data_length));
-    struct record *record = &line->record;
-
-    record->time = time_of(object);
-    record->sequence = number_of(object, "seq");
-    record->cookie = number_of(object, "socket");
-    record->caller = strtoull(string_of(object, "caller"), NULL, 16);
-    record->room = number_of(object, "buffer");
-    record->length = (uint32_t)number_of(object, "length");
-    record->given = (uint32_t)number_of(object, "bytes");
-    record->offset = (uint32_t)number_of(object, "offset");
-    record->left = (uint32_t)number_of(object, "left");
-    record->lost = (uint32_t)number_of(object, "lost");
-    record->pid = (uint32_t)number_of(object, "pid");
-    record->tid = (uint32_t)number_of(object, "tid");
-    record->fd = (int32_t)number_of(object, "fd");
-    record->call = record_call_named(call, strlen(call));
-    record->error = (int)number_of(object, "errno");
-    record->flags = (flag_of(object, "partial") ? RECORD_PARTIAL : 0u) |
-                    (flag_of(object, "last") ? RECORD_LAST : 0u) |
-                    (flag_of(object, "peek") ? RECORD_PEEK : 0u) |
-                    (flag_of(object, "cut") ? RECORD_CUT : 0u) |
-                    (record->lost > 0 ? RECORD_LOST : 0u);
-    record->local = (struct sockaddr *)&line->local;
-    record->peer = (struct sockaddr *)&line->peer;
-    record->local_length = address_of(protocol, string_of(object, "local"), &line->local);
-    record->peer_length = address_of(protocol, string_of(object, "peer"), &line->peer);
-    if (record->peer_length <= sizeof(sa_family_t))
-        record->peer_length = 0;
-    record->data = line->data;
-    record->data_length = data_length;
-    for (size_t i = 0; i < data_length; i++) {
-        char byte[3] = {data[2 * i], data[2 * i + 1], '\0'};
-
-        line->data[i] = (unsigned char)strtoul(byte, NULL, 16);
-    }
-    return line;
-}
-
-static int by_time(const void *one, const void *other)
-{
-    const struct record *a = &(*(struct line_record *const *)one)->record;
-    const struct record *b = &(*(struct line_record *const *)other)->record;
-
-    if (a->time != b->time)
-        return a->time < b->time ? -1 : 1;
-    return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
-}
-
 static bool open_lines(struct reader *reader, struct reader_file *file, FILE *stream)
 {
     struct source *source = add_source(reader, file);
-    struct json_tokener *tokener = need(json_tokener_new());
-    size_t room = 0, size = 0, number = 0;
-    char *text = NULL;
-    ssize_t length;
-    bool good = true;
+    bool good = lines_read(file->path, stream, &source->lines, &source->count);
 
-    while ((length = getline(&text, &size, stream)) > 0) {
-        struct json_object *object;
-
-        number++;
-        /* A program that was killed, or ran exec, leaves zeros behind its last line. */
-        if (text[0] == '\0' || text[0] == '\n')
-            continue;
-        json_tokener_reset(tokener);
-        object = json_tokener_parse_ex(tokener, text, (int)length);
-        if (!object || !json_object_is_type(object, json_type_object) ||
-            !json_object_object_get_ex(object, "call", NULL)) {
-            complain("%s: line %zu is no record%s", file->path, number,
-                     source->count ? "; what is before it is read"
-                                   : ": neither a ring nor JSON Lines of libwsrx");
-            json_object_put(object);
-            reader->damaged = true;
-            good = source->count > 0;
-            break;
-        }
-        if (source->count == room) {
-            room = room ? 2 * room : 256;
-            source->lines = need(realloc(source->lines, room * sizeof *source->lines));
-        }
-        source->lines[source->count++] = record_of(object);
-        json_object_put(object);
-    }
-    free(text);
-    json_tokener_free(tokener);
+    if (!good)
+        reader->damaged = true;
     if (source->count > 0)
         file->pid = source->lines[0]->record.pid;
     file->records = source->count;
-    qsort(source->lines, source->count, sizeof *source->lines, by_time);
-    return good;
+    return good || source->count > 0;
 }
 
 /* --- files ------------------------------------------------------------------------------- */
@@ -547,8 +350,8 @@ static bool open_file(struct reader *reader, struct reader_file *file)
         }
         return open_ring(reader, file);
     }
-    if (S_ISREG(now.st_mode) && now.st_size == 0) {
-        complain("%s: empty", file->path);
+    if (S_ISDIR(now.st_mode) || (S_ISREG(now.st_mode) && now.st_size == 0)) {
+        complain("%s: %s", file->path, S_ISDIR(now.st_mode) ? strerror(EISDIR) : "empty");
         return false;
     }
     stream = fdopen(dup(file->fd), "r");
@@ -561,6 +364,26 @@ static bool open_file(struct reader *reader, struct reader_file *file)
     return good;
 }
 
+static void free_source(struct source *source)
+{
+    for (size_t i = 0; i < source->count; i++)
+        free(source->lines[i]);
+    free(source->lines);
+    free(source->copy);
+    free(source->given);
+    free(source);
+}
+
+static void free_file(struct reader_file *file)
+{
+    if (file->at)
+        munmap((void *)file->at, file->size);
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->path);
+    free(file);
+}
+
 bool reader_add(struct reader *reader, const char *path)
 {
     struct reader_file *file = need(calloc(1, sizeof *file));
@@ -569,14 +392,19 @@ bool reader_add(struct reader *reader, const char *path)
 
     file->path = need(strdup(path));
     good = open_file(reader, file);
+    if (!good) {
+        reader->damaged = true;
+        while (reader->sources > before)
+            free_source(reader->source[--reader->sources]);
+        free_file(file);
+        return false;
+    }
     reader->file = need(realloc(reader->file, (reader->files + 1) * sizeof *reader->file));
     reader->file[reader->files++] = file;
-    if (!good)
-        reader->damaged = true;
     for (size_t i = before; i < reader->sources; i++)
         if (look(reader, reader->source[i]))
             push(reader, reader->source[i]);
-    return good;
+    return true;
 }
 
 bool reader_next(struct reader *reader, struct record *ret_record,
@@ -588,7 +416,7 @@ bool reader_next(struct reader *reader, struct record *ret_record,
         return false;
     source = reader->heap[0];
     if (source->ring)
-        give_ring(reader, source, ret_record);
+        give_ring(source, ret_record);
     else
         *ret_record = source->lines[source->next]->record;
     if (ret_file)
@@ -655,28 +483,12 @@ void reader_tell_missing(const struct reader *reader)
 
 void reader_free(struct reader *reader)
 {
-    for (size_t i = 0; i < reader->sources; i++) {
-        struct source *source = reader->source[i];
-
-        for (size_t j = 0; j < source->count; j++)
-            free(source->lines[j]);
-        free(source->lines);
-        free(source->copy);
-        free(source);
-    }
-    for (size_t i = 0; i < reader->files; i++) {
-        struct reader_file *file = reader->file[i];
-
-        if (file->at)
-            munmap((void *)file->at, file->size);
-        if (file->fd >= 0)
-            close(file->fd);
-        free(file->path);
-        free(file);
-    }
+    for (size_t i = 0; i < reader->sources; i++)
+        free_source(reader->source[i]);
+    for (size_t i = 0; i < reader->files; i++)
+        free_file(reader->file[i]);
     free(reader->source);
     free(reader->heap);
     free(reader->file);
-    free(reader->given);
     free(reader);
 }

@@ -45,7 +45,7 @@ static void print_sums(const struct sums *sums, uint64_t room, uint32_t longest)
 
 static void print_header(const char *who)
 {
-    printf("%13s%10s%13s%12s%12s%16s%9s%9s  %s\n", "lost bytes", "messages", "saved bytes",
+    printf("%13s%10s%13s%12s%12s%16s%9s%9s  %s\n", "lost bytes", "lost msgs", "saved bytes",
            "receives", "messages", "bytes", "buffer", "needed", who);
 }
 
@@ -166,19 +166,20 @@ static int print_diff(struct summary *const summary[2], const char *const path[2
 static int diff(const char *const path[2])
 {
     struct summary *summary[2];
+    bool unread = false;
     int result = 0;
 
     for (int side = 0; side < 2; side++) {
         struct reader *reader = reader_new();
 
-        reader_add(reader, path[side]);
+        unread |= !reader_add(reader, path[side]);
         summary[side] = summary_of(reader);
         reader_tell_missing(reader);
         if (reader_damaged(reader))
             result = EXIT_TROUBLE;
         reader_free(reader);
     }
-    if (print_diff(summary, path) != 0)
+    if (!unread && print_diff(summary, path) != 0)
         result = EXIT_OURS;
     summary_free(summary[0]);
     summary_free(summary[1]);
@@ -219,6 +220,8 @@ int command_report(int argc, const char **argv)
     reader = reader_new();
     for (size_t i = 0; i < count; i++)
         reader_add(reader, paths[i]);
+    if (reader_files(reader) == 0)
+        return EXIT_TROUBLE;
     summary = summary_of(reader);
     if (html) {
         FILE *out = fopen(html, "we");

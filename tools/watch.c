@@ -27,6 +27,7 @@ struct watch {
     FILE *out;
     bool colour;
     bool counts;
+    bool any; /* records */
     struct stats_table stats;
     char *line;
     size_t room;
@@ -113,6 +114,7 @@ static void catch_up(struct watch *watch)
 
     reader_refresh(watch->reader);
     while (reader_next(watch->reader, &record, &file)) {
+        watch->any = true;
         if (watch->counts)
             stats_add(&watch->stats, &record);
         else
@@ -232,7 +234,10 @@ static int watch_command(int argc, const char **argv, bool counts)
     if (launch_setting("WSRX_MODE") && strcmp(launch_setting("WSRX_MODE"), "off") == 0)
         complain("warning: in mode off nothing is seen");
     result = ring ? follow(watch, ring) : watch_program(watch, program);
-    if (counts && (ring ? result == 0 : result < 0))
+    if (!ring && result < 0 && !watch->any)
+        complain("no receive on a message socket was seen; wsrx doctor %s tells what can be seen "
+                 "of it", program[0]);
+    else if (counts && (ring ? result == 0 : result < 0))
         print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0]);
     reader_tell_missing(watch->reader);
     if (fflush(watch->out) != 0 || ferror(watch->out)) {

@@ -3,6 +3,7 @@
  * wsrx: the command. It knows its subcommands by the table, and nothing of what they do.
  */
 #define _GNU_SOURCE
+#include "suggest.h"
 #include "wsrx.h"
 
 #include <stdarg.h>
@@ -32,6 +33,14 @@ void complain(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
+}
+
+void *need(void *memory)
+{
+    if (memory)
+        return memory;
+    complain("no memory");
+    exit(EXIT_OURS);
 }
 
 static const struct poptOption help_options[] = {
@@ -64,8 +73,11 @@ poptContext options_of(int argc, const char **argv, const struct poptOption *opt
         }
     }
     if (found < -1) {
-        complain("%s: %s; wsrx %s --help lists the options",
-                 poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(found), name + 5);
+        const char *bad = poptBadOption(context, POPT_BADOPTION_NOALIAS);
+        const char *meant = found == POPT_ERROR_BADOPT ? suggest_option(bad, all) : NULL;
+
+        complain("%s: %s; %s%s%swsrx %s --help lists the options", bad, poptStrerror(found),
+                 meant ? "did you mean --" : "", meant ? meant : "", meant ? "? " : "", name + 5);
         poptFreeContext(context);
         return NULL;
     }
@@ -74,17 +86,19 @@ poptContext options_of(int argc, const char **argv, const struct poptOption *opt
 
 int main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "help";
+    const char *name = argc > 1 ? argv[1] : "help", *meant;
 
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
-    if (strcmp(name, "--version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         puts("wsrx " WSRX_VERSION);
         return 0;
     }
     for (const struct command *command = commands; command->name; command++)
         if (strcmp(command->name, name) == 0)
             return command->run(argc > 1 ? argc - 1 : 1, (const char **)argv + (argc > 1));
-    complain("%s: no such subcommand; wsrx help lists them", name);
+    meant = suggest_command(name);
+    complain("%s: no such subcommand; %s%s%swsrx help lists them", name,
+             meant ? "did you mean " : "", meant ? meant : "", meant ? "? " : "");
     return EXIT_OURS;
 }

@@ -37,6 +37,9 @@ int command_help(int argc, const char **argv);
 /* "wsrx: …" on stderr. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
+/* Its argument, or the end of wsrx where that is NULL: no memory. */
+void *need(void *memory);
+
 /* The options of a subcommand, with --help; parsing ends at the first word that is none, so that
  * the program's own options stay its own. NULL: something was wrong, and told. Exits on --help. */
 poptContext options_of(int argc, const char **argv, const struct poptOption *options,

@@ -218,7 +218,9 @@ static void check_poll(struct scene *scene)
     for (unsigned i = 0; i < scene->count; i++)
         scene->poll[i] = (struct pollfd){scene->one[i].fd, POLLIN, 0};
     stand("poll of all", -1);
-    got = poll(scene->poll, scene->count, 0);
+    do /* the watchdog's signal may come in the midst of it */
+        got = poll(scene->poll, scene->count, 0);
+    while (got < 0 && errno == EINTR);
     if (got != (int)scene->expecting)
         fault(0, 0, 0, "poll of %u sockets with a tail: expected %u, got %d", scene->count,
               scene->expecting, got);

@@ -313,4 +313,62 @@ def damaged_files_are_read_up_to_the_damage(bench):
     assert b"neither a ring nor JSON Lines" in done.stderr, done.stderr
 
 
+@test
+def a_slip_is_answered_with_what_was_meant(bench):
+    for argv, wanted in ((["rnu", "true"], b"rnu: no such subcommand; did you mean run? "),
+                         (["reprot"], b"reprot: no such subcommand; did you mean report? "),
+                         (["xyz"], b"xyz: no such subcommand; wsrx help lists them"),
+                         (["run", "--moed=observe", "true"],
+                          b"--moed=observe: unknown option; did you mean --mode? "),
+                         (["convert", "--outptu", "x"],
+                          b"--outptu: unknown option; did you mean --output? "),
+                         (["run", "--qwerty", "true"],
+                          b"--qwerty: unknown option; wsrx run --help lists the options")):
+        done = bench.wsrx(*argv)
+        equal((done.returncode, done.stdout), (125, b""), argv)
+        assert done.stderr.startswith(b"wsrx: " + wanted), done.stderr
+        equal(done.stderr.count(b"\n"), 1, done.stderr)
+
+
+@test
+def a_file_that_cannot_be_read_gives_one_line_and_nothing_else(bench):
+    with open(bench.path("empty"), "wb"):
+        pass
+    with open(bench.path("foreign"), "wb") as file:
+        file.write(b"root:x:0:0\n" * 10)
+    bench.python("c.sendto(b'x', to); s.recv(1)", TRACE="text", TRACE_FILE="text")
+    with open(bench.path("precious"), "wb") as file:
+        file.write(b"precious")
+    for name, wanted in (("none", b"No such file"), ("empty", b"empty"), ("/dev/null", b"empty"),
+                         (".", b"Is a directory"), ("foreign", b"line 1 is no record"),
+                         ("text", b"records as text are for eyes only")):
+        for argv in (["report"], ["report", "--html=precious"], ["convert", "--to=jsonl"],
+                     ["convert", "--to=pcapng", "-o", "precious"], ["trace", "-p"]):
+            done = bench.wsrx(*argv, name)
+            equal((done.returncode, done.stdout), (1, b""), (argv, name))
+            assert done.stderr.startswith(b"wsrx: " + name.encode() + b": " + wanted), done.stderr
+            equal(done.stderr.count(b"\n"), 1, done.stderr)
+        done = bench.wsrx("report", "--diff", name, name)
+        equal((done.returncode, done.stdout), (1, b""), name)
+    # What was there under the output's name is there still.
+    with open(bench.path("precious"), "rb") as file:
+        equal(file.read(), b"precious")
+    # One that can be read beside one that cannot: it is read.
+    bench.python("c.sendto(b'x', to); s.recv(1)", TRACE="ring", TRACE_FILE="t")
+    done = bench.wsrx("convert", "--to=jsonl", "none", "t")
+    equal((done.returncode, done.stdout.count(b"\n")), (1, 1), done.stderr)
+
+
+@test
+def a_program_that_does_not_start_has_no_statistics(bench):
+    for command in ("stat", "trace"):
+        done = bench.wsrx(command, "/nowhere/app")
+        equal((done.returncode, done.stdout, done.stderr),
+              (127, b"", b"wsrx: /nowhere/app: No such file or directory\n"))
+        done = bench.wsrx(command, "sh", "-c", "exit 5")
+        equal(done.returncode, 5)
+        assert done.stderr.startswith(b"wsrx: no receive on a message socket was seen; "
+                                      b"wsrx doctor sh "), done.stderr
+
+
 sys.exit(main())

@@ -244,6 +244,33 @@ Test(table_hold, keeps_colliding_sockets_apart)
     }
 }
 
+/* One bucket of the hash holds them all. */
+Test(table_hold, keeps_count_of_very_many)
+{
+    enum { MANY = 70000 };
+
+    struct table_guard guard;
+
+    table = tails_create((size_t)MANY * PAGE);
+    for (unsigned i = 0; i < MANY; i++) {
+        cr_assert_eq(tails_hold_in_kernel(table, SOCKET, i, 3000, 512), i > 0);
+        cr_assert(table_may_hold(table, SOCKET), "%u messages", i + 1);
+    }
+    assert_held(MANY, 0);
+    table_enter(table, &guard);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct held held;
+
+        cr_assert(table_may_hold(table, SOCKET), "%u messages are gone", i);
+        cr_assert(table_get_locked(table, SOCKET, &held));
+        cr_assert_eq(held.msg_flags, (int)i);
+        table_finish_locked(table, SOCKET);
+    }
+    table_leave(table, &guard);
+    cr_assert_not(table_may_hold(table, SOCKET));
+    assert_held(0, 0);
+}
+
 /* --- table_take -------------------------------------------------------------------------- */
 
 Test(table_take, gives_part_after_part)

@@ -453,7 +453,7 @@ Test(table_process, a_death_lets_the_waiting_in)
     tails_hold(table, scene_socket, 1, 600, 100);
     owner = start();
     if (owner == 0) {
-        take(PART, 0, stay_in_copy);
+        take(600, 0, stay_in_copy); /* to the message's end, for which it takes the mutex */
         _exit(0);
     }
     cr_assert_eq(read(ends[0], &byte, 1), 1);

@@ -400,8 +400,8 @@ Test(table_signal, within_the_copy_the_handler_is_first)
     cr_assert_eq(inner.take->held.offset, 100);
 }
 
-/* recv(2) may be left by siglongjmp(): a timeout of old programs. What it held up goes on with the
- * thread's next call, and nothing is missing. */
+/* recv(2) may be left by siglongjmp(): a timeout of old programs. Nothing is locked then, and nothing
+ * is missing. */
 static sigjmp_buf before_the_take;
 
 static void leave(int signal)
@@ -780,9 +780,8 @@ Test(table_signal, a_storm_of_signals)
 
 /* --- signals and threads ----------------------------------------------------------------- */
 
-/* A handler that came on top of a take may release the mutex while the take goes on: other threads
- * are then in the table at the same time. Threads take what one of them holds, under a hail of
- * signals whose handlers take too. */
+/* Takes that leave something run without the mutex, in several threads and their handlers at once.
+ * Threads take what one of them holds, under a hail of signals whose handlers take too. */
 enum { THREADS = 3, MESSAGES = 6000, SHORT = 700 };
 
 static struct {

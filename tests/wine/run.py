@@ -8,6 +8,7 @@ the table of docs/wine.md.
 """
 import argparse
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -30,6 +31,13 @@ STOCK_PASSES = ["plain-recv-drops", "AcceptEx", "TransmitFile", "exports"]
 
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
+
+
+# What the PE DLL does with nobody beneath it, on Windows too: all that loses nothing.
+ALONE = ["fits", "flags-are-ignored", "stream", "plain-recv-drops", "WSAEFAULT", "WSAENOTSOCK",
+         "WSAEINVAL", "WSAEWOULDBLOCK", "WSAETIMEDOUT", "WSAECONNRESET-stream",
+         "WSAECONNRESET-datagram", "WSAENOTCONN", "WSAESHUTDOWN", "WSAEINTR", "WSANOTINITIALISED",
+         "AcceptEx", "TransmitFile", "exports"]
 
 
 class Tap:
@@ -230,6 +238,34 @@ def check_command(wine, files, folders, names):
              "wsrx wine remove: the prefix is as before")
 
 
+def check_records(wine, folders, library):
+    """What a program under Wine receives leaves its records, by each of the two ways beneath it."""
+    for name, more in (("DLL", {}), ("preload", {"LD_PRELOAD": str(library)})):
+        trace, stats = (wine.scratch / f"{name}.{what}" for what in ("jsonl", "stats"))
+        settings = {"WSRX_TRACE": "jsonl", "WSRX_TRACE_FILE": str(trace), "WSRX_STATS": str(stats)}
+        code, output = wine.run("wine", "victim.exe", "parts", "plain-recv-drops",
+                                cwd=folders["elf"], **settings, **more)
+        try:
+            records = [json.loads(line) for line in trace.read_text().splitlines()]
+            counted = stats.read_text()
+        except (OSError, ValueError) as error:
+            records, counted = [], str(error)
+        found = [tuple(record[field] for field in ("length", "buffer", "bytes", "offset", "left",
+                                                   "lost", "partial", "last")) for record in records]
+        tap.case(code == 0 and found == [
+            (3000, 1000, 1000, 0, 2000, 0, True, False),
+            (3000, 1000, 1000, 1000, 1000, 0, True, False),
+            (3000, 1000, 1000, 2000, 0, 0, False, True),
+            (5, 1000, 5, 0, 0, 0, False, True),
+            (3000, 1000, 1000, 0, 0, 2000, False, True),
+            (10, 1000, 10, 0, 0, 0, False, True)], f"{name}: records", f"{output}\n{found}")
+        tap.case(records and all(record["peer"].startswith("127.0.0.1:") and record["errno"] == 0
+                                 for record in records), f"{name}: records have the peer", records)
+        tap.case(" by victim.exe," in counted and
+                 re.search(r"^ +2000 +1 +2000 +6 +2 +0 +4015 .*total$", counted, re.M),
+                 f"{name}: statistics", counted)
+
+
 def check_names(library):
     """A program is not taken for Wine's by its name: its tails are held in the process."""
     program = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
@@ -298,6 +334,8 @@ def main():
             ours = check_face("DLL beside the program", wine, folders["elf"], names)
             check_stock(wine, folders["stock"], names, ours)
             check_modes(wine, folders, files["library"])
+            check_face("PE DLL alone", wine, folders["pe"], ALONE, overrides="mswsock,wsock32=n,b")
+            check_records(wine, folders, files["library"])
             check_aborted(wine, folders["elf"])
             silent.check()
             check_winelib(wine, files)

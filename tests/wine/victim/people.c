@@ -307,6 +307,13 @@ static const char *alone(void)
     MUST(put(2, 500));
     MUST(fails(pair.in, buffer, 1000, WSAEMSGSIZE));
     MUST(get(2, 0, 1000, 500, FALSE));
+    /* What takes nothing needs nobody to keep it. */
+    MUST(put(3, 10));
+    MUST(put(4, 0));
+    MUST(get(3, 0, 0, 0, TRUE));
+    MUST(get(3, 0, 0, 0, TRUE));
+    MUST(get(3, 0, 10, 10, FALSE));
+    MUST(get(4, 0, 0, 0, FALSE));
     return is_empty();
 }
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads records from JSON Lines: the inverse of record_jsonl().
+ */
+#ifndef WSRX_LINES_H
+#define WSRX_LINES_H
+
+#include "record.h"
+
+#include <stdio.h>
+
+/* A record, and what it points to. */
+struct line_record {
+    struct record record;
+    struct sockaddr_storage local, peer;
+    unsigned char data[];
+};
+
+/* All records of a stream in the order of time; the array and each of them are to be freed. False:
+ * there is damage, or nothing, and that was told; what is before the damage is given. */
+bool lines_read(const char *path, FILE *stream, struct line_record ***ret_lines, size_t *ret_count);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What somebody may have meant by a word that is none: the nearest one that is.
+ */
+#ifndef WSRX_SUGGEST_H
+#define WSRX_SUGGEST_H
+
+#include <popt.h>
+
+/* The nearest subcommand or long option, or NULL: none is near. */
+const char *suggest_command(const char *word);
+const char *suggest_option(const char *word, const struct poptOption *options);
+
+#endif
