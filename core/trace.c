@@ -413,7 +413,8 @@ void trace_add(struct record *record)
     }
     if (wanted.stats)
         place->row[(unsigned)record->fd % ROWS] = stats_add(&place->stats, record);
-    if (wanted.kind != TRACE_OFF && (!wanted.filters || record_filter_match(&wanted.filter, record))) {
+    if (wanted.kind != TRACE_OFF &&
+        (!wanted.filters || record_filter_match(&wanted.filter, record))) {
         record->tid = place->tid;
         record->time = clock_now(&place->clock);
         if (record->data_length > wanted.data_size)
