@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 /* --- pages ------------------------------------------------------------------------------- */
 
@@ -262,6 +263,26 @@ static void end_change(struct inside *inside)
     atomic_store_explicit(&inside->version, version + 1, memory_order_release);
 }
 
+/* Who releases the mutex wakes one of those who wait for it. Where it is killed in between, and a
+ * third one, who knows of nobody that waits, takes the mutex, the wake-up is lost (the kernel wakes
+ * in its stead only while the mutex is free). So nobody sleeps for long without another look. */
+static int lock(pthread_mutex_t *mutex)
+{
+    enum { NAP = 20000000, SECOND = 1000000000 }; /* nanoseconds */
+    int error = pthread_mutex_trylock(mutex);
+
+    while (error == EBUSY || error == ETIMEDOUT) {
+        struct timespec limit;
+
+        clock_gettime(CLOCK_MONOTONIC, &limit);
+        limit.tv_nsec += NAP;
+        limit.tv_sec += limit.tv_nsec / SECOND;
+        limit.tv_nsec %= SECOND;
+        error = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &limit);
+    }
+    return error;
+}
+
 void table_enter(struct table *table, struct table_guard *guard)
 {
     struct inside *inside = inside_of(table);
@@ -269,7 +290,8 @@ void table_enter(struct table *table, struct table_guard *guard)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
-    if (pthread_mutex_lock(&inside->mutex) == EOWNERDEAD)
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancelling);
+    if (lock(&inside->mutex) == EOWNERDEAD)
         pthread_mutex_consistent(&inside->mutex);
     if (begin_change(inside))
         rebuild(inside);
@@ -281,6 +303,7 @@ void table_leave(struct table *table, struct table_guard *guard)
 
     end_change(inside);
     pthread_mutex_unlock(&inside->mutex);
+    pthread_setcancelstate(guard->cancelling, NULL);
     pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
 }
 

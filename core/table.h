@@ -132,9 +132,11 @@ enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left
 void table_abandon(struct table *table, uint64_t cookie, bool last);
 
 /* For a message held in the kernel: a lock around peek and take, which do not block.
- * Between the two calls signals are blocked and the functions named _locked may be used. */
+ * Between the two calls signals are blocked, nothing is a cancellation point, and the functions
+ * named _locked may be used. */
 struct table_guard {
     sigset_t signals;
+    int cancelling;
 };
 void table_enter(struct table *table, struct table_guard *guard);
 void table_leave(struct table *table, struct table_guard *guard);

@@ -669,6 +669,35 @@ Test(table_guard, blocks_signals_and_gives_the_mask_back)
         cr_expect_eq(sigismember(&after, signal) == 1, signal == SIGUSR2, "signal %d", signal);
 }
 
+static bool still_in;
+
+static void *be_cancelled(void *unused)
+{
+    struct table_guard guard;
+
+    table_enter(table, &guard);
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+    still_in = true;
+    table_leave(table, &guard);
+    pthread_testcancel();
+    return unused;
+}
+
+/* A receive under the mutex is a cancellation point; a thread that ends there takes it along. */
+Test(table_guard, no_thread_is_cancelled_inside)
+{
+    pthread_t thread;
+    void *result;
+
+    cr_assert_eq(pthread_create(&thread, NULL, be_cancelled, NULL), 0);
+    cr_assert_eq(pthread_join(thread, &result), 0);
+    cr_assert(still_in);
+    cr_assert_eq(result, PTHREAD_CANCELED);
+    tails_hold(table, SOCKET, 1, 100, 10);
+    assert_part(tails_take(table, SOCKET, 100, 0), 1, 10, 90, 0);
+}
+
 /* Every call gives the mask back, and the mutex too: the next call does not wait for ever. */
 Test(table_guard, no_call_leaves_signals_blocked)
 {

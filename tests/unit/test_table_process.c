@@ -4,7 +4,7 @@
  * locks nobody out and takes nothing along.
  */
 #define _GNU_SOURCE
-#include "table.h"
+#include "table_layout.h"
 
 #include "pattern.h"
 #include "step.h"
@@ -13,11 +13,13 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -514,6 +516,31 @@ Test(table_process, a_death_leaves_the_mutex_whole)
         cr_assert_eq(end_of(other), 0);
         cr_assert_eq(read(ends[0], (char[1]){0}, 1), 1);
     }
+}
+
+/* Who waits for the mutex is woken by the one who releases it, who may be killed in between, while
+ * a third one takes it, who knows of nobody that waits: so that the word says. */
+Test(table_process, a_wake_up_that_does_not_come, .timeout = 60)
+{
+    int *word;
+    struct table_guard guard;
+    pid_t other;
+
+    scene_set_up();
+    word = &((struct inside *)table)->mutex.__data.__lock;
+    table_enter(table, &guard);
+    other = start();
+    if (other == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* it would sleep for ever */
+        table_enter(table, &guard);
+        _exit(0);
+    }
+    while (!(__atomic_load_n(word, __ATOMIC_RELAXED) & (int)FUTEX_WAITERS))
+        sched_yield();
+    poll(NULL, 0, 5); /* and it sleeps; or else the test is easier, not wrong */
+    __atomic_and_fetch(word, (int)~FUTEX_WAITERS, __ATOMIC_RELAXED);
+    table_leave(table, &guard);
+    cr_assert_eq(end_of(other), 0);
 }
 
 /* One death after the other: each finds the table repaired, and breaks it again. */
