@@ -110,15 +110,17 @@ struct ring_settings {
 
 /* The process's file. */
 struct ring_process {
+    /* What every record asks for is in one line of the cache. */
     struct ring_settings settings;
-    struct output *output;
-    size_t ring_size, record_size;
+    size_t record_size;
     uint64_t capacity;
+    size_t ring_size;
+    struct output *output;
     uint32_t parent;
     uint64_t start;
-    struct ring_file *file;  /* NULL: not made yet */
+    struct ring_file *file; /* NULL: not made yet */
     atomic_ulong dropped;
-};
+} __attribute__((aligned(64)));
 
 /* A thread's place in it. */
 struct ring_writer {
