@@ -184,6 +184,8 @@ void engine_forked(void)
 
 void engine_forks(void)
 {
-    if (atomic_load_explicit(&engine.active, memory_order_acquire))
-        atomic_store(&engine.table->shared, true);
+    if (!atomic_load_explicit(&engine.active, memory_order_acquire))
+        return;
+    atomic_store(&engine.table->shared, true);
+    interest_forks_now();
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "readiness.h"
 
+#include "interest.h"
 #include "user_memory.h"
 
 #include <errno.h>
@@ -61,6 +62,8 @@ int readiness_poll(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 
     if (count < 0)
         return -errno;
+    for (unsigned i = 0; i < (unsigned)nfds; i++)
+        interest_watch(fds[i].fd);
     for (unsigned i = 0; i < (unsigned)nfds; i++) { /* the system call takes no more of it */
         short readable = fds[i].events & (POLLIN | POLLRDNORM);
 
@@ -85,7 +88,8 @@ int readiness_select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
 {
     unsigned long asked[SELECT_LONGS], *set = (unsigned long *)reading;
     /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
-    int most = nfds > (int)socket_highest() ? (int)socket_highest() + 1 : nfds;
+    int highest = interest_highest((int)socket_highest());
+    int most = nfds > highest ? highest + 1 : nfds;
     size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;
     int tails = 0, count;
 
@@ -95,6 +99,7 @@ int readiness_select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
     for (int fd = 0; fd < most; fd++) {
         if (!bit(asked, fd))
             continue;
+        interest_watch(fd);
         if (has_tail(fd))
             tails++;
         else

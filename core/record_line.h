@@ -15,7 +15,12 @@
 /* Bytes that a line may need, with `data_length` bytes of payload. */
 #define RECORD_LINE_MAX(data_length) (4096 + 6 * (size_t)(data_length))
 
-enum { RECORD_PIECE = 224, RECORD_SHORT_PIECE = 64, RECORD_KEPT_ADDRESS = 112, RECORD_SOCKETS = 32 };
+enum {
+    RECORD_PIECE = 224,
+    RECORD_SHORT_PIECE = 64,
+    RECORD_KEPT_ADDRESS = 112,
+    RECORD_SOCKETS = 32,
+};
 
 /* Longer ones are not kept, but made each time. Sizes are multiples of 32: copied by as many. */
 struct record_piece {

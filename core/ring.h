@@ -18,7 +18,8 @@
  * and the thread goes on in a new one, whose `base` continues the numbers.
  *
  * A reader takes sizes from the file, not from this header, so that fields can be added at the end
- * of each structure within a version; a changed meaning gets a new version.
+ * of each structure within a version; a changed meaning gets a new version. What is written at once
+ * is aligned, so that it is the same in 32-bit programs.
  */
 #ifndef WSRX_RING_H
 #define WSRX_RING_H
@@ -62,7 +63,7 @@ struct ring_file {
     uint32_t flags;          /* enum ring_flag */
     uint32_t rings;          /* taken so far */
     uint32_t reserved;
-    uint64_t dropped;        /* records that could not be written: no space, no memory */
+    _Alignas(8) uint64_t dropped; /* records that could not be written: no space, no memory */
     char boot[40];           /* /proc/sys/kernel/random/boot_id: times can be compared within it */
     char program[256];       /* what was executed */
     char library[16];        /* version of the library */
@@ -74,13 +75,13 @@ struct ring_head {
     uint32_t tid;    /* of the thread that wrote last */
     uint32_t reserved;
     uint64_t base;
-    uint64_t written;
+    _Alignas(8) uint64_t written;
     uint64_t capacity;
 };
 
 /* The local address, the peer's and the payload lie one behind the other in `tail`. */
 struct ring_record {
-    uint64_t sequence;
+    _Alignas(8) uint64_t sequence;
     uint64_t time; /* nanoseconds of CLOCK_MONOTONIC */
     uint64_t cookie;
     uint64_t caller;
@@ -109,15 +110,17 @@ struct ring_settings {
 
 /* The process's file. */
 struct ring_process {
+    /* What every record asks for is in one line of the cache. */
     struct ring_settings settings;
-    struct output *output;
-    size_t ring_size, record_size;
+    size_t record_size;
     uint64_t capacity;
+    size_t ring_size;
+    struct output *output;
     uint32_t parent;
     uint64_t start;
-    struct ring_file *file;  /* NULL: not made yet */
+    struct ring_file *file; /* NULL: not made yet */
     atomic_ulong dropped;
-};
+} __attribute__((aligned(64)));
 
 /* A thread's place in it. */
 struct ring_writer {

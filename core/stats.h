@@ -14,18 +14,18 @@
 
 enum { STATS_ROWS = 256, STATS_ADDRESS = 112 };
 
+/* What a message that fits needs comes first, in one line of the cache. */
 struct stats_row {
     uint64_t cookie; /* 0: all sockets that came when the table was full */
     uint32_t call;   /* enum record_call; RECORD_UNKNOWN: the row is free */
-    int32_t fd;
-    uint64_t receives, errors, partial;
-    uint64_t bytes, saved, lost;
-    uint64_t lost_messages;
-    uint64_t room; /* the smallest buffer that got a message, or a part of it */
     uint32_t longest;
+    uint64_t receives, bytes;
+    uint64_t room; /* the smallest buffer that got a message, or a part of it */
+    int32_t fd;
     uint32_t local_length;
+    uint64_t errors, partial, saved, lost, lost_messages;
     unsigned char local[STATS_ADDRESS];
-};
+} __attribute__((aligned(64)));
 
 /* All zero at first. */
 struct stats_table {

@@ -26,7 +26,7 @@ struct slot {
      * `length` when the message has been taken to its end. Changes by compare-and-swap, also
      * without the mutex, but for a new message, which is a new generation. */
     _Alignas(8) _Atomic uint64_t state;
-    uint64_t cookie;      /* * */
+    _Alignas(8) uint64_t cookie; /* * */
     uint64_t sequence;    /* in the order of arrival, over all sockets */
     uint32_t kind;        /* * enum held_kind; written last, cleared first: what rebuild() goes by */
     uint32_t pages;       /* length of the run that starts here */
@@ -42,7 +42,7 @@ struct slot {
     uint32_t peer_length; /* * */
     uint64_t fingerprint;
     int64_t missed;
-    uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* * */
+    _Alignas(8) uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* * */
 };
 
 /* Whoever reads what a change has written reads afterwards that there is a change: see unchanged()

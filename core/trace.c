@@ -34,7 +34,7 @@ struct names {
     struct sockaddr_storage local, peer;
 } __attribute__((aligned(CACHE_LINE)));
 
-enum { NAMES = 64, ROWS = 16 };
+enum { NAMES = 64, ROWS = 4 };
 
 /* Everything that a thread writes to without asking others. A thread that ends leaves it to the
  * next; so does a signal handler that has interrupted its thread in the midst of it. */
@@ -43,11 +43,11 @@ struct place {
     atomic_bool taken;
     atomic_bool writing; /* the thread is in the midst of a record */
     uint32_t tid;
-    struct clock clock;
+    struct stats_row *row[ROWS]; /* where a descriptor was counted last */
+    struct clock clock __attribute__((aligned(CACHE_LINE)));
     struct ring_writer ring;
     struct output_window window;
     struct names names[NAMES];
-    struct stats_row *row[ROWS]; /* where a descriptor was counted last */
     struct stats_table stats;
     struct record_lines lines;
     char line[]; /* RECORD_LINE_MAX */
@@ -413,7 +413,8 @@ void trace_add(struct record *record)
     }
     if (wanted.stats)
         place->row[(unsigned)record->fd % ROWS] = stats_add(&place->stats, record);
-    if (wanted.kind != TRACE_OFF && (!wanted.filters || record_filter_match(&wanted.filter, record))) {
+    if (wanted.kind != TRACE_OFF &&
+        (!wanted.filters || record_filter_match(&wanted.filter, record))) {
         record->tid = place->tid;
         record->time = clock_now(&place->clock);
         if (record->data_length > wanted.data_size)

@@ -126,8 +126,10 @@ static int duplicated(int fd, int new)
 {
     int saved = errno;
 
-    if (new >= 0 && engine_is_own())
+    if (new >= 0 && engine_is_own()) {
         socket_duplicated(fd, new);
+        interest_duplicated(fd, new);
+    }
     errno = saved;
     return new;
 }

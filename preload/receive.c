@@ -196,11 +196,37 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
         *ret_result = poll((struct pollfd *)a[0], (nfds_t)a[1], (int)a[2]);
         return true;
 #endif
+#ifdef SYS_epoll_create
+    case SYS_epoll_create:
+        *ret_result = epoll_create((int)a[0]);
+        return true;
+#endif
+    case SYS_epoll_create1:
+        *ret_result = epoll_create1((int)a[0]);
+        return true;
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+        *ret_result = epoll_wait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3]);
+        return true;
+#endif
+    case SYS_epoll_pwait:
+        *ret_result = epoll_pwait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3],
+                                  (sigset_t *)a[4]);
+        return true;
+#ifdef SYS_epoll_pwait2
+    case SYS_epoll_pwait2:
+        *ret_result = epoll_pwait2((int)a[0], (struct epoll_event *)a[1], (int)a[2],
+                                   (struct timespec *)a[3], (sigset_t *)a[4]);
+        return true;
+#endif
     case SYS_epoll_ctl:
         *ret_result = epoll_ctl((int)a[0], (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
         return true;
     case SYS_close:
         *ret_result = close((int)a[0]);
+        return true;
+    case SYS_dup:
+        *ret_result = dup((int)a[0]);
         return true;
 #ifdef SYS_dup2
     case SYS_dup2:

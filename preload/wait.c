@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "interest.h"
+#include "interest_wait.h"
 #include "readiness.h"
 #include "real.h"
 #include "user_memory.h"
@@ -87,6 +88,26 @@ INTERPOSED int pselect(int nfds, fd_set *reading, fd_set *writing, fd_set *excep
 
 /* --- epoll ------------------------------------------------------------------------------- */
 
+static int made(int epfd)
+{
+    int saved = errno;
+
+    if (epfd >= 0)
+        interest_made(epfd);
+    errno = saved;
+    return epfd;
+}
+
+INTERPOSED int epoll_create(int size)
+{
+    return made(REAL(epoll_create)(size));
+}
+
+INTERPOSED int epoll_create1(int flags)
+{
+    return made(REAL(epoll_create1)(flags));
+}
+
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 {
     int saved = errno;
@@ -125,70 +146,63 @@ static int call_pwait2(const struct interest_wait *wait, int64_t timeout)
                               wait->mask);
 }
 
-/* Whether tails may come to concern a wait at all: one atomic read. */
-static bool may_concern_epoll(void)
+static int64_t nanoseconds(int timeout)
 {
-    return atomic_load_explicit(&interest_state.sockets, memory_order_acquire) != 0;
+    return timeout < 0 ? -1 : (int64_t)timeout * NANOSECONDS_IN_A_MILLISECOND;
 }
 
-/* What the program's own call returned; a first registration may have come while it slept. */
-static int completed(int epfd, struct epoll_event *events, int count)
-{
-    int saved = errno;
-
-    if (count > 0 && interest_concerns())
-        count = interest_complete(epfd, events, count);
-    errno = saved;
-    return count;
-}
-
-static int wait_followed(struct interest_wait *wait)
+/* A wait that is more than the program's own call, or has become it. */
+__attribute__((noinline, cold)) static int wait_on(const struct interest_wait *wait, int count)
 {
     int saved = errno;
 
-    return (int)real_answer(interest_wait(wait), saved);
+    return (int)real_answer(interest_wait(wait, count), saved);
 }
+
+/* The program's own call, and where that is not all, the wait that the rest describes. */
+#define WAIT(call_own, epfd, ...)                                           \
+    int before = interest_wait_begins(), count = INTEREST_NOT_CALLED;       \
+                                                                            \
+    if (!interest_cares(epfd))                                              \
+        count = (call_own);                                                 \
+    interest_wait_ends(before, epfd);                                       \
+    if (count != INTEREST_NOT_CALLED && (count <= 0 || !interest_cares(epfd))) \
+        return count;                                                       \
+    return wait_on(&(struct interest_wait){(epfd), __VA_ARGS__}, count)
 
 INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
-    struct interest_wait wait = {epfd, events, max,
-                                 timeout < 0 ? -1 : (int64_t)timeout * NANOSECONDS_IN_A_MILLISECOND,
-                                 NULL, call_wait};
-
-    if (!may_concern_epoll())
-        return completed(epfd, events, REAL(epoll_wait)(epfd, events, max, timeout));
-    return wait_followed(&wait);
+    WAIT(REAL(epoll_wait)(epfd, events, max, timeout), epfd, events, max, nanoseconds(timeout),
+         NULL, call_wait);
 }
 
 INTERPOSED int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
                            const sigset_t *mask)
 {
-    struct interest_wait wait = {epfd, events, max,
-                                 timeout < 0 ? -1 : (int64_t)timeout * NANOSECONDS_IN_A_MILLISECOND,
-                                 mask, call_pwait};
+    WAIT(REAL(epoll_pwait)(epfd, events, max, timeout, mask), epfd, events, max,
+         nanoseconds(timeout), mask, call_pwait);
+}
 
-    if (!may_concern_epoll())
-        return completed(epfd, events, REAL(epoll_pwait)(epfd, events, max, timeout, mask));
-    return wait_followed(&wait);
+/* Nanoseconds, -1 for none. A bad pointer or value is the kernel's to refuse, and a wait beyond
+ * 292 years needs no end. */
+static int64_t nanoseconds_of(const struct timespec *timeout)
+{
+    struct timespec limit;
+    int64_t seconds;
+
+    if (!timeout || user_memory_read(&limit, timeout, sizeof limit) != 0 ||
+        (seconds = limit.tv_sec) < 0 || seconds > INT64_MAX / NANOSECONDS_IN_A_SECOND - 1)
+        return -1;
+    return seconds * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
 }
 
 INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
                             const struct timespec *timeout, const sigset_t *mask)
 {
-    struct interest_wait wait = {epfd, events, max, -1, mask, call_pwait2};
-    struct timespec limit;
-    int64_t seconds = 0;
-
-    /* A bad pointer or value is the kernel's to refuse; a wait beyond 292 years needs no care. */
-    if (!may_concern_epoll() ||
-        (timeout && (user_memory_read(&limit, timeout, sizeof limit) != 0 ||
-                     (seconds = limit.tv_sec) < 0 ||
-                     seconds > INT64_MAX / NANOSECONDS_IN_A_SECOND - 1 || limit.tv_nsec < 0 ||
-                     limit.tv_nsec >= NANOSECONDS_IN_A_SECOND)))
-        return completed(epfd, events, REAL(epoll_pwait2)(epfd, events, max, timeout, mask));
-    if (timeout)
-        wait.timeout = seconds * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
-    return wait_followed(&wait);
+    if (!readiness_is_time(timeout))
+        return REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
+    WAIT(REAL(epoll_pwait2)(epfd, events, max, timeout, mask), epfd, events, max,
+         nanoseconds_of(timeout), mask, call_pwait2);
 }
 
 /* --- FIONREAD ---------------------------------------------------------------------------- */

@@ -79,8 +79,8 @@ void launch_reserve(const char *variable)
 
 /* --- the library ------------------------------------------------------------------------- */
 
-/* Where the library may be, seen from us: in the build tree; under the prefix, wherever that is now;
- * where it was to be installed. */
+/* Where the library may be, seen from us: in the build tree; under the prefix, wherever that is
+ * now; where it was to be installed. */
 static const char *const places[] = {"../preload/libwsrx.so", WSRX_LIBRARY_FROM_HERE, WSRX_LIBRARY};
 
 /* Its path, or NULL: told. */
@@ -203,7 +203,8 @@ static int run_program(const char **argv, int failure)
 pid_t launch(const char **argv, int *ret_status)
 {
     /* SIGINT and SIGQUIT come from the terminal to both; the program's answer is ours. */
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
     struct sigaction interrupt, quit;
     sigset_t ends, before;
     int failure[2]; /* closed by a successful exec; else it gives our exit code */

@@ -211,12 +211,14 @@ static int watch_command(int argc, const char **argv, bool counts)
     };
     poptContext context = options_of(argc, argv, trace_options,
                                      "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
-    struct watch *watch = calloc(1, sizeof *watch);
+    /* calloc() does not align so far. */
+    struct watch *watch = aligned_alloc(_Alignof(struct watch), sizeof *watch);
     const char **program;
     int result;
 
     if (!context || !watch)
         return EXIT_OURS;
+    memset(watch, 0, sizeof *watch);
     program = poptGetArgs(context);
     if (!program == !ring) {
         complain("%s: %s", counts ? "stat" : "trace",

@@ -64,7 +64,8 @@ static const struct check rows[] = {
     },
     {
         .name = "libsocket-wrapper after us",
-        .script = WRAPPER "for w in usual-small turns closing usual-forked; do after $victim $w; done",
+        .script = WRAPPER "for w in usual-small turns closing usual-forked; do\n"
+                          "  after $victim $w\ndone",
         .out = "ok\nok\nok\nok\n",
     },
     {

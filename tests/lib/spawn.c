@@ -129,6 +129,8 @@ bool spawn_start(struct spawned *child, const struct spawn_request *request)
     if (request->open_stdin) {
         if (!make_pipe(in))
             goto failed;
+    } else if (request->stdin_fd) {
+        in[0] = fcntl(request->stdin_fd, F_DUPFD_CLOEXEC, 0);
     } else {
         in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }

@@ -15,7 +15,8 @@ struct spawn_request {
     const char *const *argv;        /* argv[0] is looked up in PATH */
     const char *const *environment; /* "NAME=value" words on top of a bare environment, or NULL */
     bool preload;                   /* LD_PRELOAD=libwsrx.so in the child's environment */
-    bool open_stdin;                /* stdin is a pipe that stays open; otherwise /dev/null */
+    bool open_stdin;                /* stdin is a pipe that stays open; otherwise /dev/null, */
+    int stdin_fd;                   /* or a copy of this descriptor, where it is not 0 */
     bool traced;                    /* stops at its first instruction for its parent's ptrace(2) */
     const char *directory;          /* where it starts, or NULL */
     unsigned deadline_ms;           /* 0: SPAWN_DEADLINE_MS */

@@ -5,10 +5,15 @@
 #include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "spawn.h"
+
+/* Below the ports that the kernel gives out by itself (ip_local_port_range): it would give them to
+ * others, who may have thousands, before the program that is to listen has asked for its own. */
+enum { FREE_FROM = 20000, FREE_TO = 32000 };
 
 static struct sockaddr_in loopback(unsigned port)
 {
@@ -39,10 +44,16 @@ int udp_bind(unsigned *ret_port)
 
 unsigned udp_free_port(void)
 {
-    unsigned port;
+    for (;;) {
+        unsigned port = FREE_FROM + arc4random_uniform(FREE_TO - FREE_FROM);
+        struct sockaddr_in address = loopback(port);
+        int fd = open_socket();
+        bool free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 
-    close(udp_bind(&port));
-    return port;
+        close(fd);
+        if (free)
+            return port;
+    }
 }
 
 int udp_connect(int fd, unsigned port)

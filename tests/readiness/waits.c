@@ -14,7 +14,7 @@
 #include "waiter/cases.h"
 
 enum without { FAILS, PASSES };
-enum where { ANYWHERE, PROCESS, KERNEL };
+enum where { ANYWHERE, PROCESS };
 
 struct row {
     const char *name;
@@ -30,23 +30,26 @@ static const struct row epoll_rows[] = {EPOLL_CASES(EPOLL_ROW)};
 static const struct row others_rows[] = {OTHERS_CASES(EPOLL_ROW)};
 static const struct row ending_rows[] = {ENDING_CASES(EPOLL_ROW)};
 
-/* hold: "process", "kernel", or NULL for a run without the library. */
-static void play(const struct row *row, const char *kind, const char *call, const char *hold)
+/* hold: "process", "kernel", or NULL for a run without the library. company: see waiter.h. */
+static void play(const struct row *row, const char *kind, const char *call, const char *hold,
+                 const char *company)
 {
     const char *waiter = getenv("WSRX_TEST_WAITER");
     const char *const argv[] = {waiter, row->name, kind, call, NULL};
-    char word[32];
-    const char *const environment[] = {hold ? word : "WAITER_PATIENCE=100", NULL};
+    char word[32], with[32];
+    const char *const environment[] = {with, hold ? word : "WAITER_PATIENCE=100", NULL};
     struct spawn_request request = {.argv = argv, .environment = environment, .preload = hold};
     struct spawned child;
 
     cr_assert(waiter, "WSRX_TEST_WAITER is not set: run the tests with `meson test`");
     snprintf(word, sizeof(word), "WSRX_HOLD=%s", hold ? hold : "");
+    snprintf(with, sizeof(with), "WAITER_COMPANY=%s", company);
     cr_assert(spawn_run(&child, &request));
     if (hold || row->without == PASSES)
         cr_expect(child.exit_status == 0 && strcmp(child.out.data, "right\n") == 0 &&
                       child.err.length == 0,
-                  "%s, %s, %s, %s: %s%s%s", row->name, kind, call, hold ? hold : "no library",
+                  "%s, %s, %s, %s, company: %s: %s%s%s", row->name, kind, call,
+                  hold ? hold : "no library", company,
                   child.timed_out ? "does not end " : "",
                   child.signal ? strsignal(child.signal) : child.out.data, child.err.data);
     else
@@ -63,12 +66,15 @@ static void play_everywhere(const struct row *row)
 
     for (size_t kind = 0; kind < ROWS_OF(kinds); kind++) {
         for (size_t call = 0; call < (row->epoll ? ROWS_OF(calls) : 1); call++) {
-            if (row->where != KERNEL)
-                play(row, kinds[kind], calls[call], "process");
+            play(row, kinds[kind], calls[call], "process", "none");
             if (row->where != PROCESS)
-                play(row, kinds[kind], calls[call], "kernel");
+                play(row, kinds[kind], calls[call], "kernel", "none");
         }
-        play(row, kinds[kind], calls[0], NULL);
+        if (row->epoll) {
+            play(row, kinds[kind], calls[0], "process", "thread");
+            play(row, kinds[kind], calls[0], "process", "child");
+        }
+        play(row, kinds[kind], calls[0], NULL, "none");
     }
 }
 

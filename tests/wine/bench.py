@@ -11,7 +11,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 from wine import Wine  # noqa: E402
 
-GOAL, RUNS, ROUNDS = 1.25, 5, 24
+GOAL, RUNS, ROUNDS = 1.25, 10, 24
 
 
 def main():

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
     struct epoll_event event = {EPOLLIN, {.u64 = 5}};
     pthread_t thread;
     bool in_thread;
+    int outer;
 
     EXPECT(argc >= 3);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -125,6 +126,9 @@ int main(int argc, char **argv)
     work.set = epoll_create1(0);
     EXPECT(sem_init(&work.begin, 0, 0) == 0);
     EXPECT(work.set >= 0 && epoll_ctl(work.set, EPOLL_CTL_ADD, work.link.r, &event) == 0);
+    /* Nested, so that not the wait alone must tell of a tail. */
+    outer = epoll_create1(0);
+    EXPECT(outer >= 0 && epoll_ctl(outer, EPOLL_CTL_ADD, work.set, &event) == 0);
     if (in_thread)
         EXPECT(pthread_create(&thread, NULL, threaded, &work) == 0);
     if (strcmp(argv[1], "used") == 0) {

@@ -76,20 +76,19 @@ static int move_up(int fd, int at_least)
 
 static struct address inet_address(int family, unsigned port)
 {
-    struct address address = {.length = sizeof(struct sockaddr_in)};
-    struct sockaddr_in *in = (struct sockaddr_in *)&address.storage;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address.storage;
+    const struct sockaddr_in in = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+                                     .sin6_port = htons((uint16_t)port),
+                                     .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct address address = {.length = family == AF_INET ? sizeof(in) : sizeof(in6)};
 
-    if (family == AF_INET) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)port);
-        in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    } else {
-        address.length = sizeof(*in6);
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)port);
-        in6->sin6_addr = in6addr_loopback;
-    }
+    /* Copied: gcc for 32 bits takes a pointer of another type for one that points elsewhere. */
+    if (family == AF_INET)
+        memcpy(&address.storage, &in, sizeof(in));
+    else
+        memcpy(&address.storage, &in6, sizeof(in6));
     return address;
 }
 

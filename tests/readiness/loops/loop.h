@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the programs around Debian's event loops share: a UDP socket on $PORT, and stdout. They
+ * What the programs around Debian's event loops share: a UDP socket that is stdin, and stdout. They
  * receive with buffers of PART bytes, once an event, and know nothing of libwsrx. What comes is
  * copied to stdout; a part that is "end" alone ends the program.
  */

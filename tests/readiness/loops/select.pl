@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
-# IO::Select and IO::Socket: one receive of 700 bytes an event, copied to stdout.
+# IO::Select and IO::Socket: one receive of 700 bytes an event from stdin, copied to stdout.
 use strict;
 use warnings;
 use IO::Select;
 use IO::Socket::INET;
 
 $| = 1;
-my $udp = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1', LocalPort => $ENV{PORT})
-    or die $!;
+my $udp = IO::Socket::INET->new_from_fd(0, '+<') or die $!;
 $udp->blocking(0);
-setsockopt($udp, 1, 33, pack('i', 4 << 20));
 my $select = IO::Select->new($udp);
 while ($select->can_read()) {
     my $part;

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Python's selectors and asyncio: one receive of 700 bytes an event, copied to stdout."""
+"""Python's selectors and asyncio: one receive of 700 bytes an event from stdin, copied to stdout."""
 
 import asyncio
-import os
 import selectors
 import socket
 import sys
 
 PART = 700
 how = sys.argv[1]
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-udp.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)  # SO_RCVBUFFORCE
+udp = socket.socket(fileno=0)
 udp.setblocking(False)
-udp.bind(("127.0.0.1", int(os.environ["PORT"])))
 
 
 def copy(part):

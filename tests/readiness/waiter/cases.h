@@ -7,7 +7,6 @@
  * FAILS:  must not pass without the library, or it would show nothing.
  * PASSES: passes without it too; the library must change nothing.
  * ANYWHERE: with the tail in the process and in the kernel. PROCESS: speaks of stand-ins.
- * KERNEL: only there; with the tail in the process it is a limit (docs/limits.md).
  */
 #ifndef WAITER_CASES_H
 #define WAITER_CASES_H
@@ -47,8 +46,8 @@
     CASE(one_event_at_a_time, FAILS, ANYWHERE)   \
     CASE(many_sockets, FAILS, ANYWHERE)          \
     CASE(shared_data, FAILS, ANYWHERE)           \
-    CASE(shared_data_one_shot, FAILS, KERNEL)  \
-    CASE(set_by_a_copy, FAILS, KERNEL)         \
+    CASE(shared_data_one_shot, FAILS, ANYWHERE) \
+    CASE(set_by_a_copy, FAILS, ANYWHERE) \
     CASE(copy_outlives_registered, FAILS, ANYWHERE) \
     CASE(refuses, PASSES, ANYWHERE)              \
     CASE(pending_signal, FAILS, ANYWHERE)        \
@@ -59,8 +58,11 @@
     CASE(sleeper_wakes_again, FAILS, ANYWHERE)   \
     CASE(taken_by_a_thread, FAILS, ANYWHERE)     \
     CASE(taken_by_a_child, FAILS, ANYWHERE)      \
-    CASE(begun_by_a_child, FAILS, KERNEL)      \
-    CASE(left_by_a_dead_child, FAILS, KERNEL)  \
+    CASE(begun_by_a_child, FAILS, ANYWHERE) \
+    CASE(left_by_a_dead_child, FAILS, ANYWHERE)  \
+    CASE(left_while_asleep, FAILS, ANYWHERE)     \
+    CASE(polled_set_of_two, FAILS, ANYWHERE)     \
+    CASE(one_shot_of_two, FAILS, ANYWHERE)       \
     CASE(parent_closes_its_set, FAILS, ANYWHERE) \
     CASE(quiet_time, PASSES, ANYWHERE)
 

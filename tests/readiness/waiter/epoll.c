@@ -597,6 +597,14 @@ void case_shared_data_one_shot(void)
         message = tail_begin(stays);
         EVENT(set, EPOLLIN, 7);
         NO_EVENT(set);
+        tail_end(stays.r, message);
+        message = message_send(stays, 5);
+        NO_EVENT(set); /* the shot is spent */
+        set_change(set, stays.r, EPOLLIN | EPOLLONESHOT, 7);
+        EVENT(set, EPOLLIN, 7);
+        TAKE(stays.r, PART, message, 5, 0, 5);
+        message = tail_begin(stays);
+        NO_EVENT(set);
         set_change(set, stays.r, EPOLLIN | EPOLLONESHOT, 7);
         EVENT(set, EPOLLIN, 7);
         tail_end(stays.r, message);

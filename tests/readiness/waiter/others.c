@@ -5,6 +5,8 @@
 #include "cases.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -264,6 +266,138 @@ void case_left_by_a_dead_child(void)
     EVENT(talk.set, EPOLLIN, 1);
     tail_end(talk.pair.r, 1);
     NO_EVENT(talk.set);
+}
+
+/* One processor for both, on which the parent does not drive the child out when it is woken: so the
+ * child goes on from its send to its receive, and the parent finds no message. */
+static void let_the_child_go_first(void)
+{
+    struct sched_param none = {.sched_priority = 0};
+    cpu_set_t one;
+    int cpu = sched_getcpu();
+
+    EXPECT(cpu >= 0);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)cpu, &one);
+    EQUAL(sched_setaffinity(0, sizeof(one), &one), 0);
+    EQUAL(sched_setscheduler(0, SCHED_BATCH, &none), 0);
+}
+
+static void begin_while_the_parent_sleeps(void *context)
+{
+    struct talk *talk = context;
+
+    EQUAL(sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){.sched_priority = 0}), 0);
+    await_asleep(getppid());
+    talk->message = tail_begin(talk->pair);
+}
+
+static void begin_while_it_sleeps_and_die(void *context)
+{
+    begin_while_the_parent_sleeps(context);
+    kill(getpid(), SIGKILL);
+}
+
+/* The stand-in goes with the child before the parent has seen it. */
+void case_left_while_asleep(void)
+{
+    let_the_child_go_first();
+    for (unsigned message = 1; message <= 5; message++) {
+        struct talk talk = {.pair = pair_make(), .set = set_make()};
+        int64_t start = now_ms();
+        int status;
+        pid_t child;
+
+        set_add(talk.set, talk.pair.r, EPOLLIN, 1);
+        child = child_start(begin_while_it_sleeps_and_die, &talk);
+        EVENT(talk.set, EPOLLIN, 1);
+        EXPECT(now_ms() - start < patience - 500); /* not by the last look of a wait that ends */
+        EQUAL(waitpid(child, &status, 0), child);
+        EXPECT(WIFSIGNALED(status));
+        EVENT(talk.set, EPOLLIN, 1);
+        tail_end(talk.pair.r, message);
+        NO_EVENT(talk.set);
+    }
+}
+
+static void begin_and_stay(void *context)
+{
+    struct talk *talk = context;
+
+    begin_while_the_parent_sleeps(context);
+    say(talk->to_parent[1]);
+    hear(talk->to_child[0]);
+}
+
+/* poll(2) on the set: woken by the child's stand-in, for there is no other way. */
+void case_polled_set_of_two(void)
+{
+    struct talk talk = {.pair = pair_make(), .set = set_make()};
+    struct pollfd one = {talk.set, POLLIN, 0};
+    pid_t child;
+
+    let_the_child_go_first();
+    talk_start(&talk);
+    set_add(talk.set, talk.pair.r, EPOLLIN, 1);
+    child = child_start(begin_and_stay, &talk);
+    EQUAL(poll(&one, 1, patience), 1);
+    EVENT(talk.set, EPOLLIN, 1);
+    hear(talk.to_parent[0]);
+    EQUAL(poll(&one, 1, patience), 1);
+    TAKE(talk.pair.r, PART, 1, LONG, PART, 2 * PART);
+    EQUAL(poll(&one, 1, patience), 1);
+    TAKE(talk.pair.r, PART, 1, LONG, 2 * PART, LONG);
+    NO_EVENT(talk.set);
+    EQUAL(poll(&one, 1, 0), 0);
+    say(talk.to_child[1]);
+    child_await(child);
+}
+
+static void begin_a_shot(void *context)
+{
+    struct talk *talk = context;
+
+    EQUAL(tail_begin(talk->pair), talk->message);
+    say(talk->to_parent[1]);
+    hear(talk->to_child[0]);
+}
+
+/* One shot for both processes: told once, whether the one that began the tail lives or not. */
+void case_one_shot_of_two(void)
+{
+    unsigned message = 1;
+
+    for (unsigned round = 0; round < 2; round++, message += 2) {
+        struct talk talk = {.pair = pair_make(), .set = set_make(), .message = message};
+        int status;
+        pid_t child;
+
+        talk_start(&talk);
+        set_add(talk.set, talk.pair.r, EPOLLIN | EPOLLONESHOT, 1);
+        child = child_start(begin_a_shot, &talk);
+        hear(talk.to_parent[0]);
+        if (round == 1) {
+            EQUAL(kill(child, SIGKILL), 0);
+            EQUAL(waitpid(child, &status, 0), child);
+        }
+        EVENT(talk.set, EPOLLIN, 1);
+        NO_EVENT(talk.set);
+        TAKE(talk.pair.r, PART, message, LONG, PART, 2 * PART);
+        expect_quiet(talk.set);
+        set_change(talk.set, talk.pair.r, EPOLLIN | EPOLLONESHOT, 2);
+        EVENT(talk.set, EPOLLIN, 2);
+        NO_EVENT(talk.set);
+        TAKE(talk.pair.r, PART, message, LONG, 2 * PART, LONG);
+        set_change(talk.set, talk.pair.r, EPOLLIN | EPOLLONESHOT, 3);
+        expect_quiet(talk.set);
+        message_send(talk.pair, 5);
+        EVENT(talk.set, EPOLLIN, 3);
+        NO_EVENT(talk.set);
+        if (round == 0) {
+            say(talk.to_child[1]);
+            child_await(child);
+        }
+    }
 }
 
 static void wait_and_end_the_tail(void *context)

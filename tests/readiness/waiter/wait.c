@@ -323,14 +323,14 @@ static void send_later(void *context)
 void case_select_remaining(void)
 {
     struct pair pair = pair_make(), other = pair_make();
-    struct timeval limit = {20, 0};
+    struct timeval limit = {patience / 1000, patience % 1000 * 1000};
     unsigned message = tail_begin(pair);
     pid_t child;
     fd_set in;
 
     EQUAL(select(pair.r + 1, only(&in, pair.r), NULL, NULL, &limit), 1);
     EXPECT(FD_ISSET(pair.r, &in));
-    EXPECT(left_ms(&limit) > 15000 && left_ms(&limit) <= 20000);
+    EXPECT(left_ms(&limit) > patience / 2 && left_ms(&limit) <= patience);
 
     tail_end(pair.r, message);
     tail_begin(other);

@@ -27,6 +27,7 @@ volatile sig_atomic_t signals_handled;
 
 static bool is_udp;
 static const char *wait_call = "epoll_wait";
+static const char *company = "none";
 static unsigned *messages; /* how many were sent; shared with children */
 
 void waiter_fail(const char *file, int line, const char *format, ...)
@@ -140,6 +141,13 @@ int set_make(void)
     int set = epoll_create1(0);
 
     EXPECT(set >= 0);
+    if (strcmp(company, "child") == 0) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(0);
+        child_await(pid);
+    }
     return set;
 }
 
@@ -247,7 +255,7 @@ void await_asleep(pid_t tid)
     int64_t end = now_ms() + 10000;
     char path[64], text[512];
 
-    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
     for (int seen = 0; seen < 3;) {
         FILE *file = fopen(path, "r");
         const char *state;
@@ -302,6 +310,13 @@ void signals_after(int milliseconds)
     EQUAL(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
+static void *idle(void *context)
+{
+    for (;;)
+        pause();
+    return context;
+}
+
 /* --- the cases --------------------------------------------------------------------------- */
 
 #define DECLARE(name, without, where) void case_##name(void);
@@ -321,6 +336,7 @@ static const struct {
 int main(int argc, char **argv)
 {
     const char *word = getenv("WAITER_PATIENCE");
+    pthread_t thread;
 
     if (argc < 3 || argc > 4) {
         fputs("usage: waiter CASE udp|unix [epoll_wait|epoll_pwait|epoll_pwait2]\n", stderr);
@@ -331,6 +347,10 @@ int main(int argc, char **argv)
         wait_call = argv[3];
     if (word)
         patience = atoi(word);
+    if (getenv("WAITER_COMPANY"))
+        company = getenv("WAITER_COMPANY");
+    if (strcmp(company, "thread") == 0)
+        EQUAL(pthread_create(&thread, NULL, idle, NULL), 0);
     syscall(SYS_close_range, 3, ~0u, 0); /* whatever the caller has left open */
     messages = mmap(NULL, sizeof(*messages), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
                     0);

@@ -4,6 +4,10 @@
  * case of cases.h, checks every result and every byte for itself, and says the first thing that
  * is not as it should be. `waiter CASE udp|unix epoll_wait|epoll_pwait|epoll_pwait2`
  *
+ * WAITER_PATIENCE: milliseconds that it waits for what must come. WAITER_COMPANY: "thread" for a
+ * second thread, which does nothing, or "child" for a fork behind each epoll set that is made: the
+ * library may do without a stand-in only where nobody else can look at a set.
+ *
  * Message 1 is the first one sent, and so on: see ../../lib/pattern.h.
  */
 #ifndef WAITER_H

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The waits of epoll(7): epoll_wait(2) and its kin, with the tails that concern their set.
+ *
+ * Where nothing is to be cared for, a wait is the program's own call between two glances at an
+ * atomic of the set. The glances stand inline, as the way of an ordinary datagram does.
+ */
+#ifndef WSRX_INTEREST_WAIT_H
+#define WSRX_INTEREST_WAIT_H
+
+#include "stand_in.h"
+
+/* A wait as the program made it. */
+struct interest_wait {
+    int epfd;
+    struct epoll_event *events;
+    int max;
+    int64_t timeout; /* nanoseconds; negative: none */
+    const sigset_t *mask;
+    /* The program's own call with this timeout: -1 and errno, as in libc. */
+    int (*call)(const struct interest_wait *wait, int64_t timeout);
+};
+
+/* The count of a wait whose own call was not made yet. */
+enum { INTEREST_NOT_CALLED = -2 };
+
+/* Whether there is something to care for in the set. */
+static inline bool interest_cares(int epfd)
+{
+    struct set *set;
+
+    return atomic_load_explicit(&registrations_cares, memory_order_acquire) != 0 &&
+           (set = set_of(epfd)) && atomic_load_explicit(&set->cares, memory_order_acquire) != 0;
+}
+
+/* Around a call that may sleep. */
+static inline int interest_wait_begins(void)
+{
+    int before = stand_in_waited;
+
+    stand_in_waited = STAND_IN_WAITS;
+    atomic_signal_fence(memory_order_seq_cst);
+    return before;
+}
+
+static inline void interest_wait_ends(int before, int epfd)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    stand_in_waited = before == STAND_IN_WAITS ? STAND_IN_WAITS : epfd;
+}
+
+/* All of the wait, or what is left to do after the program's own call gave `count` events. A count,
+ * or a negative errno. Blocks as the program's own call; a cancellation point with nothing held. */
+int interest_wait(const struct interest_wait *wait, int count);
+
+#endif
