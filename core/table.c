@@ -20,7 +20,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 /* --- pages ------------------------------------------------------------------------------- */
 
@@ -263,22 +265,42 @@ static void end_change(struct inside *inside)
     atomic_store_explicit(&inside->version, version + 1, memory_order_release);
 }
 
+/* Whether the mutex says that this thread has it, which never asks for it then. It was a child made
+ * by a raw clone(2), which has its parent's thread id in its memory, and nobody to tell of its
+ * death. (glibc's mutex and the kernel's FUTEX_TID_MASK.) */
+static bool is_in_our_name(const pthread_mutex_t *mutex)
+{
+    enum { TID = 0x3fffffff };
+
+    return (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & TID) ==
+           (int)syscall(SYS_gettid);
+}
+
 /* Who releases the mutex wakes one of those who wait for it. Where it is killed in between, and a
  * third one, who knows of nobody that waits, takes the mutex, the wake-up is lost (the kernel wakes
- * in its stead only while the mutex is free). So nobody sleeps for long without another look. */
-static int lock(pthread_mutex_t *mutex)
+ * in its stead only while the mutex is free). So nobody sleeps for long without another look; a
+ * mutex that stands in our name without a change for many looks is made anew. */
+static int lock(struct inside *inside)
 {
-    enum { NAP = 20000000, SECOND = 1000000000 }; /* nanoseconds */
-    int error = pthread_mutex_trylock(mutex);
+    enum { NAP = 20000000, SECOND = 1000000000, NAPS = 25 }; /* nanoseconds */
+    int error = pthread_mutex_trylock(&inside->mutex);
+    uint64_t version = 0;
+    unsigned naps = 0;
 
     while (error == EBUSY || error == ETIMEDOUT) {
         struct timespec limit;
 
+        if (atomic_load(&inside->version) != version) {
+            version = atomic_load(&inside->version);
+            naps = 0;
+        } else if (naps++ >= NAPS && is_in_our_name(&inside->mutex)) {
+            table_make_mutex(&inside->mutex);
+        }
         clock_gettime(CLOCK_REALTIME, &limit);
         limit.tv_nsec += NAP;
         limit.tv_sec += limit.tv_nsec / SECOND;
         limit.tv_nsec %= SECOND;
-        error = pthread_mutex_timedlock(mutex, &limit); /* the one that TSan knows */
+        error = pthread_mutex_timedlock(&inside->mutex, &limit); /* the one that TSan knows */
     }
     return error;
 }
@@ -291,7 +313,7 @@ void table_enter(struct table *table, struct table_guard *guard)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancelling);
-    if (lock(&inside->mutex) == EOWNERDEAD)
+    if (lock(inside) == EOWNERDEAD)
         pthread_mutex_consistent(&inside->mutex);
     if (begin_change(inside))
         rebuild(inside);

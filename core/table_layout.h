@@ -108,6 +108,9 @@ static inline size_t round_up(size_t size)
  * a full disk they cannot. Async-signal-safe. */
 bool table_populate(struct inside *inside, uint32_t page);
 
+/* Initializes the mutex, free. 0, or a negative errno. Async-signal-safe. */
+int table_make_mutex(pthread_mutex_t *mutex);
+
 /* Makes all anew that follows from the slots: links, bitmap and sums. */
 void table_rebuild_locked(struct inside *inside);
 

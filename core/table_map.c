@@ -30,7 +30,7 @@ static const char magic[8] = "wsrx-tbl";
 
 /* Not of the kind that checks for errors: a child of clone(2) that knows nothing of fork has its
  * parent's thread number, and must wait for its parent all the same. */
-static int mutex_create(pthread_mutex_t *mutex)
+int table_make_mutex(pthread_mutex_t *mutex)
 {
     pthread_mutexattr_t attributes;
     int error = pthread_mutexattr_init(&attributes);
@@ -68,7 +68,7 @@ static int make(struct inside *inside, const struct extents *extents)
     inside->extents = *extents;
     inside->top = inside->search = 1;
     atomic_store(&inside->table.full, extents->pages_max == 0);
-    return mutex_create(&inside->mutex);
+    return table_make_mutex(&inside->mutex);
 }
 
 int table_create(size_t hold_max, struct table **ret_table)
@@ -149,7 +149,7 @@ static const char *judge(const struct inside *inside, size_t size)
     read_boot(boot);
     if (memcmp(inside->boot, boot, sizeof boot) != 0)
         return "it is from before the system was started";
-    if (mutex_create(&fresh) != 0 || inside->mutex.__data.__kind != fresh.__data.__kind ||
+    if (table_make_mutex(&fresh) != 0 || inside->mutex.__data.__kind != fresh.__data.__kind ||
         *(const unsigned char *)&inside->is_file != true ||
         lay_out(&expected, (size_t)extents->pages_max * PAGE, FILE_SLACK) != 0 ||
         memcmp(extents, &expected, sizeof expected) != 0 || extents->size != size ||

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -541,6 +542,32 @@ Test(table_process, a_wake_up_that_does_not_come, .timeout = 60)
     __atomic_and_fetch(word, (int)~FUTEX_WAITERS, __ATOMIC_RELAXED);
     table_leave(table, &guard);
     cr_assert_eq(end_of(other), 0);
+}
+
+/* A child made behind libc's back has its parent's thread id, and the kernel knows of no mutex of
+ * its: the parent finds the mutex in its own name. */
+Test(table_process, a_death_in_our_name, .timeout = 60)
+{
+    struct state found, expected = {1, {ONE}};
+
+    scene_set_up();
+    hold_neighbour(0);
+    hold_neighbour(1);
+    tails_hold(table, scene_socket, 1, 600, 100);
+    for (unsigned i = 0; i < 3; i++) {
+        pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+
+        if (pid == 0) {
+            struct table_guard guard;
+
+            table_enter(table, &guard);
+            syscall(SYS_exit_group, 0);
+        }
+        cr_assert_eq(end_of(pid), 0);
+        cr_assert_eq(table_look(table, scene_socket, NULL), HELD_HERE);
+    }
+    take_stock(&found, "in our name", 3);
+    cr_assert(same(&found, &expected), "%s", words(&found));
 }
 
 /* One death after the other: each finds the table repaired, and breaks it again. */
