@@ -3,6 +3,7 @@
 #include "queued.h"
 
 #include "ask.h"
+#include "receiving.h"
 #include "user_memory.h"
 
 #include <errno.h>
@@ -252,7 +253,7 @@ static ssize_t receive_discarding(struct queued *at)
     return result;
 }
 
-static ssize_t receive(struct queued *at)
+static ssize_t answer_receive(struct queued *at)
 {
     const struct settings *settings = &engine.settings;
     int fd = at->fd, offset = NOT_HELD;
@@ -297,36 +298,12 @@ static ssize_t receive(struct queued *at)
 static void note(const struct queued *at, ssize_t result, socklen_t name_room,
                  struct receive_site site)
 {
-    const struct receive_report *report = &at->report;
-    const struct msghdr *msg = at->msg;
-    struct record record = {
-        .cookie = socket_cookie(socket_believe(at->fd)),
-        .caller = (uintptr_t)site.caller,
-        .room = room_of(msg),
-        .fd = at->fd,
-        .call = site.call,
-        .flags = at->flags & MSG_PEEK ? RECORD_PEEK : 0,
-        .error = result < 0 ? (int)-result : 0,
-    };
+    struct receive receive = {.fd = at->fd, .flags = at->flags, .kind = CALL_REPORTING,
+                              .iov = at->msg->msg_iov, .iovlen = at->msg->msg_iovlen,
+                              .room = room_of(at->msg), .msg = at->msg, .report = at->report,
+                              .site = site, .name_room = name_room};
 
-    if (result >= 0) {
-        record.length = (uint32_t)report->length;
-        record.given = (uint32_t)report->given;
-        record.offset = (uint32_t)report->offset;
-        record.left = (uint32_t)report->left;
-        record.lost = (uint32_t)report->lost;
-        record.flags |= report->left > 0 ? RECORD_PARTIAL : RECORD_LAST;
-        if (report->lost > 0)
-            record.flags |= RECORD_LOST;
-        record.peer = msg->msg_name;
-        record.peer_length = msg->msg_namelen < name_room ? msg->msg_namelen : name_room;
-        for (size_t i = 0; i < msg->msg_iovlen && record.data_length == 0; i++) {
-            record.data = msg->msg_iov[i].iov_base;
-            record.data_length = msg->msg_iov[i].iov_len < report->given ? msg->msg_iov[i].iov_len
-                                                                         : report->given;
-        }
-    }
-    trace_add(&record);
+    receive_record(&receive, result);
 }
 
 /* With the peer's address, whether the caller asks for it or not. Under Wine that nothing is there
@@ -343,7 +320,7 @@ static ssize_t receive_for_record(struct queued *at, struct receive_site site)
         at->msg->msg_namelen = sizeof peer;
     }
     name_room = at->msg->msg_namelen;
-    result = receive(at);
+    result = answer_receive(at);
     if (result == RECEIVE_PASS && !(at->flags & (MSG_OOB | MSG_ERRQUEUE)))
         result = receive_dropping(at, at->flags);
     if (result != RECEIVE_PASS && result != -EAGAIN)
@@ -359,5 +336,5 @@ ssize_t queued_message(int fd, struct msghdr *msg, int flags, struct receive_sit
 {
     struct queued queued = {.fd = fd, .msg = msg, .flags = flags};
 
-    return trace_on() ? receive_for_record(&queued, site) : receive(&queued);
+    return trace_on() ? receive_for_record(&queued, site) : answer_receive(&queued);
 }
