@@ -31,6 +31,7 @@ def main():
             shutil.copy(files.victim, folder / "victim.exe")
         shutil.copy(files.winelib / "mswsock.dll", ours)
         wine.make()
+        wine.keep()
         try:
             def best(folder, how, size, count, **more):
                 code, output = wine.run("wine", "victim.exe", "--bench", how, size, count, ROUNDS,

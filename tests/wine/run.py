@@ -326,6 +326,7 @@ def main():
             shutil.copy(files["pe"] / name, folders["pe"])
         missing = wine.make()
         tap.case(not missing, "a prefix", "\n".join(missing))
+        wine.keep()
         try:
             code, output = wine.run("wine", "victim.exe", "--list", cwd=folders["stock"])
             names = output.split()
@@ -342,6 +343,7 @@ def main():
             check_command(wine, files, folders, names)
             wine.stop()  # so that the preload is in all of Wine from its start
             preload = {"LD_PRELOAD": str(files["library"])}
+            wine.keep(**preload)
             check_face("DLL and preload", wine, folders["elf"], names, **preload)
             check_face("PE DLL and preload", wine, folders["pe"], names,
                        overrides="mswsock,wsock32=n,b", **preload)

@@ -39,6 +39,11 @@ class Wine:
                                 env=self.environment | more, stdin=subprocess.DEVNULL,
                                 stdout=output, stderr=subprocess.STDOUT)
 
+    def keep(self, **more):
+        """Starts a server that stays until stop(). Else it ends with its last program, and one that
+        comes at that moment is refused: "Connection reset by peer"."""
+        self.run("wineserver", "-p", timeout=30, **more)
+
     def make(self):
         """What is missing of the prefix afterwards: nothing. On a busy machine wineboot gives up
         waiting for what it has started, so the server's end is waited for, which also writes the
