@@ -43,8 +43,8 @@ void engine_hold_in_kernel(void);
 /* A cooperating program asks for parts, which it gets in any mode. */
 void engine_cooperates(void);
 
-/* Whether a message may be in a socket's queue although a part of it has been handed out, or is just
- * being handed out. Then none is taken without the table's mutex. */
+/* Whether a message may be in a socket's queue although a part of it has been handed out, or is
+ * just being handed out. Then none is taken without the table's mutex. */
 static inline bool engine_peeks(void)
 {
     return atomic_load_explicit(&engine.peeks, memory_order_acquire) ||

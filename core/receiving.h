@@ -2,11 +2,11 @@
  *
  * One receive under way: what the files of the engine that make it have in common.
  *
- * receive.c     the way of a receive: who makes it
+ * receive.c         the way of a receive: who makes it
  * receive_record.c  the same while somebody wants a record of it
- * deliver.c     what the caller gets: bytes, address, result
- * hold_process.c  messages taken whole, their tails in the fragment table
- * hold_kernel.c   messages that stay in the socket's queue until their last part
+ * deliver.c         what the caller gets: bytes, address, result
+ * hold_process.c    messages taken whole, their tails in the fragment table
+ * hold_kernel.c     messages that stay in the socket's queue until their last part
  */
 #ifndef WSRX_RECEIVING_H
 #define WSRX_RECEIVING_H
@@ -101,11 +101,11 @@ ssize_t deliver_cut(struct receive *receive, size_t length, const char *why);
 
 /* --- hold_process.c ---------------------------------------------------------------------- */
 
-/* The next part of what the table holds for the socket. NOTHING_HELD, HELD_BY_KERNEL, or a result. */
+/* The next part of what the table holds for the socket. A result, NOTHING_HELD or HELD_BY_KERNEL. */
 ssize_t hold_process_next(struct receive *receive, uint64_t cookie);
 
-/* Takes a message whole: the system call, and nothing else. Needs the spill area, and one buffer less than a
- * call can have. A length, or a negative errno. */
+/* Takes a message whole: the system call, and nothing else. Needs the spill area, and one buffer
+ * less than a call can have. A length, or a negative errno. */
 ssize_t hold_process_take(struct receive *receive, struct taken *taken);
 
 /* What came of it: gives what fits, and holds the rest. */

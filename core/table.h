@@ -111,8 +111,8 @@ typedef int (*table_copy)(void *context, const void *from, size_t size);
 /* Holds a message, given as the pieces of `iov`, `held->length` bytes in all, of which the first
  * `held->offset` have been handed out. Where the socket holds a message already, this one is put
  * behind it whole and 1 is returned: nothing of it counts as handed out. So it is, too, where it is
- * the very one (by its fingerprint) that the socket holds in the kernel: it goes on from there in the
- * process. 0: held. -ENOMEM: no room.
+ * the very one (by its fingerprint) that the socket holds in the kernel: it goes on from there in
+ * the process. 0: held. -ENOMEM: no room.
  * Async-signal-safe, like all below. */
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
                const struct iovec *iov, size_t iovlen);
