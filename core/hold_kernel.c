@@ -43,13 +43,16 @@ static ssize_t get_head(struct receive *receive, int flags, bool control, struct
 }
 
 /* The same in the midst of a message: a pending error comes once, is no news of this message, and
- * is due after it. */
+ * is due after it. One that comes again and again is the answer. */
 static ssize_t get_head_again(struct receive *receive, int flags, struct head *ret_head, int *error)
 {
-    for (;;) {
+    enum { TRIES = 16 };
+
+    for (unsigned tries = 1;; tries++) {
         ssize_t result = get_head(receive, flags, false, ret_head);
 
-        if (result >= 0 || result == -EAGAIN || result == -EBADF || result == -ENOTSOCK)
+        if (result >= 0 || result == -EAGAIN || result == -EBADF || result == -ENOTSOCK ||
+            tries == TRIES)
             return result;
         *error = (int)-result;
     }
