@@ -9,17 +9,22 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t ask(clockid_t id)
+int64_t clock_read(clockid_t id)
 {
     struct timespec time;
 
     clock_gettime(id, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static uint64_t ask(clockid_t id)
+{
+    return (uint64_t)clock_read(id);
 }
 
 int64_t clock_realtime_offset(void)
 {
-    return (int64_t)(ask(CLOCK_REALTIME) - ask(CLOCK_MONOTONIC));
+    return clock_read(CLOCK_REALTIME) - clock_read(CLOCK_MONOTONIC);
 }
 
 #ifdef __x86_64__

@@ -11,6 +11,7 @@
 #define WSRX_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 /* A thread's own; all zero at first. */
 struct clock {
@@ -27,5 +28,8 @@ uint64_t clock_now(struct clock *clock);
 
 /* What to add to them for nanoseconds since 1970. */
 int64_t clock_realtime_offset(void);
+
+/* Nanoseconds of any of the kernel's clocks, by clock_gettime(2). Async-signal-safe. */
+int64_t clock_read(clockid_t id);
 
 #endif

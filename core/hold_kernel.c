@@ -2,11 +2,11 @@
 #define _GNU_SOURCE
 #include "receiving.h"
 
+#include "clock.h"
 #include "interest.h"
 #include "tell.h"
 
 #include <sched.h>
-#include <time.h>
 
 /* The message at the head of the queue, whole in the spill area. */
 struct head {
@@ -128,11 +128,8 @@ static void move_locked(struct attempt *attempt, const struct head *head)
 static ssize_t miss_locked(struct attempt *attempt, struct held *held)
 {
     enum { PATIENCE = 1000000000 }; /* nanoseconds */
-    struct timespec time;
-    int64_t now;
+    int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
 
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-    now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
     if (held->missed == 0)
         held->missed = now;
     if (now - held->missed < PATIENCE) {
@@ -163,24 +160,22 @@ static int give(struct receive *receive, const struct head *head, size_t offset,
 static ssize_t next_locked(struct attempt *attempt, struct held *held)
 {
     struct receive *receive = attempt->receive;
-    unsigned how = (receive->flags & MSG_PEEK ? MESSAGE_PEEK : 0u) |
-                   (receive->flags & MSG_TRUNC ? MESSAGE_TRUNC : 0u);
     size_t rest = held->length - held->offset;
-    struct part part = message_part(rest, receive->room, how);
-    bool peek = how & MESSAGE_PEEK, last = part.left == 0 && !peek;
+    struct part part = message_part(rest, receive->room, receive_how(receive));
+    bool peek = receive->flags & MSG_PEEK, last = part.left == 0 && !peek, there;
     struct head head;
     ssize_t result = get_head_again(receive, MSG_PEEK, &head, &held->error);
 
-    if (result >= 0 && is_held(receive, &head, held) && last) {
+    there = result >= 0 && is_held(receive, &head, held);
+    if (there && last) {
         result = get_head_again(receive, 0, &head, &held->error);
-        if (result >= 0 && !is_held(receive, &head, held)) { /* somebody was faster */
+        there = result >= 0 && is_held(receive, &head, held);
+        if (result >= 0 && !there) /* somebody was faster */
             move_locked(attempt, &head);
-            return miss_locked(attempt, held);
-        }
     }
     if (result < 0 && result != -EAGAIN)
         return result;
-    if (result < 0 || !is_held(receive, &head, held))
+    if (!there)
         return miss_locked(attempt, held);
 
     result = give(receive, &head, held->offset, part.given);

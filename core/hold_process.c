@@ -9,12 +9,10 @@ enum { CMSG_COMPAT = INT_MIN };
 
 ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
 {
-    unsigned how = (receive->flags & MSG_PEEK ? MESSAGE_PEEK : 0u) |
-                   (receive->flags & MSG_TRUNC ? MESSAGE_TRUNC : 0u);
     struct held held;
     struct part part;
-    int taken = table_take(engine.table, cookie, receive->room, how, deliver_bytes, receive, &held,
-                           &part);
+    int taken = table_take(engine.table, cookie, receive->room, receive_how(receive),
+                           deliver_bytes, receive, &held, &part);
     ssize_t result;
     int error;
 

@@ -2,24 +2,16 @@
 #define _GNU_SOURCE
 #include "interest_wait.h"
 
+#include "clock.h"
 #include "engine.h"
 #include "readiness.h"
 
 #include <errno.h>
-#include <time.h>
 
 enum {
     EVENTS = 0xffff,        /* of epoll_event.events: no manners */
     LOOK_AGAIN = 200000000, /* ns: see stand_in.h; a process that dies may leave no other sign */
 };
-
-static int64_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
 
 /* What the kernel says of the socket itself, for the events the program asked for. */
 static uint32_t kernel_events(const struct registration *registration)
@@ -267,7 +259,8 @@ int interest_wait(const struct interest_wait *wait, int count)
     /* The program's own call knew of no tail here, so what it was told of was there just now, as it
      * may be with any thread that receives at the same time; and how long it slept is not known. */
     bool final = count != INTEREST_NOT_CALLED;
-    int64_t start = !final && wait->timeout > 0 ? now() : 0, timeout = wait->timeout;
+    int64_t start = !final && wait->timeout > 0 ? clock_read(CLOCK_MONOTONIC) : 0;
+    int64_t timeout = wait->timeout;
 
     for (;;) {
         int given = count;
@@ -286,7 +279,7 @@ int interest_wait(const struct interest_wait *wait, int count)
         if (count > 0 || timeout == 0)
             return count;
         if (wait->timeout > 0) {
-            timeout = wait->timeout - (now() - start);
+            timeout = wait->timeout - (clock_read(CLOCK_MONOTONIC) - start);
             timeout = timeout > 0 ? timeout : 0; /* one look more */
         }
         count = INTEREST_NOT_CALLED;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "receiving.h"
 
+#include "clock.h"
 #include "queued.h"
 #include "tell.h"
 
@@ -301,14 +302,6 @@ static int64_t nanoseconds(const struct timespec *time)
     return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
-static int64_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return nanoseconds(&time);
-}
-
 ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                          struct timespec *timeout, struct receive_site site)
 {
@@ -327,7 +320,7 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
         if (user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
             limit.tv_nsec < 0 || limit.tv_nsec > 999999999)
             return RECEIVE_PASS;
-        deadline = now() + nanoseconds(&limit);
+        deadline = clock_read(CLOCK_MONOTONIC) + nanoseconds(&limit);
     }
 
     while (count < vlen) {
@@ -353,14 +346,14 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
         }
         count++;
         /* recvmmsg(2): the timeout is looked at after each message. */
-        if (timeout && now() >= deadline)
+        if (timeout && clock_read(CLOCK_MONOTONIC) >= deadline)
             break;
         /* A tail never waits, and whoever else takes the rest of it must not make us wait. */
         if (tail || (flags & MSG_WAITFORONE))
             flags |= MSG_DONTWAIT;
     }
     if (timeout) {
-        int64_t rest = deadline - now();
+        int64_t rest = deadline - clock_read(CLOCK_MONOTONIC);
 
         rest = rest > 0 ? rest : 0;
         limit = (struct timespec){(time_t)(rest / 1000000000), (long)(rest % 1000000000)};

@@ -60,6 +60,13 @@ enum {
     HELD_BY_KERNEL = INT_MIN + 2, /* the next part is hold_kernel.c's to give */
 };
 
+/* How the receive asks, of enum message_how. */
+static inline unsigned receive_how(const struct receive *receive)
+{
+    return (receive->flags & MSG_PEEK ? MESSAGE_PEEK : 0u) |
+           (receive->flags & MSG_TRUNC ? MESSAGE_TRUNC : 0u);
+}
+
 /* --- receive.c --------------------------------------------------------------------------- */
 
 /* Whether a call of this kind can be ours at all, by the settings and what is held. */
