@@ -77,7 +77,8 @@ static const struct check rows[] = {
         .script = COMPANY
         "[ $(id -u) = 0 ] || skip only root can make a setuid program\n"
         "chmod 755 $dir; cp $company/company-linked $dir/secure; chmod 4755 $dir/secure\n"
-        "export WSRX_MODE=nonsense WSRX_STRICT=1 WSRX_TABLE=$dir/table WSRX_HELP=1\n"
+        "export WSRX_MODE=nonsense WSRX_STRICT=1 WSRX_TABLE=$dir/table WSRX_HELP=1 "
+        "WSRX_TRACE_FILE=$dir/trace\n"
         "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux >/dev/null 2>&1; "
         "[ $? -lt 126 ] || skip nobody cannot start it\n"
         "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux; ls $dir",

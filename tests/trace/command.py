@@ -217,6 +217,21 @@ def is_picture(path):
 
 
 @test
+def no_subcommand_sets_what_has_no_effect(bench):
+    """Neither the program, nor those that it starts, with their environment or with less of it."""
+    script = "true; sh -c true; WSRX_TRACE=off true; WSRX_MODE=off true; env -i true"
+    for argv in (["run"], ["run", "--trace=text", "--data=9"], ["trace"], ["trace", "--keep=all"],
+                 ["stat"], ["stat", "--filter=lost"]):
+        for settings in ({}, {"TRACE": "text"}, {"TRACE": "off", "TRACE_FILE": "t"}):
+            done = bench.run([bench.command, *argv, "--", "sh", "-c", script], library=False,
+                             **settings)
+            equal((done.returncode, b"libwsrx" in done.stderr), (0, False),
+                  (argv, settings, done.stderr))
+    done = bench.wsrx("run", "--trace-file=t", "true")
+    equal((done.returncode, done.stderr.count(b"expected WSRX_TRACE=text, ")), (0, 1), done.stderr)
+
+
+@test
 def html_is_one_page_that_a_browser_draws(bench):
     trace_of(bench, "a", MODE="observe")
     trace_of(bench, "b<&>")
