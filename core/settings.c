@@ -328,6 +328,20 @@ static const char *shown(const char *text, size_t length, char *buffer, size_t s
     return buffer;
 }
 
+static const char not_started[] = "the program is not started (WSRX_STRICT=1)";
+
+/* Whether a bad setting ends the program: asked before any is told. */
+static bool is_strict(char *const *environment)
+{
+    static const char start[] = "WSRX_STRICT=";
+    struct settings scratch = {.strict = false};
+
+    for (; *environment; environment++)
+        if (strncmp(*environment, start, sizeof start - 1) == 0)
+            parse_strict(&scratch, *environment + sizeof start - 1);
+    return scratch.strict;
+}
+
 /* What is set for a trace that is not made is told too, for who set it waits for that trace. The
  * statistics make no use of any of these. Not told: in mode off, where the library is as if it were
  * not there; beside a WSRX_TRACE that says off, or that has just been told to be bad. `value`: the
@@ -349,7 +363,7 @@ static unsigned tell_idle(const struct settings *settings, const char *const *va
         tell("%s=\"%s\": expected WSRX_TRACE=%s beside it; %s", table[i].name,
              shown(value[i], strlen(value[i]), text, sizeof text),
              traces == RING_TRACE ? "ring" : "text, jsonl or ring",
-             off ? "nothing is traced" : "it has no effect");
+             settings->strict ? not_started : off ? "nothing is traced" : "it has no effect");
         bad++;
     }
     return bad;
@@ -359,7 +373,7 @@ unsigned settings_read(struct settings *settings, char *const *environment)
 {
     const char *good[SETTINGS] = {NULL};
     char name[64], value[128];
-    bool trace_said = false;
+    bool strict = is_strict(environment), trace_said = false;
     unsigned bad = 0;
 
     memset(settings, 0, sizeof *settings);
@@ -375,13 +389,14 @@ unsigned settings_read(struct settings *settings, char *const *environment)
             continue;
         setting = find(entry, (size_t)(equals - entry));
         if (!setting) {
-            tell("%s: no such setting; it is ignored (WSRX_HELP=1 lists them)",
-                 shown(entry, (size_t)(equals - entry), name, sizeof name));
+            tell("%s: no such setting (WSRX_HELP=1 lists them); %s",
+                 shown(entry, (size_t)(equals - entry), name, sizeof name),
+                 strict ? not_started : "it is ignored");
             bad++;
         } else if (!setting->parse(settings, equals + 1)) {
             tell("%s=\"%s\": expected %s; %s", setting->name,
                  shown(equals + 1, strlen(equals + 1), value, sizeof value), setting->expected,
-                 setting->stays);
+                 strict ? not_started : setting->stays);
             bad++;
         } else {
             good[setting - table] = equals + 1;
