@@ -9,6 +9,11 @@
 #define EVENTFD \
     "no eventfd for epoll: Operation not permitted; from now on tails are held in the kernel"
 
+/* Held in the kernel: peeked, and taken with the last part; as a native program, and as Wine. */
+#define REFUSED COMPANY "WSRX_HOLD=kernel WSRX_CALLS=all run $company/company-refused "
+#define REFUSED_WINE COMPANY "ln -s $company/company-refused $dir/wine; run $dir/wine "
+#define REFUSED_OUT "1000 from 0\nEACCES\nEACCES\n2000 from 1000\n700 from 0\nEAGAIN\n"
+
 static const struct check rows[] = {
     {.name = "eventfd2",
      .script = SANDBOX "fresh eventfd2",
@@ -91,6 +96,11 @@ static const struct check rows[] = {
         .told = "cannot start: Cannot allocate memory; receives are as without the library",
         .without = CHECK_SAME,
     },
+    /* An error that comes again and again is told, and nothing is lost by it. */
+    {.name = "each look at a held message", .script = REFUSED "peek", .out = REFUSED_OUT},
+    {.name = "each take of a held message", .script = REFUSED, .out = REFUSED_OUT},
+    {.name = "each look, Wine", .script = REFUSED_WINE "peek trunc", .out = REFUSED_OUT},
+    {.name = "each take, Wine", .script = REFUSED_WINE "trunc", .out = REFUSED_OUT},
     {
         .name = "few descriptors from the start",
         .script = "ulimit -n 9; run $victim usual-small",
