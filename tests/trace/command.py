@@ -177,7 +177,8 @@ def pcapng_is_what_tshark_reads(bench):
             return [tuple(line.split("\t")) for line in done.stdout.decode().split("\n")[:-1]]
 
         messages = [r for r in records if r["last"]]
-        rows = fields("frame.interface_id", "frame.len", "frame.cap_len", "ip.version", "frame.comment")
+        rows = fields("frame.interface_id", "frame.len", "frame.cap_len", "ip.version",
+                      "frame.comment")
         equal(len(rows), len(messages))
         headers = {"4": 28, "6": 48}
         equal([int(row[1]) - headers[row[3]] for row in rows], [r["length"] for r in messages])
