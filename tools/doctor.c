@@ -98,8 +98,10 @@ int command_doctor(int argc, const char **argv)
     print_imports(&found, "  waits that a held tail ends: ", waits);
     print_imports(&found, "  by libc's stdio, not seen where it reads a socket: ", streams);
     print_imports(&found, "  system calls by number, seen where they are receives: ", raw);
-    if (!blind && !receives && !reports)
+    if (!blind && !receives && !reports) {
         printf("  imports no receive call itself; the libraries that it loads may\n");
+        blind = found.go; /* libc is all that most of them load */
+    }
     if (!blind) {
         printf("\nWho loses what?      wsrx stat %s\n", program);
         printf("Lose nothing:        wsrx run%s %s\n", receives || !reports ? "" : " --calls=all",

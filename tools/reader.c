@@ -98,7 +98,8 @@ static uint64_t room_in(const struct ring_file *head)
 static const struct ring_record *place_of(const struct source *source, uint64_t n)
 {
     const struct reader_file *file = source->file;
-    uint64_t offset = (uint64_t)((const char *)source->ring - file->at) + file->head.ring_head_size +
+    uint64_t offset = (uint64_t)((const char *)source->ring - file->at) +
+                      file->head.ring_head_size +
                       n % room_in(&file->head) * file->head.record_size;
 
     if (offset + file->head.record_size > file->size)
@@ -277,7 +278,8 @@ static bool open_ring(struct reader *reader, struct reader_file *file)
     file->head.program[sizeof file->head.program - 1] = '\0';
     name = strrchr(file->head.program, '/');
     snprintf(file->program, sizeof file->program, "%s", name ? name + 1 : file->head.program);
-    /* Files of one boot share their clock: told apart by the wall's, records could change places. */
+    /* Files of one boot share their clock: told apart by the wall's, records could change
+     * places. */
     for (size_t i = 0; i < reader->files; i++) {
         const struct reader_file *other = reader->file[i];
 
