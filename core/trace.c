@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "engine.h"
+#include "guard.h"
 #include "hot.h"
 #include "output.h"
 #include "record_line.h"
@@ -15,7 +16,6 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -362,13 +362,12 @@ __attribute__((noinline)) static void write_line(struct place *place, struct rec
                                                       place->line)
                                        : record_jsonl(&place->lines, record, place->line);
     if (state == OUTPUT_NONE) {
-        sigset_t all, before;
+        struct guard guard;
 
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
+        guard_enter(&guard);
         if (atomic_compare_exchange_strong(&output.state, &none, OUTPUT_MAKING))
             output_close(output_make(&output, longest, true));
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        guard_leave(&guard);
     }
     /* Another thread makes it, with its signals blocked: that takes some microseconds. */
     for (int tries = 0; tries < 100000; tries++) {
@@ -502,7 +501,8 @@ static void print_stats(void)
 
     for (struct place *place = atomic_load(&places); place; place = place->next)
         stats_merge(&sum, &place->stats);
-    length = stats_text(&sum, engine_program((char[ENGINE_PROGRAM]){0}), pid, wanted.mode, text, sizeof text);
+    length = stats_text(&sum, engine_program((char[ENGINE_PROGRAM]){0}), pid, wanted.mode, text,
+                        sizeof text);
     if (!wanted.stats_pattern[0]) {
         output_write_standard(&stats_output, text, length);
         return;
