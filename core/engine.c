@@ -56,8 +56,9 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
 
         engine.without_file = why != NULL;
         if (engine.without_file)
-            tell("WSRX_TABLE=\"%s\": %s; tails are held in memory and do not outlast exec",
-                 settings->table, why);
+            tell("WSRX_TABLE=\"%s\": %s; %s", settings->table, why,
+                 settings->strict ? settings_not_started
+                                  : "tails are held in memory and do not outlast exec");
     }
     if (!error && !engine.table)
         error = table_create(settings->hold_max, &engine.table);

@@ -328,7 +328,7 @@ static const char *shown(const char *text, size_t length, char *buffer, size_t s
     return buffer;
 }
 
-static const char not_started[] = "the program is not started (WSRX_STRICT=1)";
+const char settings_not_started[] = "the program is not started (WSRX_STRICT=1)";
 
 /* Whether a bad setting ends the program: asked before any is told. */
 static bool is_strict(char *const *environment)
@@ -363,7 +363,9 @@ static unsigned tell_idle(const struct settings *settings, const char *const *va
         tell("%s=\"%s\": expected WSRX_TRACE=%s beside it; %s", table[i].name,
              shown(value[i], strlen(value[i]), text, sizeof text),
              traces == RING_TRACE ? "ring" : "text, jsonl or ring",
-             settings->strict ? not_started : off ? "nothing is traced" : "it has no effect");
+             settings->strict ? settings_not_started
+             : off            ? "nothing is traced"
+                              : "it has no effect");
         bad++;
     }
     return bad;
@@ -391,12 +393,12 @@ unsigned settings_read(struct settings *settings, char *const *environment)
         if (!setting) {
             tell("%s: no such setting (WSRX_HELP=1 lists them); %s",
                  shown(entry, (size_t)(equals - entry), name, sizeof name),
-                 strict ? not_started : "it is ignored");
+                 strict ? settings_not_started : "it is ignored");
             bad++;
         } else if (!setting->parse(settings, equals + 1)) {
             tell("%s=\"%s\": expected %s; %s", setting->name,
                  shown(equals + 1, strlen(equals + 1), value, sizeof value), setting->expected,
-                 strict ? not_started : setting->stays);
+                 strict ? settings_not_started : setting->stays);
             bad++;
         } else {
             good[setting - table] = equals + 1;

@@ -55,6 +55,9 @@ struct settings {
  * thread-safe: for start-up. */
 unsigned settings_read(struct settings *settings, char *const *environment);
 
+/* How a line about a setting ends where it ends the program. */
+extern const char settings_not_started[];
+
 /* Writes the settings with their current values. */
 void settings_help(int fd);
 

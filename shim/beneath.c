@@ -172,6 +172,8 @@ static int start_engine(void)
         _exit(125);
     pthread_atfork(engine_forks, NULL, trace_forked);
     error = engine_start(&settings, &system, true);
+    if (engine.without_file && settings.strict)
+        _exit(125);
     if (!error)
         trace_start(&settings);
     return error;

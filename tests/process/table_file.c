@@ -73,7 +73,7 @@ Test(table_file, strict)
         .script = "export WSRX_STRICT=1 WSRX_TABLE=$dir/none/table\n"
                   "run $victim plain-linux; echo $?",
         .out = "125\n",
-        .told = "No such file or directory",
+        .told = "No such file or directory; the program is not started (WSRX_STRICT=1)",
     };
 
     check(&strict);

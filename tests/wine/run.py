@@ -269,6 +269,16 @@ def check_records(wine, folders, library):
                  f"{name}: statistics", counted)
 
 
+def check_strict(wine, folders):
+    """A setting that cannot be had ends the program, if that is wanted."""
+    for setting, value in (("WSRX_TABLE", "/nowhere/table"), ("WSRX_MODE", "contniue")):
+        code, output = wine.run("wine", "victim.exe", "parts", "plain-recv-drops",
+                                cwd=folders["elf"], WSRX_STRICT="1", **{setting: value})
+        tap.case(code == 125 and re.search(
+            rf'{setting}="{value}": .*; the program is not started \(WSRX_STRICT=1\)', output),
+            f"WSRX_STRICT=1 and a bad {setting}", f"exit code {code}\n{output}")
+
+
 def check_names(library):
     """A program is not taken for Wine's by its name: its tails are held in the process."""
     program = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
@@ -341,6 +351,7 @@ def main():
             check_modes(wine, folders, files["library"])
             check_face("PE DLL alone", wine, folders["pe"], ALONE, overrides="mswsock,wsock32=n,b")
             check_records(wine, folders, files["library"])
+            check_strict(wine, folders)
             check_aborted(wine, folders["elf"])
             silent.check()
             check_winelib(wine, files)
