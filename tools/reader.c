@@ -110,7 +110,7 @@ static const struct ring_record *place_of(const struct source *source, uint64_t 
 static bool look(struct reader *reader, struct source *source)
 {
     struct reader_file *file = source->file;
-    uint64_t capacity = room_in(&file->head), written;
+    uint64_t capacity, written;
 
     if (!source->ring) {
         if (source->next >= source->count)
@@ -118,6 +118,7 @@ static bool look(struct reader *reader, struct source *source)
         source->time = source->lines[source->next]->record.time;
         return true;
     }
+    capacity = room_in(&file->head);
     for (;;) {
         const struct ring_record *from;
         uint64_t sequence;
