@@ -130,7 +130,7 @@ int command_convert(int argc, const char **argv)
         complain("convert: which FILE?");
         return EXIT_OURS;
     }
-    if (!output && formats[format].binary && isatty(STDOUT_FILENO)) {
+    if ((!output || strcmp(output, "-") == 0) && formats[format].binary && isatty(STDOUT_FILENO)) {
         complain("convert: %s is not for a terminal: use -o FILE", to);
         return EXIT_OURS;
     }
@@ -140,19 +140,18 @@ int command_convert(int argc, const char **argv)
     /* Then what may be there under the output's name stays. */
     if (reader_files(reader) == 0)
         return EXIT_TROUBLE;
-    if (output && !(out = fopen(output, "we"))) {
-        complain("%s: %s", output, strerror(errno));
+    if (output && !(out = reader_output(reader, output)))
         return EXIT_OURS;
-    }
     setvbuf(out, NULL, _IOFBF, 1 << 20);
     progress_start(&progress, reader_records(reader));
     error = formats[format].write(reader, out, &progress);
     progress_end(&progress);
-    if (fflush(out) != 0 || ferror(out) || error) {
-        complain("%s: %s", output ? output : "standard output",
-                 strerror(error ? -error : errno));
+    if (error) {
+        complain("convert: %s", strerror(-error));
         return EXIT_OURS;
     }
+    if (!is_written(out, output))
+        return EXIT_OURS;
     reader_tell_missing(reader);
     error = reader_damaged(reader) ? EXIT_TROUBLE : 0;
     reader_free(reader);

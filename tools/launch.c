@@ -205,7 +205,7 @@ pid_t launch(const char **argv, int *ret_status)
     /* SIGINT and SIGQUIT come from the terminal to both; the program's answer is ours. */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct sigaction pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
-    struct sigaction interrupt, quit;
+    struct sigaction interrupt, quit, broken;
     sigset_t ends, before;
     int failure[2]; /* closed by a successful exec; else it gives our exit code */
     pid_t pid;
@@ -214,6 +214,8 @@ pid_t launch(const char **argv, int *ret_status)
     *ret_status = EXIT_OURS;
     sigaction(SIGINT, &ignore, &interrupt);
     sigaction(SIGQUIT, &ignore, &quit);
+    /* Who reads what we print may go: the program runs on, and what we made goes at its end. */
+    sigaction(SIGPIPE, &ignore, &broken);
     /* One that comes before there is a program waits until it can be passed on. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
@@ -226,6 +228,7 @@ pid_t launch(const char **argv, int *ret_status)
     if (pid == 0) {
         sigaction(SIGINT, &interrupt, NULL);
         sigaction(SIGQUIT, &quit, NULL);
+        sigaction(SIGPIPE, &broken, NULL);
         sigprocmask(SIG_SETMASK, &before, NULL);
         _exit(run_program(argv, failure[1]));
     }

@@ -440,6 +440,23 @@ void reader_refresh(struct reader *reader)
             push(reader, reader->source[i]);
 }
 
+FILE *reader_output(const struct reader *reader, const char *path)
+{
+    struct stat there, read;
+    FILE *out = stdout;
+
+    for (size_t i = 0; i < reader->files && stat(path, &there) == 0; i++) {
+        if (fstat(reader->file[i]->fd, &read) != 0 || !S_ISREG(there.st_mode) ||
+            read.st_dev != there.st_dev || read.st_ino != there.st_ino)
+            continue;
+        complain("%s: cannot be read and written at once: give the output a name of its own", path);
+        return NULL;
+    }
+    if (strcmp(path, "-") != 0 && !(out = fopen(path, "we")))
+        complain("%s: %s", path, strerror(errno));
+    return out;
+}
+
 size_t reader_files(const struct reader *reader)
 {
     return reader->files;

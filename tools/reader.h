@@ -51,6 +51,10 @@ bool reader_next(struct reader *reader, struct record *ret_record,
 /* Looks for records that came to rings since: then reader_next() has more. */
 void reader_refresh(struct reader *reader);
 
+/* Opens a file to write to; "-" is standard output. NULL: told; nothing that it reads is written
+ * over. */
+FILE *reader_output(const struct reader *reader, const char *path);
+
 size_t reader_files(const struct reader *reader);
 const struct reader_file *reader_file(const struct reader *reader, size_t number);
 

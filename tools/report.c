@@ -6,7 +6,6 @@
 #include "summary.h"
 #include "wsrx.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,26 +223,18 @@ int command_report(int argc, const char **argv)
         return EXIT_TROUBLE;
     summary = summary_of(reader);
     if (html) {
-        FILE *out = fopen(html, "we");
+        FILE *out = reader_output(reader, html);
 
-        if (!out) {
-            complain("%s: %s", html, strerror(errno));
+        if (!out)
             return EXIT_OURS;
-        }
         write_html(summary, reader, out);
-        if (ferror(out) | fclose(out)) {
-            complain("%s: %s", html, strerror(errno));
+        if (!is_written(out, html))
             return EXIT_OURS;
-        }
     } else {
         print_text(summary, reader);
     }
     reader_tell_missing(reader);
     result = reader_damaged(reader) ? EXIT_TROUBLE : 0;
-    if (fflush(stdout) != 0) {
-        complain("standard output: %s", strerror(errno));
-        result = EXIT_OURS;
-    }
     summary_free(summary);
     reader_free(reader);
     poptFreeContext(context);

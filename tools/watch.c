@@ -25,6 +25,7 @@ enum { INTERVAL = 20 }; /* milliseconds between two looks */
 struct watch {
     struct reader *reader;
     FILE *out;
+    const char *name; /* of it, as it was given, or NULL */
     bool colour;
     bool counts;
     bool any; /* records */
@@ -117,10 +118,10 @@ static void catch_up(struct watch *watch)
         watch->any = true;
         if (watch->counts)
             stats_add(&watch->stats, &record);
-        else
+        else if (!ferror(watch->out))
             show(watch, &record, file);
     }
-    fflush(watch->out);
+    is_written(watch->out, watch->name);
 }
 
 static bool may_colour(FILE *out)
@@ -132,12 +133,10 @@ static bool may_colour(FILE *out)
 }
 
 /* A ring file of a program that runs already. */
-static int follow(struct watch *watch, const char *path)
+static int follow(struct watch *watch)
 {
     struct sigaction action = {.sa_handler = interrupt};
 
-    if (!reader_add(watch->reader, path))
-        return EXIT_TROUBLE;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     for (;;) {
@@ -225,28 +224,26 @@ static int watch_command(int argc, const char **argv, bool counts)
                  ring ? "-p FILE and a PROGRAM together make no sense" : "which PROGRAM?");
         return EXIT_OURS;
     }
-    watch->out = stderr;
     watch->counts = counts;
-    if (output && !(watch->out = fopen(output, "we"))) {
-        complain("%s: %s", output, strerror(errno));
-        return EXIT_OURS;
-    }
-    watch->colour = may_colour(watch->out);
     watch->reader = reader_new();
+    if (ring && !reader_add(watch->reader, ring))
+        return EXIT_TROUBLE;
+    watch->name = output;
+    watch->out = output ? reader_output(watch->reader, output) : stderr;
+    if (!watch->out)
+        return EXIT_OURS;
+    watch->colour = may_colour(watch->out);
     if (launch_setting("WSRX_MODE") && strcmp(launch_setting("WSRX_MODE"), "off") == 0)
         complain("warning: in mode off nothing is seen");
-    result = ring ? follow(watch, ring) : watch_program(watch, program);
+    result = ring ? follow(watch) : watch_program(watch, program);
     if (!ring && result < 0 && !watch->any)
         complain("no receive on a message socket was seen; wsrx doctor %s tells what can be seen "
                  "of it", program[0]);
     else if (counts && (ring ? result == 0 : result < 0))
         print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0]);
     reader_tell_missing(watch->reader);
-    if (fflush(watch->out) != 0 || ferror(watch->out)) {
-        complain("%s: %s", output ? output : "standard error", strerror(errno));
-        if (result == 0)
-            result = EXIT_OURS;
-    }
+    if (!is_written(watch->out, output) && result == 0)
+        result = EXIT_OURS;
     reader_free(watch->reader);
     free(watch->line);
     free(watch);

@@ -6,6 +6,7 @@
 #include "suggest.h"
 #include "wsrx.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,22 @@ void complain(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
+}
+
+bool is_written(FILE *out, const char *name)
+{
+    static bool told;
+
+    errno = 0;
+    if (fflush(out) == 0 && !ferror(out))
+        return true;
+    if (!name || strcmp(name, "-") == 0)
+        name = out == stderr ? "standard error" : "standard output";
+    /* What went wrong with an earlier piece is not known any more. */
+    if (!told)
+        complain("%s: %s", name, errno ? strerror(errno) : "not all of it could be written");
+    told = true;
+    return false;
 }
 
 void *need(void *memory)
@@ -69,7 +86,7 @@ poptContext options_of(int argc, const char **argv, const struct poptOption *opt
     while ((found = poptGetNextOpt(context)) > 0) {
         if (found == 'h') {
             poptPrintHelp(context, stdout, 0);
-            exit(0);
+            exit(is_written(stdout, NULL) ? 0 : EXIT_OURS);
         }
     }
     if (found < -1) {
@@ -84,6 +101,12 @@ poptContext options_of(int argc, const char **argv, const struct poptOption *opt
     return context;
 }
 
+/* What could not be printed makes a success none; a program's own exit code stays. */
+static int end(int result)
+{
+    return is_written(stdout, NULL) || result > EXIT_TROUBLE ? result : EXIT_OURS;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help", *meant;
@@ -92,11 +115,11 @@ int main(int argc, char **argv)
         name = "help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         puts("wsrx " WSRX_VERSION);
-        return 0;
+        return end(0);
     }
     for (const struct command *command = commands; command->name; command++)
         if (strcmp(command->name, name) == 0)
-            return command->run(argc > 1 ? argc - 1 : 1, (const char **)argv + (argc > 1));
+            return end(command->run(argc > 1 ? argc - 1 : 1, (const char **)argv + (argc > 1)));
     meant = suggest_command(name);
     complain("%s: no such subcommand; %s%s%swsrx help lists them", name,
              meant ? "did you mean " : "", meant ? meant : "", meant ? "? " : "");

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import struct
+import subprocess
 import sys
 
 from harness import LIMIT, PRELUDE, PYTHON, Skip, bound_port, equal, main, need, send, test, until
@@ -357,6 +358,77 @@ def a_file_that_cannot_be_read_gives_one_line_and_nothing_else(bench):
     bench.python("c.sendto(b'x', to); s.recv(1)", TRACE="ring", TRACE_FILE="t")
     done = bench.wsrx("convert", "--to=jsonl", "none", "t")
     equal((done.returncode, done.stdout.count(b"\n")), (1, 1), done.stderr)
+
+
+@test
+def what_cannot_be_written_is_told_and_no_success(bench):
+    trace_of(bench)
+    for argv in (["help"], ["--help"], ["help", "run"], ["--version"], ["run", "--help"],
+                 ["wine", "--help"], ["doctor", "sh"], ["report", "t"], ["convert", "--to=text", "t"],
+                 ["report", "--html=-", "t"], ["convert", "--to=pcapng", "-o", "-", "t"],
+                 ["report", "--html=/dev/full", "t"], ["convert", "--to=jsonl", "-o/dev/full", "t"],
+                 ["trace", "-o/dev/full", "-p", "t"], ["stat", "-o/dev/full", "-p", "t"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([bench.command, *argv], cwd=bench.directory, stdout=full,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=LIMIT,
+                                  env=bench.environment(library=False), check=False)
+        equal(done.returncode, 125, (argv, done.stderr))
+        assert re.fullmatch(rb"wsrx: (standard output|/dev/full): "
+                            rb"(No space left on device|not all of it could be written)\n",
+                            done.stderr), (argv, done.stderr)
+
+
+@test
+def what_is_read_is_not_written_over(bench):
+    trace_of(bench)
+    os.link(bench.path("t"), bench.path("same"))
+    with open(bench.path("t"), "rb") as file:
+        before = file.read()
+    for argv in (["report", "--html=same", "t"], ["convert", "--to=jsonl", "-o", "same", "t"],
+                 ["convert", "--to=pcapng", "-o", "t", "t"], ["trace", "-o", "same", "-p", "t"]):
+        done = bench.wsrx(*argv)
+        equal((done.returncode, done.stdout), (125, b""), argv)
+        assert b": cannot be read and written at once" in done.stderr, done.stderr
+        with open(bench.path("t"), "rb") as file:
+            assert file.read() == before, argv
+
+
+@test
+def a_name_that_is_a_dash_is_standard_output(bench):
+    trace_of(bench)
+    for argv, wanted in ((["report", "--html=-", "t"], b"<!doctype html>"),
+                         (["convert", "--to=pcapng", "-o", "-", "t"], b"\n\r\r\n"),
+                         (["trace", "-o", "-", "sh", "-c", "echo one"], b"one\n")):
+        done = bench.wsrx(*argv)
+        equal(done.returncode, 0, done.stderr)
+        assert done.stdout.startswith(wanted), done.stdout[:80]
+    assert not os.path.exists(bench.path("-"))
+
+
+@test
+def who_stops_reading_lines_ends_neither_the_program_nor_the_tidying(bench):
+    """As `wsrx trace ./app 2>&1 | head -1`."""
+    os.mkdir(bench.path("run"), 0o700)
+    for command in ("trace", "stat"):
+        ours, theirs = os.pipe()
+        process = subprocess.Popen(
+            [bench.command, command, PYTHON, "-c", PRELUDE + "import time\n"
+             "for i in range(50): c.sendto(bytes(9), to); s.recv(1); time.sleep(0.004)\n"
+             "open('finished', 'w').write('yes')\n"
+             "sys.exit(7)"],
+            cwd=bench.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+            env=dict(bench.environment(library=False), XDG_RUNTIME_DIR=bench.path("run")))
+        os.close(theirs)
+        if command == "trace":
+            assert os.read(ours, 1)
+        os.close(ours)
+        equal(process.wait(LIMIT), 7, command)
+        assert os.path.exists(bench.path("finished")), command
+        os.unlink(bench.path("finished"))
+        equal(os.listdir(bench.path("run")), [], command)
+    # The program itself gets SIGPIPE as it would have without us.
+    done = bench.wsrx("trace", "sh", "-c", "grep ^SigIgn: /proc/$$/status")
+    equal(int(done.stdout.split()[1], 16) >> (signal.SIGPIPE - 1) & 1, 0, done.stdout)
 
 
 @test
