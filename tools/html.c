@@ -365,7 +365,7 @@ void write_html(const struct summary *summary, const struct reader *reader, FILE
         fputs("<p>", out);
         put_text(out, file->program);
         fprintf(out, "[%u], from ", file->pid);
-        put_text(out, file->path);
+        put_text(out, file->shown);
         if (file->overwritten > 0) {
             fputs("; ", out);
             put_number(out, file->overwritten);

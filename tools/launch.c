@@ -83,8 +83,7 @@ void launch_reserve(const char *variable)
  * now; where it was to be installed. */
 static const char *const places[] = {"../preload/libwsrx.so", WSRX_LIBRARY_FROM_HERE, WSRX_LIBRARY};
 
-/* Its path, or NULL: told. */
-static const char *library(char *path)
+bool launch_library(char path[PATH_MAX], bool tell)
 {
     char place[PATH_MAX], self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -95,25 +94,26 @@ static const char *library(char *path)
 
         if (snprintf(place, sizeof place, "%.*s%s", directory, self, places[i]) < PATH_MAX &&
             access(place, R_OK) == 0 && realpath(place, path))
-            return path;
+            return true;
     }
-    complain("the library is not there: no %s, and none beside %s", WSRX_LIBRARY, self);
-    return NULL;
+    if (tell)
+        complain("the library is not there: no %s, and none beside %s", WSRX_LIBRARY, self);
+    return false;
 }
 
 static bool set_environment(void)
 {
     char path[PATH_MAX], list[2 * PATH_MAX];
-    const char *before = getenv("LD_PRELOAD"), *found = library(path);
+    const char *before = getenv("LD_PRELOAD");
 
-    if (!found)
+    if (!launch_library(path, true))
         return false;
     /* LD_PRELOAD's words end at a space or a colon, and nothing quotes these. */
-    if (strpbrk(found, " :")) {
-        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", found);
+    if (strpbrk(path, " :")) {
+        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", path);
         return false;
     }
-    snprintf(list, sizeof list, "%s%s%s", found, before && *before ? ":" : "",
+    snprintf(list, sizeof list, "%s%s%s", path, before && *before ? ":" : "",
              before ? before : "");
     setenv("LD_PRELOAD", list, 1);
     for (size_t i = 0; i < SETTINGS; i++)
@@ -168,9 +168,9 @@ static void warn(const char *program)
     if (executable.go)
         complain("warning: %s is a Go program: its receives do not go through libc, and are not "
                  "seen", program);
-    else if (executable.is_static && executable.elf)
+    else if (executable.is_static && executable.elf && !executable.damaged)
         complain("warning: %s is statically linked: nothing can be preloaded into it", program);
-    if (executable.setuid && geteuid() != 0)
+    if (executable.raised)
         complain("warning: %s is setuid or has capabilities: the loader ignores LD_PRELOAD",
                  program);
     if (executable.elf && executable.bits != (int)sizeof(void *) * 8)

@@ -8,6 +8,7 @@
 
 #include "wsrx.h"
 
+#include <limits.h>
 #include <sys/types.h>
 
 /* The options --mode, --calls …, one for each setting. */
@@ -18,6 +19,9 @@ const char *launch_setting(const char *variable);
 
 /* A setting that is the subcommand's own. */
 void launch_reserve(const char *variable);
+
+/* The library that programs get. False: it is not there; `tell`: and that was told. */
+bool launch_library(char path[PATH_MAX], bool tell);
 
 /* Makes a directory for this run, for its owner only, which launch_clean() removes with what is in
  * it. NULL: told. */

@@ -3,6 +3,7 @@
 #include "reader.h"
 
 #include "lines.h"
+#include "printable.h"
 #include "wsrx.h"
 
 #include <errno.h>
@@ -277,7 +278,8 @@ static bool open_ring(struct reader *reader, struct reader_file *file)
     file->offset = (uint64_t)file->head.realtime_offset;
     file->head.program[sizeof file->head.program - 1] = '\0';
     name = strrchr(file->head.program, '/');
-    snprintf(file->program, sizeof file->program, "%s", name ? name + 1 : file->head.program);
+    free(file->program);
+    file->program = printable(name ? name + 1 : file->head.program);
     /* Files of one boot share their clock: told apart by the wall's, records could change places. */
     for (size_t i = 0; i < reader->files; i++) {
         const struct reader_file *other = reader->file[i];
@@ -382,6 +384,8 @@ static void free_file(struct reader_file *file)
     if (file->fd >= 0)
         close(file->fd);
     free(file->path);
+    free(file->shown);
+    free(file->program);
     free(file);
 }
 
@@ -392,6 +396,8 @@ bool reader_add(struct reader *reader, const char *path)
     bool good;
 
     file->path = need(strdup(path));
+    file->shown = printable(path);
+    file->program = need(strdup(""));
     good = open_file(reader, file);
     if (!good) {
         reader->damaged = true;

@@ -15,9 +15,9 @@
 #include <stdio.h>
 
 struct reader_file {
-    char *path;
+    char *path, *shown; /* `shown`: printable */
     uint32_t pid, parent;
-    char program[256]; /* its name without the directory, or "" */
+    char *program; /* its name without the directory, printable, or "" */
     long east;
     uint64_t records;     /* that it has, or had when it was opened */
     uint64_t overwritten; /* gone from the ring before they were read */

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "launch.h"
+#include "printable.h"
 #include "reader.h"
 #include "record_line.h"
 #include "stats.h"
@@ -190,12 +191,14 @@ static void print_stats(struct watch *watch, const char *program)
 {
     static char text[64 << 10];
     const char *mode = launch_setting("WSRX_MODE");
-    size_t length = stats_text(&watch->stats, program, (uint32_t)getpid(), mode ? mode : "observe",
+    char *shown = printable(program);
+    size_t length = stats_text(&watch->stats, shown, (uint32_t)getpid(), mode ? mode : "observe",
                                text, sizeof text);
     const char *start = strstr(text, "]: ");
 
     /* The line's head is the library's; here nobody needs a pid. */
     fprintf(watch->out, "wsrx: %.*s", (int)(text + length - start - 3), start + 3);
+    free(shown);
 }
 
 static int watch_command(int argc, const char **argv, bool counts)

@@ -3,6 +3,7 @@
  * wsrx: the command. It knows its subcommands by the table, and nothing of what they do.
  */
 #define _GNU_SOURCE
+#include "printable.h"
 #include "suggest.h"
 #include "wsrx.h"
 
@@ -27,13 +28,17 @@ const struct command commands[] = {
 
 void complain(const char *format, ...)
 {
+    char *text = NULL, *shown;
     va_list args;
 
-    fputs("wsrx: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
-    fputc('\n', stderr);
+    shown = printable(text ? text : format);
+    fprintf(stderr, "wsrx: %s\n", shown);
+    free(shown);
+    free(text);
 }
 
 bool is_written(FILE *out, const char *name)
