@@ -123,7 +123,8 @@ int command_convert(int argc, const char **argv)
            strcmp(to, formats[format].name) != 0)
         format++;
     if (!to || format == sizeof formats / sizeof *formats) {
-        complain("convert: --to is one of text, jsonl, pcapng and perfetto");
+        complain("convert: --to %s%sone of text, jsonl, pcapng and perfetto", to ? to : "is",
+                 to ? ": it is " : " ");
         return EXIT_OURS;
     }
     if (!poptPeekArg(context)) {

@@ -42,8 +42,6 @@ const struct poptOption launch_options[] = {
      "WHERE"},
     {"hold-max", 0, POPT_ARG_STRING, &values[4], 0, "memory for tails", "SIZE"},
     {"table", 0, POPT_ARG_STRING, &values[5], 0, "file of the tails that outlast exec", "FILE"},
-    {"trace", 't', POPT_ARG_STRING, &values[6], 0, "off, text, jsonl or ring", "KIND"},
-    {"trace-file", 0, POPT_ARG_STRING, &values[7], 0, "where records go; %p %e %t %%", "FILE"},
     {"filter", 'e', POPT_ARG_STRING, &values[8], 0,
      "which records: partial, lost, error, fd=N, port=N, call=NAME", "LIST"},
     {"trace-size", 0, POPT_ARG_STRING, &values[9], 0, "size of a thread's ring", "SIZE"},
@@ -51,6 +49,13 @@ const struct poptOption launch_options[] = {
     {"data", 'd', POPT_ARG_STRING, &values[11], 0, "bytes of payload that a record keeps", "BYTES"},
     {"stats", 0, POPT_ARG_STRING, &values[12], 0, "statistics at the end: 0, 1 or a file", "WHERE"},
     {"strict", 0, POPT_ARG_STRING, &values[13], 0, "1: a bad setting ends the program", "0|1"},
+    POPT_TABLEEND,
+};
+
+const struct poptOption launch_trace_options[] = {
+    {"trace", 't', POPT_ARG_STRING, &values[6], 0, "off, text, jsonl or ring", "KIND"},
+    {"trace-file", 0, POPT_ARG_STRING, &values[7], 0, "where records go; %p %e %t %%", "FILE"},
+    {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)launch_options, 0, NULL, NULL},
     POPT_TABLEEND,
 };
 
@@ -68,13 +73,6 @@ const char *launch_setting(const char *variable)
     const char *value = values[number_of(variable)];
 
     return value ? value : getenv(variable);
-}
-
-void launch_reserve(const char *variable)
-{
-    if (values[number_of(variable)])
-        complain("%s is set by this subcommand itself; the option is ignored", variable);
-    values[number_of(variable)] = NULL;
 }
 
 /* --- the library ------------------------------------------------------------------------- */

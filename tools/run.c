@@ -11,7 +11,7 @@
 int command_run(int argc, const char **argv)
 {
     poptContext context =
-        options_of(argc, argv, launch_options, "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
+        options_of(argc, argv, launch_trace_options, "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
     const char **program;
     int status;
     pid_t pid;

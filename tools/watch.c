@@ -34,6 +34,7 @@ struct watch {
     char *line;
     size_t room;
     struct record_lines lines;
+    struct record_filter filter; /* of a ring that is there; else the library has heeded it */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -116,6 +117,8 @@ static void catch_up(struct watch *watch)
 
     reader_refresh(watch->reader);
     while (reader_next(watch->reader, &record, &file)) {
+        if (!record_filter_match(&watch->filter, &record))
+            continue;
         watch->any = true;
         if (watch->counts)
             stats_add(&watch->stats, &record);
@@ -163,8 +166,6 @@ static int watch_program(struct watch *watch, const char **program)
     if (!directory)
         return EXIT_OURS;
     snprintf(pattern, sizeof pattern, "%s/%%e.%%p.ring", directory);
-    launch_reserve("WSRX_TRACE");
-    launch_reserve("WSRX_TRACE_FILE");
     setenv("WSRX_TRACE", "ring", 1);
     setenv("WSRX_TRACE_FILE", pattern, 1);
     if (!launch_setting("WSRX_TRACE_SIZE"))
@@ -187,13 +188,13 @@ static int watch_program(struct watch *watch, const char **program)
     return -1 - status; /* a wait status, to be told from an exit code of ours */
 }
 
-static void print_stats(struct watch *watch, const char *program)
+/* `mode`: the one that the program ran in. */
+static void print_stats(struct watch *watch, const char *program, const char *mode)
 {
     static char text[64 << 10];
-    const char *mode = launch_setting("WSRX_MODE");
     char *shown = printable(program);
-    size_t length = stats_text(&watch->stats, shown, (uint32_t)getpid(), mode ? mode : "observe",
-                               text, sizeof text);
+    size_t length = stats_text(&watch->stats, shown, (uint32_t)getpid(), mode, text,
+                               sizeof text);
     const char *start = strstr(text, "]: ");
 
     /* The line's head is the library's; here nobody needs a pid. */
@@ -215,7 +216,7 @@ static int watch_command(int argc, const char **argv, bool counts)
                                      "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
     /* calloc() does not align so far. */
     struct watch *watch = aligned_alloc(_Alignof(struct watch), sizeof *watch);
-    const char **program;
+    const char **program, *mode;
     int result;
 
     if (!context || !watch)
@@ -229,6 +230,12 @@ static int watch_command(int argc, const char **argv, bool counts)
     }
     watch->counts = counts;
     watch->reader = reader_new();
+    if (ring && launch_setting("WSRX_TRACE_FILTER") &&
+        !record_filter_parse(&watch->filter, launch_setting("WSRX_TRACE_FILTER"))) {
+        complain("%s: \"%s\" is no filter: partial, lost, error, fd=N, port=N or call=NAME",
+                 counts ? "stat" : "trace", launch_setting("WSRX_TRACE_FILTER"));
+        return EXIT_OURS;
+    }
     if (ring && !reader_add(watch->reader, ring))
         return EXIT_TROUBLE;
     watch->name = output;
@@ -236,14 +243,18 @@ static int watch_command(int argc, const char **argv, bool counts)
     if (!watch->out)
         return EXIT_OURS;
     watch->colour = may_colour(watch->out);
-    if (launch_setting("WSRX_MODE") && strcmp(launch_setting("WSRX_MODE"), "off") == 0)
+    mode = launch_setting("WSRX_MODE");
+    if (mode && strcmp(mode, "off") == 0)
         complain("warning: in mode off nothing is seen");
     result = ring ? follow(watch) : watch_program(watch, program);
     if (!ring && result < 0 && !watch->any)
         complain("no receive on a message socket was seen; wsrx doctor %s tells what can be seen "
                  "of it", program[0]);
     else if (counts && (ring ? result == 0 : result < 0))
-        print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0]);
+        print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0],
+                    ring   ? "unknown" /* no record tells */
+                    : mode ? mode
+                           : "observe");
     reader_tell_missing(watch->reader);
     if (!is_written(watch->out, output) && result == 0)
         result = EXIT_OURS;

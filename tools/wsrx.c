@@ -70,6 +70,14 @@ static const struct poptOption help_options[] = {
     POPT_TABLEEND,
 };
 
+static void print_help(poptContext context, const char *name)
+{
+    for (const struct command *command = commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            printf("wsrx %s: %s\n\n", name, command->summary);
+    poptPrintHelp(context, stdout, 0);
+}
+
 poptContext options_of(int argc, const char **argv, const struct poptOption *options,
                        const char *usage, bool program_follows)
 {
@@ -78,8 +86,8 @@ poptContext options_of(int argc, const char **argv, const struct poptOption *opt
     poptContext context;
     int found;
 
-    all[0] = (struct poptOption){NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)options, 0, "Options:",
-                                 NULL};
+    all[0] = (struct poptOption){NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)options, 0,
+                                 options->longName || options->arg ? "Options:" : NULL, NULL};
     all[1] = (struct poptOption){NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)help_options, 0, "Help:",
                                  NULL};
     all[2] = (struct poptOption)POPT_TABLEEND;
@@ -90,7 +98,7 @@ poptContext options_of(int argc, const char **argv, const struct poptOption *opt
     poptSetOtherOptionHelp(context, usage);
     while ((found = poptGetNextOpt(context)) > 0) {
         if (found == 'h') {
-            poptPrintHelp(context, stdout, 0);
+            print_help(context, name + strlen("wsrx "));
             exit(is_written(stdout, NULL) ? 0 : EXIT_OURS);
         }
     }
@@ -114,6 +122,7 @@ static int end(int result)
 
 int main(int argc, char **argv)
 {
+    static const char *const options[] = {"--help", "--version", NULL};
     const char *name = argc > 1 ? argv[1] : "help", *meant;
 
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
@@ -125,7 +134,9 @@ int main(int argc, char **argv)
     for (const struct command *command = commands; command->name; command++)
         if (strcmp(command->name, name) == 0)
             return end(command->run(argc > 1 ? argc - 1 : 1, (const char **)argv + (argc > 1)));
-    meant = suggest_command(name);
+    meant = name[0] == '-' ? suggest_word(name, options) : NULL;
+    if (!meant)
+        meant = suggest_command(name + strspn(name, "-"), commands);
     complain("%s: no such subcommand; %s%s%swsrx help lists them", name,
              meant ? "did you mean " : "", meant ? meant : "", meant ? "? " : "");
     return EXIT_OURS;

@@ -268,9 +268,68 @@ def help_for_each(bench):
             done = bench.wsrx(*argv)
             equal((done.returncode, done.stderr), (0, b""), argv)
             assert b"Usage:" in done.stdout, argv
+            assert done.stdout.startswith(b"wsrx " + name + b": "), argv
     settings = bench.wsrx("help", "settings").stdout
     for name in (b"WSRX_MODE=continue", b"WSRX_TRACE=off", b"WSRX_STATS=0"):
         assert name in settings, name
+
+
+MANUAL = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                      "docs", "wsrx")
+
+
+@test
+def help_and_manual_pages_name_the_same(bench):
+    """Every option, short and long, and every subcommand and setting."""
+    def page_of(name):
+        with open(os.path.join(MANUAL, name), encoding="ascii") as file:
+            return file.read()
+
+    def flags(text):
+        return {("--" if found[1] else "-") + found[2]
+                for found in re.finditer(r"\bFl (Fl )?(?!Fl\b)([a-zA-Z][a-z-]*)", text)}
+
+    listed = bench.wsrx("help").stdout.decode()
+    names = set(re.findall(r"^  (\w+) ", listed, re.M))
+    page = page_of("wsrx.1")
+    equal(names, set(re.findall(r"^\.It Cm (\w+)$", page, re.M)))
+    equal(flags(page) - {"-h", "-V"}, set(re.findall(r"--[a-z]+", listed)))
+    equal({name[5:-2] for name in os.listdir(MANUAL) if name.startswith("wsrx-")}, names - {"help"})
+    for name in names - {"help"}:
+        text, page = bench.wsrx(name, "--help").stdout.decode(), page_of(f"wsrx-{name}.1")
+        options = set(re.findall(r"^  (?:-\w, |    )?(--[a-z-]+)", text, re.M)) | \
+            set(re.findall(r"^  (-\w), ", text, re.M))
+        assert "--help" in options, text
+        # What is said not to be there is named by its long name; other options by both.
+        others = {"--trace", "--trace-file"} if name in ("trace", "stat") else set()
+        equal(flags(page) - others, options, name)
+    settings = set(re.findall(r"^(WSRX_\w+)=", bench.wsrx("help", "settings").stdout.decode(), re.M))
+    with open(os.path.join(MANUAL, "..", "libwsrx.7"), encoding="ascii") as file:
+        equal(set(re.findall(r"^\.It Ev (WSRX_\w+)$", file.read(), re.M)), settings)
+    with open(os.path.join(MANUAL, "..", "..", "README.md"), encoding="utf-8") as file:
+        equal(set(re.findall(r"`(WSRX_\w+)`", file.read())), settings)
+
+
+@test
+def a_ring_is_followed_through_a_filter(bench):
+    trace_of(bench, MODE="observe")
+    wanted, _ = bench.records("t")
+    for words, keeps in (("lost", lambda r: r["lost"]), ("error", lambda r: r["errno"]),
+                         ("call=recvfrom,partial", lambda r: r["partial"])):
+        done = bench.wsrx("trace", "-e", words, "-p", "t")
+        equal(done.returncode, 0, done.stderr)
+        equal(done.stderr.count(b"\n"), sum(bool(keeps(r)) for r in wanted), words)
+    done = bench.wsrx("stat", "-o", "out", "-e", "lost", "-p", "t")
+    equal((done.returncode, done.stderr), (0, b""))
+    with open(bench.path("out"), "rb") as file:
+        table = file.read().splitlines()
+    assert table[0].endswith(b", mode unknown"), table
+    row = table[-1].split()
+    equal([int(row[0]), int(row[3])], [sum(r["lost"] for r in wanted),
+                                       sum(r["lost"] > 0 for r in wanted)])
+    done = bench.wsrx("trace", "-e", "lots", "-p", "t")
+    equal((done.returncode, done.stderr.count(b"\n")), (125, 1))
+    assert b'"lots" is no filter' in done.stderr, done.stderr
 
 
 @test
@@ -317,6 +376,15 @@ def damaged_files_are_read_up_to_the_damage(bench):
 @test
 def a_slip_is_answered_with_what_was_meant(bench):
     for argv, wanted in ((["rnu", "true"], b"rnu: no such subcommand; did you mean run? "),
+                         (["--verison"], b"--verison: no such subcommand; did you mean --version? "),
+                         (["-run"], b"-run: no such subcommand; did you mean run? "),
+                         (["help", "rnu"], b"help: rnu: no such subcommand; did you mean run? "),
+                         (["help", "setings"],
+                          b"help: setings: no such subcommand; did you mean settings? "),
+                         (["help", "--foo"], b"help: --foo: no such subcommand; wsrx help lists"),
+                         (["wine", "isntall"], b"wine isntall: no such action; did you mean install? "),
+                         (["convert", "--to=json", "x"], b"convert: --to json: it is one of text, "),
+                         (["trace", "--trace=text", "true"], b"--trace=text: unknown option; "),
                          (["reprot"], b"reprot: no such subcommand; did you mean report? "),
                          (["xyz"], b"xyz: no such subcommand; wsrx help lists them"),
                          (["run", "--moed=observe", "true"],

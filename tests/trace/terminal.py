@@ -168,6 +168,40 @@ def bash_completes(bench):
     assert {"--sockets", "--stats", "--strict"} <= set(completions("wsrx", "run", "--s"))
     assert "--html" in completions("wsrx", "report", "--")
     assert "settings" in completions("wsrx", "help", "")
+    # Bash makes three words of "--to=p", and two of "--mode=".
+    equal(completions("wsrx", "convert", "--to", "=", "p"), ["pcapng", "perfetto"])
+    equal(completions("wsrx", "run", "--calls", "="), ["plain", "all"])
+    equal(completions("wsrx", "run", "-t", "r"), ["ring"])
+    equal(completions("wsrx", "convert", "-t", "j"), ["jsonl"])
+    # The program comes behind the options and their values; what is behind it is its own.
+    for options in ((), ("--mode", "off"), ("--mode", "=", "off"), ("-moff",), ("-m", "off", "--"),
+                    ("--table", "=", "x", "--strict", "1")):
+        assert "setpriv" in completions("wsrx", "run", *options, "setpri"), options
+        equal(completions("wsrx", "run", *options, "cat", "--mod"), [], options)
+    with open(bench.path("some.exe"), "wb"):
+        pass
+    equal(set(completions("wsrx", "wine", "")),
+          {"run", "install", "status", "remove", "--help", "some.exe"})
+    equal(completions("wsrx", "wine", "run", "som"), ["some.exe"])
+
+
+@test
+def bash_completes_what_is_typed(bench):
+    environment = with_command(bench)
+    environment.update(HOME=bench.directory, PS1="ready> ")
+    terminal = Terminal([need("bash"), "--norc", "--noprofile", "-i"], bench.directory, environment,
+                        whole=True)
+    try:
+        terminal.write(f"source {COMPLETIONS}/completion.bash; echo sour''ced\n".encode())
+        terminal.read(b"sourced")
+        for typed, wanted in ((b"wsrx run --mode=obs\t", b"observe"), (b"wsrx wine inst\t", b"install"),
+                              (b"wsrx trace --mode=off --kee\t", b"keep"),
+                              (b"wsrx run --mode=off setpri\t", b"setpriv")):
+            terminal.seen = b""
+            terminal.write(b"\x15" + typed)
+            terminal.read(wanted)
+    finally:
+        terminal.close()
 
 
 @test
@@ -188,8 +222,14 @@ def zsh_completes(bench):
         terminal.read(b"convert")
         terminal.write(b"--to pcap\t")
         terminal.read(b"pcapng")
-        terminal.write(b"\x15wsrx run --sock\t")
-        terminal.read(b"sockets")
+        for typed, wanted in ((b"wsrx run --sock\t", b"sockets"),
+                              (b"wsrx run --mode=obs\t", b"observe"),
+                              (b"wsrx wine inst\t", b"install"), (b"wsrx help sett\t", b"settings"),
+                              (b"wsrx run -c al\t--kee\t", b"keep"),
+                              (b"wsrx run --mode=off setpri\t", b"setpriv")):
+            terminal.seen = b""
+            terminal.write(b"\x15" + typed)
+            terminal.read(wanted)
     finally:
         terminal.close()
 
