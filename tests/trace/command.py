@@ -240,6 +240,29 @@ def html_is_one_page_that_a_browser_draws(bench):
 
 
 @test
+def html_says_what_was_not(bench):
+    trace_of(bench, code=PRELUDE + "s.setblocking(False)\n"
+             "for n in range(3):\n"
+             "    try: s.recv(10)\n"
+             "    except BlockingIOError: pass\n"
+             "o = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); o.bind('sock')\n"
+             "v = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+             "v.sendto(b'x', 'sock'); o.recv(70000)\n")
+    page = bench.wsrx("report", "--html=-", "t").stdout.decode()
+    cards = re.findall(r"<section class=\"card\"><h3>(.*?)</h3><p>[^<]*?; (.*?)</section>", page)
+    equal(len(cards), 2, page)
+    for name, card in cards:
+        if name == "sock":
+            assert card.startswith("1 message, the longest, of 1 byte, fitted</p><svg"), card
+            # An axis that would reach so far had no room for what is on it.
+            assert "buffer 70,000 →" in card, card
+        else:
+            equal(card, "no message in 3 receives</p>")
+            row = re.search(f"<td class=\"t\">{re.escape(name)} .*?</tr>", page)[0]
+            equal(re.findall(r"<td>([^<]*)</td>", row), ["0", "0", "3", "0", "3", "0", "–", "–"])
+
+
+@test
 def doctor_tells_what_is_seen(bench):
     done = bench.wsrx("doctor", "socat") if need("socat") else None
     equal(done.returncode, 0)
