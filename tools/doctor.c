@@ -107,6 +107,7 @@ static void print_lines(const char *program, bool reports)
 static int diagnose(const char *program, const struct executable *found)
 {
     char *path = printable(found->path), *interpreter = printable(found->interpreter);
+    bool reports;
 
     printf("%s%s%s%s\n", path, *interpreter ? ", a script for " : "", interpreter,
            *interpreter ? "; of which:" : "");
@@ -118,11 +119,16 @@ static int diagnose(const char *program, const struct executable *found)
         return EXIT_TROUBLE;
     }
     printf("  %d bits, %s%s%s\n", found->bits,
-           found->is_static ? "statically linked" : "dynamically linked", found->go ? ", Go" : "",
+           found->library     ? "a library"
+           : found->is_static ? "statically linked"
+                              : "dynamically linked",
+           found->go ? ", Go" : "",
            found->setuid ? ", setuid or with capabilities" : "");
     if (print_blind(found))
         return EXIT_TROUBLE;
-    print_lines(program, print_seen(found));
+    reports = print_seen(found);
+    if (!found->library)
+        print_lines(program, reports);
     return 0;
 }
 

@@ -96,6 +96,26 @@ static void read_segments(Elf *elf, uint64_t size, struct executable *executable
     }
 }
 
+/* What has no interpreter is a static program, or a library: the linker marks the programs among what
+ * can be loaded anywhere. Static ones for a fixed address are ET_EXEC. */
+static bool is_library(Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+    GElf_Ehdr start;
+
+    if (!gelf_getehdr(elf, &start) || start.e_type != ET_DYN)
+        return false;
+    for (size_t i = 0; data && i < count && i <= INT_MAX; i++) {
+        GElf_Dyn entry;
+
+        if (gelf_getdyn(data, (int)i, &entry) && entry.d_tag == DT_FLAGS_1 &&
+            (entry.d_un.d_val & DF_1_PIE))
+            return false;
+    }
+    return true;
+}
+
 static void read_elf(Elf *elf, struct executable *executable)
 {
     Elf_Scn *section = NULL;
@@ -114,6 +134,11 @@ static void read_elf(Elf *elf, struct executable *executable)
         name = elf_strptr(elf, names, header.sh_name);
         if (name && (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0))
             executable->go = true;
+        if (header.sh_type == SHT_DYNAMIC && executable->is_static &&
+            is_library(elf, section, &header)) {
+            executable->library = true;
+            executable->is_static = false;
+        }
         if (header.sh_type == SHT_DYNSYM) {
             executable->symbols = true;
             read_symbols(elf, section, &header, executable);
@@ -209,5 +234,8 @@ int examine(const char *program, struct executable *executable)
 
     memset(executable, 0, sizeof *executable);
     error = find(program, executable->path);
+    if (error == EACCES && read_file(executable->path, executable, SCRIPTS) == 0 &&
+        executable->library)
+        return 0;
     return error ? error : read_file(executable->path, executable, 0);
 }

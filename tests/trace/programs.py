@@ -171,6 +171,28 @@ def doctor_says_what_cannot_be_a_program(bench):
 
 
 @test
+def doctor_tells_a_library_from_a_static_program(bench):
+    need("cc")
+    for name, options, text in (
+            ("l.so", ["-shared", "-fPIC"], "#include <unistd.h>\nlong f(char *b) { return read(0, b, 9); }"),
+            ("static-pie", ["-static-pie"], "int main(void) { return 0; }")):
+        with open(bench.path("s.c"), "w", encoding="ascii") as file:
+            file.write(text + "\n")
+        done = bench.run(["cc", *options, "-o", name, "s.c"], library=False)
+        equal(done.returncode, 0, done.stderr)
+    for mode in (0o755, 0o644):  # Debian's libraries are not executable
+        os.chmod(bench.path("l.so"), mode)
+        done = bench.wsrx("doctor", "./l.so")
+        equal((done.returncode, done.stdout), (0, b"./l.so\n  64 bits, a library\n"
+                                                  b"  seen, plain calls: read\n"))
+    done = bench.wsrx("doctor", "./static-pie")
+    equal(done.returncode, 1)
+    assert b"64 bits, statically linked\n" in done.stdout, done.stdout
+    os.chmod(bench.path("static-pie"), 0o644)
+    equal(bench.wsrx("doctor", "./static-pie").returncode, 126, "a program has to be executable")
+
+
+@test
 def doctors_lines_can_be_typed(bench):
     for name in ("a b", "it's", "$(touch gone)", "\x1b[31m\\ red's", "ü;&"):
         shutil.copy(shutil.which("true"), bench.path(name))
