@@ -136,6 +136,23 @@ static bool may_colour(FILE *out)
            strcmp(terminal, "dumb") != 0;
 }
 
+/* Of a ring, whether its program is there to write to it. Another one may have got its number. */
+static bool is_running(const struct reader_file *file)
+{
+    char boot[sizeof file->head.boot] = "";
+    FILE *now = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (now) {
+        boot[fread(boot, 1, sizeof boot - 1, now)] = '\0';
+        boot[strcspn(boot, "\n")] = '\0';
+        fclose(now);
+    }
+    if (boot[0] && file->head.boot[0] && strncmp(boot, file->head.boot, strlen(boot)) != 0)
+        return false;
+    return !file->finished && (pid_t)file->pid > 0 &&
+           (kill((pid_t)file->pid, 0) == 0 || errno != ESRCH);
+}
+
 /* A ring file of a program that runs already. */
 static int follow(struct watch *watch)
 {
@@ -144,8 +161,7 @@ static int follow(struct watch *watch)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     for (;;) {
-        const struct reader_file *file = reader_file(watch->reader, 0);
-        bool ended = file->finished || (kill((pid_t)file->pid, 0) != 0 && errno == ESRCH);
+        bool ended = !is_running(reader_file(watch->reader, 0));
 
         catch_up(watch);
         if (ended || interrupted || ferror(watch->out))

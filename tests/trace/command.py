@@ -326,7 +326,8 @@ def help_and_manual_pages_name_the_same(bench):
         # What is said not to be there is named by its long name; other options by both.
         others = {"--trace", "--trace-file"} if name in ("trace", "stat") else set()
         equal(flags(page) - others, options, name)
-    settings = set(re.findall(r"^(WSRX_\w+)=", bench.wsrx("help", "settings").stdout.decode(), re.M))
+    listed = bench.wsrx("help", "settings").stdout.decode()
+    settings = set(re.findall(r"^(WSRX_\w+)=", listed, re.M))
     with open(os.path.join(MANUAL, "..", "libwsrx.7"), encoding="ascii") as file:
         equal(set(re.findall(r"^\.It Ev (WSRX_\w+)$", file.read(), re.M)), settings)
     with open(os.path.join(MANUAL, "..", "..", "README.md"), encoding="utf-8") as file:
@@ -399,13 +400,15 @@ def damaged_files_are_read_up_to_the_damage(bench):
 @test
 def a_slip_is_answered_with_what_was_meant(bench):
     for argv, wanted in ((["rnu", "true"], b"rnu: no such subcommand; did you mean run? "),
-                         (["--verison"], b"--verison: no such subcommand; did you mean --version? "),
+                         (["--verison"],
+                          b"--verison: no such subcommand; did you mean --version? "),
                          (["-run"], b"-run: no such subcommand; did you mean run? "),
                          (["help", "rnu"], b"help: rnu: no such subcommand; did you mean run? "),
                          (["help", "setings"],
                           b"help: setings: no such subcommand; did you mean settings? "),
                          (["help", "--foo"], b"help: --foo: no such subcommand; wsrx help lists"),
-                         (["wine", "isntall"], b"wine isntall: no such action; did you mean install? "),
+                         (["wine", "isntall"],
+                          b"wine isntall: no such action; did you mean install? "),
                          (["convert", "--to=json", "x"], b"convert: --to json: it is one of text, "),
                          (["trace", "--trace=text", "true"], b"--trace=text: unknown option; "),
                          (["reprot"], b"reprot: no such subcommand; did you mean report? "),
@@ -455,7 +458,8 @@ def a_file_that_cannot_be_read_gives_one_line_and_nothing_else(bench):
 def what_cannot_be_written_is_told_and_no_success(bench):
     trace_of(bench)
     for argv in (["help"], ["--help"], ["help", "run"], ["--version"], ["run", "--help"],
-                 ["wine", "--help"], ["doctor", "sh"], ["report", "t"], ["convert", "--to=text", "t"],
+                 ["wine", "--help"], ["doctor", "sh"], ["report", "t"],
+                 ["convert", "--to=text", "t"],
                  ["report", "--html=-", "t"], ["convert", "--to=pcapng", "-o", "-", "t"],
                  ["report", "--html=/dev/full", "t"], ["convert", "--to=jsonl", "-o/dev/full", "t"],
                  ["trace", "-o/dev/full", "-p", "t"], ["stat", "-o/dev/full", "-p", "t"]):

@@ -4,11 +4,14 @@ sanitizers, never crashes, hangs or takes much memory. What it says of them is c
 
 import os
 import random
+import shutil
+import struct
 import sys
 
 from harness import PRELUDE, PYTHON, equal, main, test
 
-COMMANDS = (["report", "FILE"], ["report", "--html=page", "FILE"], ["report", "--diff", "FILE", "FILE"],
+COMMANDS = (["report", "FILE"], ["report", "--html=page", "FILE"],
+            ["report", "--diff", "FILE", "FILE"],
             *(["convert", f"--to={kind}", "-o", "out", "FILE"]
               for kind in ("text", "jsonl", "pcapng", "perfetto")))
 
@@ -87,7 +90,8 @@ def lines_with_other_bytes_in_them(bench):
 @test
 def lines_that_are_json_and_no_records_of_ours(bench):
     for line in (b'{"call":null}', b'{"call":7}', b'{"call":"recv"} and more',
-                 b'{"call":"recv","time":null,"protocol":null,"local":null,"peer":null,"data":null}',
+                 b'{"call":"recv","time":null,"protocol":null,"local":null,"peer":null,'
+                 b'"data":null}',
                  b'{"call":"recv","time":{"a":1},"local":[1],"data":{"b":2},"errno":"x","fd":-3}',
                  b'{"call":"recv","protocol":"udp","local":"[","peer":":","length":-5,"data":"zz"}',
                  b'{"call":"recv","protocol":"udp","local":"[:","peer":"[::1]:99999999999"}',
@@ -103,11 +107,50 @@ def lines_that_are_json_and_no_records_of_ours(bench):
 
 
 @test
+def a_ring_that_nobody_writes_is_not_waited_for(bench):
+    data = bytearray(original(bench, "ring"))
+    # No end is noted in it (ring.h: flags, at 68), as when its program was killed. The number of
+    # its process (at 32) is none, or is somebody's in another boot (at 88).
+    struct.pack_into("<I", data, 68, 0)
+    for pid, boot in ((0, None), (2**32 - 1, None), (2**31, None), (os.getpid(), b"another")):
+        struct.pack_into("<I", data, 32, pid)
+        if boot:
+            data[88:88 + len(boot)] = boot
+        with open(bench.path("odd"), "wb") as file:
+            file.write(data)
+        done = bench.run([bench.command, "trace", "-p", "odd"], library=False)
+        equal(done.returncode, 0, done.stderr)
+        assert done.stderr, "its records are shown"
+
+
+@test
+def programs_with_other_bytes_in_them(bench):
+    chance = random.Random(9)
+    with open(shutil.which("true"), "rb") as file:
+        whole = file.read()
+    # Where the table of sections is (elf(5): e_shoff), in the forms of 64 and of 32 bits.
+    sections, = struct.unpack_from("<Q", whole, 40) if whole[4] == 2 else \
+        struct.unpack_from("<I", whole, 32)
+    for turn in range(60):
+        odd = bytearray(whole)
+        for _ in range(chance.choice((1, 3, 20))):
+            where = chance.choice((range(4, 64), range(64, 800), range(sections, len(odd)),
+                                   range(4, len(odd))))
+            odd[chance.choice(where)] = chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))
+        with open(bench.path("odd"), "wb") as file:
+            file.write(odd[:chance.randrange(len(odd))] if turn % 6 == 0 else odd)
+        os.chmod(bench.path("odd"), 0o755)
+        done = bench.run([bench.command, "doctor", "./odd"], library=False)
+        assert done.returncode in (0, 1, 126, 127) and b"runtime error" not in done.stderr, \
+            (turn, done.returncode, done.stderr[-2000:])
+
+
+@test
 def what_has_no_end_is_given_up(bench):
     def limited(*argv):
         # Sanitizers reserve much and use little of it: what counts is what is resident.
-        return bench.run(["/usr/bin/env", "ASAN_OPTIONS=detect_leaks=0:hard_rss_limit_mb=500", bench.command,
-                          *argv], library=False)
+        return bench.run(["/usr/bin/env", "ASAN_OPTIONS=detect_leaks=0:hard_rss_limit_mb=500",
+                          bench.command, *argv], library=False)
 
     # No line's end in 2 GiB, of which the file system has nothing to keep; and no end at all.
     with open(bench.path("letters"), "wb") as file:
@@ -119,7 +162,8 @@ def what_has_no_end_is_given_up(bench):
         for argv in (["report"], ["convert", "--to=jsonl"]):
             done = limited(*argv, name)
             equal((done.returncode, done.stdout), (1, b""), (name, done.stderr))
-            assert done.stderr.startswith(f"wsrx: {name}: line 1 is no record".encode()), done.stderr
+            assert done.stderr.startswith(b"wsrx: %s: line 1 is no record" % name.encode()), \
+                done.stderr
             equal(done.stderr.count(b"\n"), 1, done.stderr)
     # Zeros between records and behind them are what a program that was killed leaves.
     bench.python("for i in range(3): c.sendto(bytes(i), to); s.recv(100)", TRACE="jsonl",

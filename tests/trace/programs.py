@@ -127,7 +127,8 @@ def script(bench, name, text):
 def doctor_looks_at_what_runs_a_script(bench):
     script(bench, "first", "#!/bin/sh\n")
     for name, first in (("plain", "#!/bin/sh -e"), ("env", "#!/usr/bin/env sh"),
-                        ("split", "#!/usr/bin/env -S sh -e"), ("attached", "#!/usr/bin/env -Ssh -e"),
+                        ("split", "#!/usr/bin/env -S sh -e"),
+                        ("attached", "#!/usr/bin/env -Ssh -e"),
                         ("variable", "#!/usr/bin/env -S -i A=1 sh"),
                         ("nested", f"#!{bench.path('first')}")):
         script(bench, name, first + "\n")
@@ -158,7 +159,8 @@ def doctor_says_what_cannot_be_a_program(bench):
         os.chmod(bench.path(name), 0o755)
     os.mkfifo(bench.path("pipe"))
     os.chmod(bench.path("pipe"), 0o755)
-    for name, status, said in (("empty", 1, b"is no ELF program"), ("text", 1, b"is no ELF program"),
+    for name, status, said in (("empty", 1, b"is no ELF program"),
+                               ("text", 1, b"is no ELF program"),
                                ("head", 1, b"is truncated or damaged"),
                                ("half", 1, b"is truncated or damaged"),
                                ("stripped", 0, b"does not tell what it imports"),
@@ -174,7 +176,8 @@ def doctor_says_what_cannot_be_a_program(bench):
 def doctor_tells_a_library_from_a_static_program(bench):
     need("cc")
     for name, options, text in (
-            ("l.so", ["-shared", "-fPIC"], "#include <unistd.h>\nlong f(char *b) { return read(0, b, 9); }"),
+            ("l.so", ["-shared", "-fPIC"],
+             "#include <unistd.h>\nlong f(char *b) { return read(0, b, 9); }"),
             ("static-pie", ["-static-pie"], "int main(void) { return 0; }")):
         with open(bench.path("s.c"), "w", encoding="ascii") as file:
             file.write(text + "\n")

@@ -194,7 +194,8 @@ def bash_completes_what_is_typed(bench):
     try:
         terminal.write(f"source {COMPLETIONS}/completion.bash; echo sour''ced\n".encode())
         terminal.read(b"sourced")
-        for typed, wanted in ((b"wsrx run --mode=obs\t", b"observe"), (b"wsrx wine inst\t", b"install"),
+        for typed, wanted in ((b"wsrx run --mode=obs\t", b"observe"),
+                              (b"wsrx wine inst\t", b"install"),
                               (b"wsrx trace --mode=off --kee\t", b"keep"),
                               (b"wsrx run --mode=off setpri\t", b"setpriv")):
             terminal.seen = b""
