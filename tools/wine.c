@@ -142,7 +142,8 @@ static unsigned winelib_machine(int fd)
 /* 0, or the exit code after the line that says why not. */
 static int check_program(const char *program)
 {
-    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    /* Who opens a pipe to read waits for one who writes. */
+    int fd = open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     unsigned machine;
 
     if (fd < 0) {
