@@ -97,7 +97,8 @@ static void print_lines(const char *program, bool reports)
 
     printf("\nWho loses what?      %s stat %s\n", wsrx, word);
     printf("Lose nothing:        %s run%s %s\n", wsrx, reports ? " --calls=all" : "", word);
-    if (launch_library(library, false))
+    /* LD_PRELOAD has no quotes. */
+    if (launch_library(library, false) && !strpbrk(library, " :"))
         printf("Without wsrx:        LD_PRELOAD=%s %s%s\n", library,
                reports ? "WSRX_CALLS=all " : "", word);
     free(word);

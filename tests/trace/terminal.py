@@ -132,6 +132,19 @@ def a_long_conversion_shows_how_far_it_is(bench):
 
 
 @test
+def what_is_binary_is_not_written_to_a_terminal(bench):
+    bench.python("c.sendto(bytes(100), to); s.recv(1000)", TRACE="ring", TRACE_FILE="t")
+    for argv in (["-t", "pcapng", "t"], ["-t", "pcapng", "-o", "-", "t"]):
+        terminal = Terminal([bench.command, "convert", *argv], bench.directory,
+                            bench.environment(library=False), whole=True)
+        try:
+            equal((terminal.read(), terminal.process.wait(LIMIT)),
+                  (b"wsrx: convert: pcapng is not for a terminal: use -o FILE\r\n", 125), argv)
+        finally:
+            terminal.close()
+
+
+@test
 def a_short_conversion_shows_none(bench):
     bench.python("c.sendto(bytes(100), to); s.recv(1000)", TRACE="ring", TRACE_FILE="t")
     equal(on_terminal(bench, "convert", "--to=text", "-o", "out", "t"), (0, b""))
