@@ -46,7 +46,10 @@ _wsrx() {
         if [ "$COMP_CWORD" -eq 2 ]; then
             _wsrx_words "$(wsrx help wine | sed -n 's/^  wsrx wine \([a-z]*\) .*/\1/p') --help" \
                 "$current"
-            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$current")
+            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(
+                compgen -f -X '!*.[eE][xX][eE]*' -- "$current"
+                compgen -d -- "$current"
+            )
         else
             _wsrx_files "$current"
         fi

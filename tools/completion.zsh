@@ -27,7 +27,7 @@ _wsrx() {
         ;;
     wine)
         (( CURRENT == 3 )) && compadd -- run install status remove --help && found=0
-        _files && found=0
+        _files -g '*.[eE][xX][eE]*' && found=0
         return found
         ;;
     run|trace|stat)

@@ -191,10 +191,12 @@ def bash_completes(bench):
                     ("--table", "=", "x", "--strict", "1")):
         assert "setpriv" in completions("wsrx", "run", *options, "setpri"), options
         equal(completions("wsrx", "run", *options, "cat", "--mod"), [], options)
-    with open(bench.path("some.exe"), "wb"):
-        pass
+    for name in ("some.exe", "stats"):
+        with open(bench.path(name), "wb"):
+            pass
     equal(set(completions("wsrx", "wine", "")),
           {"run", "install", "status", "remove", "--help", "some.exe"})
+    equal(completions("wsrx", "wine", "st"), ["status"])
     equal(completions("wsrx", "wine", "run", "som"), ["some.exe"])
 
 
