@@ -7,12 +7,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hot.h"
 #include "interest.h"
 #include "spill.h"
 #include "trace.h"
 #include "tell.h"
 
-struct engine engine;
+HOT struct engine engine;
 
 const char *engine_program(char room[ENGINE_PROGRAM])
 {
@@ -40,6 +41,7 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
     engine.settings = *settings;
     engine.system = *system;
     engine.under_wine = under_wine;
+    atomic_store(&engine.direct, system->direct);
     atomic_store(&engine.hold, (int)settings->hold);
     if (settings->hold == HOLD_AUTO)
         atomic_store(&engine.hold, under_wine ? HOLD_KERNEL : HOLD_PROCESS);
@@ -66,6 +68,19 @@ int engine_start(const struct settings *settings, const struct system_calls *sys
         engine_hold_in_kernel();
     atomic_store_explicit(&engine.active, true, memory_order_release);
     return 0;
+}
+
+ssize_t engine_recvfrom_by_libc(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                                socklen_t *namelen)
+{
+    int saved = errno;
+    ssize_t result = engine.system.recvfrom(fd, buf, len, flags, name, namelen);
+
+    if (result < 0) {
+        result = -errno;
+        errno = saved;
+    }
+    return result;
 }
 
 static void peek(void)

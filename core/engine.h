@@ -5,22 +5,25 @@
 #ifndef WSRX_ENGINE_H
 #define WSRX_ENGINE_H
 
+#include "hot.h"
 #include "settings.h"
 #include "socket.h"
 #include "system.h"
 #include "table.h"
 
-/* Written once at start-up, before `active` is set; but for the atomics read-only after. */
+/* Written once at start-up, before `active` is set; but for the atomics read-only after. First what
+ * every receive looks at. */
 struct engine {
-    pid_t pid; /* of the process that this memory belongs to; a vfork child only borrows it */
+    _Alignas(64) struct table *table;
     atomic_bool active;
     atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
-    struct settings settings;
+    atomic_bool peeks;   /* messages are peeked, to be taken later: see engine_peeks() */
+    atomic_bool direct;  /* system.direct, and no thread has been cancelled: see engine_direct() */
+    pid_t pid; /* of the process that this memory belongs to; a vfork child only borrows it */
     struct system_calls system;
-    struct table *table;
+    struct settings settings;
     bool without_file; /* WSRX_TABLE cannot be used, which has been told */
     atomic_int hold; /* enum hold, never HOLD_AUTO; may become HOLD_KERNEL later */
-    atomic_bool peeks; /* messages are peeked, to be taken later: see engine_peeks() */
     bool under_wine; /* recvmsg() is made by Wine, for a program that may ask (queued.h) */
     atomic_uint closes; /* counted under Wine only: see ask.h */
 };
@@ -49,6 +52,39 @@ static inline bool engine_peeks(void)
 {
     return atomic_load_explicit(&engine.peeks, memory_order_acquire) ||
            atomic_load_explicit(&engine.table->full, memory_order_relaxed);
+}
+
+/* Whether a plain receive may take a message whole out of the kernel. */
+static inline bool engine_bounces(void)
+{
+    return atomic_load_explicit(&engine.bounces, memory_order_acquire) &&
+           !atomic_load_explicit(&engine.table->full, memory_order_relaxed);
+}
+
+/* Whether libc would make the system call and nothing else (core/system.h). */
+static inline bool engine_direct(void)
+{
+    return SYSTEM_HAS_DIRECT && system_is_single_threaded() &&
+           atomic_load_explicit(&engine.direct, memory_order_relaxed);
+}
+
+/* A thread is about to be cancelled, maybe by itself: from now on libc must look. */
+static inline void engine_cancels(void)
+{
+    atomic_store(&engine.direct, false);
+}
+
+/* recvfrom(2) beneath us. A length, or a negative errno; errno is as it was. */
+ssize_t engine_recvfrom_by_libc(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                                socklen_t *namelen);
+
+static inline ssize_t engine_recvfrom(int fd, void *buf, size_t len, int flags,
+                                      struct sockaddr *name, socklen_t *namelen)
+{
+    if (LIKELY(engine_direct()))
+        return system_direct(SYSTEM_RECVFROM, fd, (long)buf, (long)len, flags, (long)name,
+                             (long)namelen);
+    return engine_recvfrom_by_libc(fd, buf, len, flags, name, namelen);
 }
 
 /* Whether nothing is held on any socket: one atomic read. */

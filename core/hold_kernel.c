@@ -74,7 +74,7 @@ static void owe_locked(uint64_t cookie, int error)
 
 void hold_kernel_error(uint64_t cookie, int error)
 {
-    struct table_guard guard;
+    struct guard guard;
 
     table_enter(engine.table, &guard);
     owe_locked(cookie, error);
@@ -269,7 +269,7 @@ ssize_t hold_kernel_receive(struct receive *receive, uint64_t cookie, bool parts
         struct attempt attempt;
         struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
                               .msg_iovlen = receive->iovlen};
-        struct table_guard guard;
+        struct guard guard;
         ssize_t result;
 
         attempt.receive = receive;

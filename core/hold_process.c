@@ -11,10 +11,23 @@ ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
 {
     struct held held;
     struct part part;
-    int taken = table_take(engine.table, cookie, receive->room, receive_how(receive),
-                           deliver_bytes, receive, &held, &part);
+    struct guard guard;
+    size_t left = SIZE_MAX;
+    bool last;
     ssize_t result;
-    int error;
+    int taken, error;
+
+    /* The last part changes the table, and then what the epoll sets tell. */
+    table_look(engine.table, cookie, &left);
+    last = left <= receive->room && !(receive->flags & MSG_PEEK);
+    if (last)
+        guard_enter(&guard);
+    taken = table_take(engine.table, cookie, receive->room, receive_how(receive), deliver_bytes,
+                       receive, &held, &part);
+    if (taken == 1 && part.left == 0 && !(receive->flags & MSG_PEEK))
+        interest_update(cookie);
+    if (last)
+        guard_leave(&guard);
 
     if (taken == 0)
         return NOTHING_HELD;
@@ -22,10 +35,7 @@ ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
         return HELD_BY_KERNEL;
     if (taken < 0)
         return taken;
-
     receive->held_before = true;
-    if (part.left == 0 && !(receive->flags & MSG_PEEK))
-        interest_update(cookie);
     result = deliver_part(receive, &part, held.length - held.offset, &held);
     if (receive->msg && !receive->control_came)
         receive->msg->msg_controllen = 0;
@@ -114,10 +124,11 @@ ssize_t hold_process_take(struct receive *receive, struct taken *taken)
         return take_vectored(receive, taken);
 
     room = receive->name ? *receive->namelen : 0;
-    result = engine.system.recvfrom(receive->fd, receive->spill->data, receive->spill->size,
-                                    receive->flags, receive->name, receive->namelen);
+    spill_face(receive->spill, receive->iov->iov_base);
+    result = engine_recvfrom(receive->fd, receive->spill->data, receive->spill->size,
+                             receive->flags, receive->name, receive->namelen);
     taken_bounced(receive, result, room, taken);
-    return result < 0 ? -errno : result;
+    return result;
 }
 
 /* Puts the first part in place, where the kernel has not done so. */
@@ -140,6 +151,7 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
     uint64_t cookie = socket_cookie(socket_believe(receive->fd));
     enum held_kind kind = HELD_NOT; /* of what is held before it */
     bool stream = false;
+    struct guard guard;
     int error = 0;
 
     if (!fits || table_look(engine.table, cookie, NULL) != HELD_NOT)
@@ -173,18 +185,22 @@ static ssize_t settle(struct receive *receive, const struct taken *taken)
     /* It may be the one that is held there: peeked by others, then taken by us. */
     if (kind == HELD_KERNEL)
         held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
+    guard_enter(&guard);
     error = table_hold(engine.table, cookie, &held, taken->iov, taken->iovlen);
+    if (error >= 0) {
+        if (stream)
+            socket_set_stream(receive->fd, cookie);
+        else if (cookie != socket_cookie(socket_believe(receive->fd)))
+            socket_ask(receive->fd);
+        interest_update(cookie);
+    }
+    guard_leave(&guard);
     if (error < 0 && fits) {
         error = deliver(receive, taken);
         return error ? error : (ssize_t)taken->length;
     }
     if (error < 0)
         return deliver_cut(receive, taken->length, "the fragment table is full");
-    if (stream)
-        socket_set_stream(receive->fd, cookie);
-    else if (cookie != socket_cookie(socket_believe(receive->fd)))
-        socket_ask(receive->fd);
-    interest_update(cookie);
 
     if (error == 0 && !fits) {
         held.offset = 0;

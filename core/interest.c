@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-static __thread struct registrations_guard guard_of_fork;
+static __thread struct guard guard_of_fork;
 
 int interest_start(void)
 {
@@ -28,7 +28,7 @@ static bool any_sockets(void)
 
 void interest_update(uint64_t cookie)
 {
-    struct registrations_guard guard;
+    struct guard guard;
     bool held;
 
     if (!any_sockets())
@@ -50,7 +50,7 @@ int interest_highest(int other)
 
 void interest_watch(int fd)
 {
-    struct registrations_guard guard;
+    struct guard guard;
     struct set *set = set_of(fd);
 
     if (!set || atomic_load_explicit(&set->watched, memory_order_relaxed))
@@ -127,7 +127,7 @@ static void control_locked(int epfd, int operation, int fd, const struct epoll_e
 
 int interest_control(int epfd, int operation, int fd, struct epoll_event *event)
 {
-    struct registrations_guard guard;
+    struct guard guard;
     int error;
 
     registrations_enter(&guard);
@@ -177,7 +177,7 @@ static void forget_locked(int fd, bool gone)
 
 void interest_forget(int fd, bool gone)
 {
-    struct registrations_guard guard;
+    struct guard guard;
 
     if (is_unknown(fd) || !engine_is_own())
         return;
@@ -188,7 +188,7 @@ void interest_forget(int fd, bool gone)
 
 void interest_forget_socket(uint64_t cookie)
 {
-    struct registrations_guard guard;
+    struct guard guard;
     struct registration *registration;
 
     if (!any_sockets() || !engine_is_own())
@@ -214,7 +214,7 @@ static void forget_stand_ins(unsigned first, unsigned last)
 
 void interest_forget_range(unsigned first, unsigned last)
 {
-    struct registrations_guard guard;
+    struct guard guard;
     int highest = atomic_load_explicit(&registrations_highest, memory_order_relaxed);
 
     if (highest < 0 || !engine_is_own())
@@ -229,7 +229,7 @@ void interest_forget_range(unsigned first, unsigned last)
 
 void interest_refresh(void)
 {
-    struct registrations_guard guard;
+    struct guard guard;
 
     if (!any_sockets() || !engine_is_own())
         return;
@@ -241,7 +241,7 @@ void interest_refresh(void)
 
 void interest_made(int epfd)
 {
-    struct registrations_guard guard;
+    struct guard guard;
 
     if (!registrations_in_range(epfd) || !engine_is_own())
         return;
@@ -253,7 +253,7 @@ void interest_made(int epfd)
 
 void interest_duplicated(int old, int new)
 {
-    struct registrations_guard guard;
+    struct guard guard;
     struct set *set;
 
     if (!registrations_in_range(new) || !set_of(old))
@@ -270,7 +270,7 @@ void interest_duplicated(int old, int new)
 
 void interest_forks_now(void)
 {
-    struct registrations_guard guard;
+    struct guard guard;
 
     atomic_fetch_add(&registrations_forks, 1);
     registrations_enter(&guard);

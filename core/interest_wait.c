@@ -207,7 +207,7 @@ static int add_due(struct set *set, struct epoll_event *events, int count, int m
 static int complete_all(const struct interest_wait *wait, int count)
 {
     static unsigned serial; /* protected by the lock */
-    struct registrations_guard guard;
+    struct guard guard;
     struct set *set;
 
     registrations_enter(&guard);
@@ -232,7 +232,7 @@ static int64_t sleep_limit(int epfd, int64_t timeout)
     unsigned cares = set ? atomic_load(&set->cares) : 0;
 
     if ((cares & SET_SHARED) && ((cares & ~SET_SHARED) || readiness_concerns())) {
-        struct registrations_guard guard;
+        struct guard guard;
 
         registrations_enter(&guard);
         if ((set = set_of(epfd)))

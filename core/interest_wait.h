@@ -24,13 +24,19 @@ struct interest_wait {
 /* The count of a wait whose own call was not made yet. */
 enum { INTEREST_NOT_CALLED = -2 };
 
+/* Whether there is nothing to care for in any set. */
+static inline bool interest_rests(void)
+{
+    return atomic_load_explicit(&registrations_cares, memory_order_acquire) == 0;
+}
+
 /* Whether there is something to care for in the set. */
 static inline bool interest_cares(int epfd)
 {
     struct set *set;
 
-    return atomic_load_explicit(&registrations_cares, memory_order_acquire) != 0 &&
-           (set = set_of(epfd)) && atomic_load_explicit(&set->cares, memory_order_acquire) != 0;
+    return !interest_rests() && (set = set_of(epfd)) &&
+           atomic_load_explicit(&set->cares, memory_order_acquire) != 0;
 }
 
 /* Around a call that may sleep. */

@@ -257,7 +257,7 @@ static ssize_t answer_receive(struct queued *at)
 {
     const struct settings *settings = &engine.settings;
     int fd = at->fd, offset = NOT_HELD;
-    struct table_guard guard;
+    struct guard guard;
     ssize_t result = RECEIVE_PASS;
     bool wanted, parts;
 

@@ -22,6 +22,12 @@ bool receive_concerns(enum call_kind kind)
            (kind == CALL_PLAIN || engine.settings.calls_all || trace_on());
 }
 
+bool receive_passes_message(socket_belief belief, size_t len)
+{
+    return ((len >= socket_longest(belief) && socket_is_message(belief)) || !engine_bounces()) &&
+           engine_rests() && !trace_on();
+}
+
 /* The same before the caller's lists of buffers are read. */
 static bool may_concern_fd(enum call_kind kind, int fd)
 {
@@ -196,8 +202,11 @@ ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
                               .iovlen = 1, .room = len, .name = name, .namelen = namelen,
                               .site = site};
+    int saved = errno;
+    ssize_t result = run_and_release(&receive);
 
-    return run_and_release(&receive);
+    errno = saved;
+    return result;
 }
 
 ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
@@ -208,6 +217,7 @@ ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockadd
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .iov = &one,
                               .iovlen = 1, .room = len, .name = name, .namelen = namelen,
                               .spill = spill, .site = site, .name_room = room};
+    int saved = errno;
 
     result = hold_process_bounced(&receive, result, room);
     if (result == NOTHING_HELD || result == HELD_BY_KERNEL)
@@ -215,6 +225,7 @@ ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockadd
     if (trace_on() && result != RECEIVE_PASS && (receive.report.ours || result < 0))
         receive_record(&receive, result);
     spill_release(spill, receive.touched);
+    errno = saved;
     return result;
 }
 

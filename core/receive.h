@@ -7,13 +7,15 @@
  * or, held in the kernel, peeked there part by part and taken with the last.
  * Results are those of the system call: a length, or a negative errno. RECEIVE_PASS says that the
  * receive is not ours: the face makes the program's own call.
- * Async-signal-safe; may change errno even on success (the face restores it). A cancellation point
- * where the system's receive is one, with nothing held at that point.
+ * Async-signal-safe; may change errno even on success (the face restores it), but for
+ * receive_buffer(). A cancellation point where the system's receive is one, with nothing held at
+ * that point.
  */
 #ifndef WSRX_RECEIVE_H
 #define WSRX_RECEIVE_H
 
 #include "engine.h"
+#include "hot.h"
 #include "message.h"
 #include "probe.h"
 #include "trace.h"
@@ -39,23 +41,19 @@ struct receive_report {
 
 /* Where a receive comes from, for its record; looked at only while somebody wants records. */
 struct receive_site {
-    enum record_call call;
+    unsigned long call; /* enum record_call */
     const void *caller; /* the address that the call returns to */
 };
 
 #define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0)})
 
-/* The quick look of the thin wrappers: whether a receive of `len` bytes has nothing to do with us.
- * A false answer is not a yes: the functions below look closer. */
-static inline bool receive_passes(int fd, size_t len)
-{
-    socket_belief belief = socket_believe(fd);
+/* Whether a receive of `len` bytes on what is believed to be so has nothing to do with us. A false
+ * answer is not a yes: the functions below look closer. */
+bool receive_passes_message(socket_belief belief, size_t len);
 
-    if (socket_kind(belief) == SOCKET_OTHER)
-        return true;
-    return ((len >= socket_longest(belief) && socket_is_message(belief)) ||
-            !atomic_load_explicit(&engine.bounces, memory_order_relaxed)) &&
-           engine_rests() && !trace_on();
+static inline bool receive_passes(socket_belief belief, size_t len)
+{
+    return socket_kind(belief) == SOCKET_OTHER || receive_passes_message(belief, len);
 }
 
 /* A buffer that the kernel has written to before may be filled by us: then the message goes whole
@@ -68,19 +66,15 @@ static inline bool receive_may_bounce(const void *buf, const struct sockaddr *na
 
 /* The rest of receive_buffer(): all but the ordinary datagram, and what came of a bounce.
  * `room`: what *namelen was before. */
-ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                       socklen_t *namelen, struct receive_site site);
-ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                        socklen_t *namelen, struct spill *spill, ssize_t result, socklen_t room,
-                        struct receive_site site);
-
-/* The record of an ordinary datagram. */
-void receive_note(int fd, const void *buf, size_t len, const struct sockaddr *name,
-                  const socklen_t *namelen, ssize_t result, socklen_t room,
-                  struct receive_site site);
+RARE ssize_t receive_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                            socklen_t *namelen, struct receive_site site);
+RARE ssize_t receive_bounced(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                             socklen_t *namelen, struct spill *spill, ssize_t result,
+                             socklen_t room, struct receive_site site);
 
 /* recv(2), recvfrom(2) and read(2) on a socket. The way of an ordinary datagram stands here, in
- * the wrapper itself: on its way back from the kernel a processor may predict no return. */
+ * the wrapper itself: on its way back from the kernel a processor may predict no return. This one
+ * leaves errno as it was. */
 static inline __attribute__((always_inline)) ssize_t
 receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
                socklen_t *namelen, struct receive_site site)
@@ -90,27 +84,28 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
     socklen_t room;
     ssize_t result;
 
-    if (!socket_is_message(belief) || len == 0 || len >= socket_longest(belief) ||
-        (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) ||
-        !atomic_load_explicit(&engine.bounces, memory_order_acquire) ||
-        atomic_load_explicit(&engine.table->full, memory_order_relaxed) ||
-        table_may_hold(engine.table, socket_cookie(belief)) ||
-        !receive_may_bounce(buf, name, namelen) ||
-        !(spill = spill_acquire(socket_longest(belief))))
-        return receive_slowly(fd, buf, len, flags, name, namelen, site);
+    if (!LIKELY(socket_is_message(belief) && len - 1 < socket_longest(belief) - 1 &&
+                !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && engine_bounces() &&
+                !table_may_hold(engine.table, socket_cookie(belief)) &&
+                receive_may_bounce(buf, name, namelen) &&
+                (spill = spill_acquire_own(socket_longest(belief)))))
+        return receive_passes(belief, len)
+                   ? RECEIVE_PASS
+                   : receive_slowly(fd, buf, len, flags, name, namelen, site);
 
     room = name ? *namelen : 0;
-    result = engine.system.recvfrom(fd, spill->data, spill->size, flags, name, namelen);
-    if (result <= 0 || (size_t)result > len || (size_t)result > USER_MEMORY_PAGE ||
-        !user_memory_known((char *)buf + result - 1) ||
-        table_may_hold(engine.table, socket_cookie(belief)))
-        return receive_bounced(fd, buf, len, flags, name, namelen, spill,
-                               result < 0 ? -errno : result, room, site);
+    spill_face(spill, buf);
+    result = engine_recvfrom(fd, spill->data, spill->size, flags, name, namelen);
+    if (!LIKELY(result > 0 && (size_t)result <= len && user_memory_still(buf, (size_t)result) &&
+                !table_may_hold(engine.table, socket_cookie(belief))))
+        return receive_bounced(fd, buf, len, flags, name, namelen, spill, result, room, site);
     memcpy(buf, spill->data, (size_t)result);
-    spill_release(spill, (size_t)result);
+    spill_release(spill, USER_MEMORY_PAGE);
     PROBE_PART(fd, result, len, result, 0);
     if (trace_on())
-        receive_note(fd, buf, len, name, namelen, result, room, site);
+        trace_fitting(fd, socket_cookie(belief), (enum record_call)site.call, site.caller, buf,
+                      (uint32_t)result, len, name,
+                      name ? (*namelen < room ? *namelen : room) : 0);
     return result;
 }
 

@@ -73,28 +73,3 @@ ssize_t receive_run_for_record(struct receive *receive)
         receive_record(receive, result);
     return result;
 }
-
-void receive_note(int fd, const void *buf, size_t len, const struct sockaddr *name,
-                  const socklen_t *namelen, ssize_t result, socklen_t room,
-                  struct receive_site site)
-{
-    uint64_t cookie = socket_cookie(socket_believe(fd));
-    struct record record;
-
-    if (trace_counts_only && trace_count(cookie, fd, site.call, len, (uint32_t)result))
-        return;
-    record.cookie = cookie;
-    record.caller = (uintptr_t)site.caller;
-    record.room = len;
-    record.length = record.given = (uint32_t)result;
-    record.offset = record.left = record.lost = 0;
-    record.fd = fd;
-    record.call = site.call;
-    record.flags = RECORD_LAST;
-    record.error = 0;
-    record.peer = name;
-    record.peer_length = name ? (*namelen < room ? *namelen : room) : 0;
-    record.data = buf;
-    record.data_length = (size_t)result;
-    trace_add(&record);
-}

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "registrations.h"
 
+#include "hot.h"
 #include "table.h"
 
 #include <errno.h>
@@ -10,14 +11,14 @@
 
 enum { REGISTRATIONS = 1 << 20, SETS = 1 << 18 };
 
-_Atomic uint32_t *registrations_set_of;
+HOT _Atomic uint32_t *registrations_set_of;
 _Atomic uint32_t *registrations_first_of;
-struct set *registrations_sets;
-unsigned registrations_count;
+HOT struct set *registrations_sets;
+HOT unsigned registrations_count;
 atomic_int registrations_highest = -1;
 atomic_uint registrations_forks;
 atomic_uint registrations_sockets;
-atomic_uint registrations_cares;
+HOT atomic_uint registrations_cares;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -52,21 +53,16 @@ int registrations_start(void)
     return 0;
 }
 
-void registrations_enter(struct registrations_guard *guard)
+void registrations_enter(struct guard *guard)
 {
-    sigset_t all;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel);
+    guard_enter(guard);
     pthread_mutex_lock(&lock);
 }
 
-void registrations_leave(const struct registrations_guard *guard)
+void registrations_leave(const struct guard *guard)
 {
     pthread_mutex_unlock(&lock);
-    pthread_setcancelstate(guard->cancel, NULL);
-    pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
+    guard_leave(guard);
 }
 
 static uint32_t load(const _Atomic uint32_t *from)

@@ -14,7 +14,8 @@
 #ifndef WSRX_REGISTRATIONS_H
 #define WSRX_REGISTRATIONS_H
 
-#include <signal.h>
+#include "guard.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,13 +88,8 @@ extern atomic_uint registrations_sockets;
 /* 0, or a negative errno. */
 int registrations_start(void);
 
-struct registrations_guard {
-    sigset_t signals;
-    int cancel;
-};
-
-void registrations_enter(struct registrations_guard *guard);
-void registrations_leave(const struct registrations_guard *guard);
+void registrations_enter(struct guard *guard);
+void registrations_leave(const struct guard *guard);
 
 static inline bool registrations_in_range(int fd)
 {

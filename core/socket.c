@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "socket.h"
 
+#include "hot.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -13,8 +15,8 @@
 /* Address space only until a descriptor is used: fs.nr_open's default. */
 enum { BELIEFS = 1 << 20 };
 
-_Atomic socket_belief *socket_beliefs;
-unsigned socket_beliefs_count;
+HOT _Atomic socket_belief *socket_beliefs;
+HOT unsigned socket_beliefs_count;
 
 static const struct settings *settings;
 static atomic_uint highest;     /* descriptor of which something is believed */
@@ -72,12 +74,17 @@ bool socket_is_stream(int fd)
 
 int socket_identify(int fd, uint64_t *ret_cookie, bool *ret_stream)
 {
-    int type, error = option(fd, SO_TYPE, &type);
+    socket_belief belief = socket_believe(fd);
+    int type, error;
 
+    *ret_stream = false;
+    *ret_cookie = socket_ask_cookie(fd);
+    if (*ret_cookie && socket_is_message(belief) && socket_cookie(belief) == *ret_cookie)
+        return 0;
+    error = option(fd, SO_TYPE, &type);
     if (error)
         return error;
     *ret_stream = type == SOCK_STREAM;
-    *ret_cookie = socket_ask_cookie(fd);
     return *ret_cookie ? 0 : -ENOPROTOOPT;
 }
 

@@ -10,6 +10,7 @@
 #ifndef WSRX_SOCKET_H
 #define WSRX_SOCKET_H
 
+#include "hot.h"
 #include "settings.h"
 
 #include <stdatomic.h>
@@ -45,7 +46,7 @@ static inline uint64_t socket_cookie(socket_belief belief)
 
 static inline bool socket_is_message(socket_belief belief)
 {
-    return socket_kind(belief) == SOCKET_DATAGRAM || socket_kind(belief) == SOCKET_LARGE;
+    return socket_kind(belief) - SOCKET_DATAGRAM <= SOCKET_LARGE - SOCKET_DATAGRAM;
 }
 
 /* The most bytes that a message can have: a buffer of this size loses nothing. */
@@ -60,7 +61,7 @@ extern unsigned socket_beliefs_count;
 
 static inline socket_belief socket_believe(int fd)
 {
-    if ((unsigned)fd >= socket_beliefs_count)
+    if (!LIKELY((unsigned)fd < socket_beliefs_count))
         return 0;
     return atomic_load_explicit(&socket_beliefs[fd], memory_order_relaxed);
 }

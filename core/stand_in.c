@@ -12,12 +12,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#if __has_include(<sys/single_threaded.h>)
-#include <sys/single_threaded.h>
-#else
-static const char __libc_single_threaded = 0;
-#endif
-
 enum {
     OUT_OF_THE_WAY = 256, /* descriptor numbers below this are left to the program */
     /* The kernel's private bits, which a fired shot keeps (EP_PRIVATE_BITS). */
@@ -216,7 +210,7 @@ static bool attach(struct registration *registration)
 /* Whether nobody can be asleep in the set, or look at it but by our waits. */
 static bool nobody_else_looks(const struct set *set)
 {
-    return __libc_single_threaded && set_of(stand_in_waited) == set && !set->watched &&
+    return system_is_single_threaded() && set_of(stand_in_waited) == set && !set->watched &&
            !set_is_inherited(set);
 }
 
@@ -345,7 +339,7 @@ void stand_in_before_fork(void)
 void stand_in_after_fork(void)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set)) {
-        if (__libc_single_threaded && !set->watched)
+        if (system_is_single_threaded() && !set->watched)
             continue;
         for (struct registration *each = registration_at(set->first_active); each;
              each = registration_at(each->next_active))

@@ -305,28 +305,24 @@ static int lock(struct inside *inside)
     return error;
 }
 
-void table_enter(struct table *table, struct table_guard *guard)
+void table_enter(struct table *table, struct guard *guard)
 {
     struct inside *inside = inside_of(table);
-    sigset_t all;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &guard->signals);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancelling);
+    guard_enter(guard);
     if (lock(inside) == EOWNERDEAD)
         pthread_mutex_consistent(&inside->mutex);
     if (begin_change(inside))
         rebuild(inside);
 }
 
-void table_leave(struct table *table, struct table_guard *guard)
+void table_leave(struct table *table, struct guard *guard)
 {
     struct inside *inside = inside_of(table);
 
     end_change(inside);
     pthread_mutex_unlock(&inside->mutex);
-    pthread_setcancelstate(guard->cancelling, NULL);
-    pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
+    guard_leave(guard);
 }
 
 void table_rebuild_locked(struct inside *inside)
@@ -470,11 +466,12 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     slot->orphan = false;
     write_held(slot, held);
     atomic_store(&slot->state, state_of((state >> 32) + 1, offset));
-    table_write(slot->kind, held->kind); /* whole from here on */
-    insert(inside, table->bucket, at);
+    /* First, for who sees none used does not look into the buckets. */
     atomic_fetch_add(&table->used, 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
+    table_write(slot->kind, held->kind); /* whole from here on */
+    insert(inside, table->bucket, at);
     update_full(inside);
     if (!same)
         atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
@@ -486,7 +483,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
                const struct iovec *iov, size_t iovlen)
 {
-    struct table_guard guard;
+    struct guard guard;
     int result;
 
     table_enter(table, &guard);
@@ -544,7 +541,7 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
                void *context, struct held *ret_held, struct part *ret_part)
 {
     struct inside *inside = inside_of(table);
-    struct table_guard guard;
+    struct guard guard;
     uint64_t version;
     uint32_t at, *link;
     int result;
@@ -579,7 +576,7 @@ enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left
 {
     struct inside *inside = inside_of(table);
     enum held_kind kind = HELD_NOT;
-    struct table_guard guard;
+    struct guard guard;
     struct held held;
     size_t left = 0;
     uint64_t version;
@@ -645,7 +642,7 @@ void table_finish_locked(struct table *table, uint64_t cookie)
 void table_abandon(struct table *table, uint64_t cookie, bool last)
 {
     struct inside *inside = inside_of(table);
-    struct table_guard guard;
+    struct guard guard;
     uint32_t *link;
 
     table_enter(table, &guard);

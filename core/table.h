@@ -23,10 +23,10 @@
 #ifndef WSRX_TABLE_H
 #define WSRX_TABLE_H
 
+#include "guard.h"
 #include "message.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,28 +72,29 @@ static inline unsigned table_hash(uint64_t cookie)
     return (unsigned)((cookie * UINT64_C(0x9e3779b97f4a7c15)) >> 50);
 }
 
-/* The head of the mapping: what may be read without the mutex. */
+/* The head of the mapping: what may be read without the mutex, first what every receive reads. */
 struct table {
     atomic_uint used;      /* messages held, of every kind; 0: nothing to look up */
     atomic_uint here;      /* of these, in the table itself: what readiness must tell */
-    uint32_t bucket[TABLE_HASHES]; /* by the cookie's hash: 0, or the slot of a message; atomic */
     atomic_bool peeking;   /* somebody looks at a message to hold it in the kernel */
     atomic_bool full;      /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
     atomic_bool shared;    /* a process that uses it has forked */
+    uint32_t bucket[TABLE_HASHES]; /* by the cookie's hash: 0, or the slot of a message; atomic */
     struct table_counters counters;
 };
-
-/* Whether something may be held for this socket: what an ordinary datagram reads. */
-static inline bool table_may_hold(const struct table *table, uint64_t cookie)
-{
-    return __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0 ||
-           atomic_load_explicit(&table->peeking, memory_order_acquire);
-}
 
 /* Whether nothing at all is held. */
 static inline bool table_idle(const struct table *table)
 {
     return atomic_load_explicit(&table->used, memory_order_acquire) == 0;
+}
+
+/* Whether something may be held for this socket: what an ordinary datagram reads. */
+static inline bool table_may_hold(const struct table *table, uint64_t cookie)
+{
+    return atomic_load_explicit(&table->peeking, memory_order_acquire) ||
+           (!table_idle(table) &&
+            __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0);
 }
 
 /* Maps a new table that holds up to `hold_max` bytes of tails. 0, or a negative errno. */
@@ -134,12 +135,8 @@ void table_abandon(struct table *table, uint64_t cookie, bool last);
 /* For a message held in the kernel: a lock around peek and take, which do not block.
  * Between the two calls signals are blocked, nothing is a cancellation point, and the functions
  * named _locked may be used. */
-struct table_guard {
-    sigset_t signals;
-    int cancelling;
-};
-void table_enter(struct table *table, struct table_guard *guard);
-void table_leave(struct table *table, struct table_guard *guard);
+void table_enter(struct table *table, struct guard *guard);
+void table_leave(struct table *table, struct guard *guard);
 /* The first message's record. false: there is none. Of a message that is held here the offset may
  * move on at any time, for others take parts of it without the mutex. */
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held);

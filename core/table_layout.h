@@ -9,7 +9,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE_FORMAT = 2,
+    TABLE_FORMAT = 3,
     TABLE_AHEAD = 1024, /* pages of a file that are made sure of before they are needed */
     /* Abandoned messages that are kept for a process that may still ask. */
     ORPHANS_MAX = 1024,

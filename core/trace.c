@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "engine.h"
+#include "hot.h"
 #include "output.h"
 #include "record_line.h"
 #include "ring.h"
@@ -85,7 +86,7 @@ static struct {
     struct output standard; /* stderr at the start */
 } __attribute__((aligned(CACHE_LINE))) wanted;
 
-static struct alive *alive;
+static HOT struct alive *alive;
 static atomic_uint epochs;
 static uint32_t pid;
 static int64_t realtime_offset;
@@ -95,8 +96,7 @@ static struct output output, stats_output;
 static struct ring_process ring;
 static atomic_bool ended;
 
-atomic_bool trace_active;
-bool trace_counts_only;
+HOT atomic_bool trace_active;
 
 static const char *extension(enum trace_kind kind)
 {
@@ -223,7 +223,6 @@ void trace_start(const struct settings *settings)
     alive = at;
     syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
     begin(0);
-    trace_counts_only = wanted.kind == TRACE_OFF;
     atomic_store(&trace_active, true);
 }
 
@@ -394,17 +393,10 @@ __attribute__((noinline)) static void write_line(struct place *place, struct rec
     }
 }
 
-void trace_add(struct record *record)
+static inline void add(struct place *place, struct record *record)
 {
-    struct place *place = enter();
-    const struct names *names;
+    const struct names *names = names_of(place, record);
 
-    if (!place) {
-        if (wanted.kind == TRACE_RING)
-            ring_drop(&ring);
-        return;
-    }
-    names = names_of(place, record);
     record->local = (const struct sockaddr *)&names->local;
     record->local_length = names->local_length;
     if (record->peer_length == 0) {
@@ -427,23 +419,69 @@ void trace_add(struct record *record)
             write_line(place, record);
         }
     }
+}
+
+/* No memory for a place, or the end. */
+static void drop(void)
+{
+    if (wanted.kind == TRACE_RING)
+        ring_drop(&ring);
+}
+
+void trace_add(struct record *record)
+{
+    struct place *place = enter();
+
+    if (!place) {
+        drop();
+        return;
+    }
+    add(place, record);
     leave_place(place);
 }
 
-bool trace_count(uint64_t cookie, int fd, enum record_call call, size_t room, uint32_t length)
+/* Where statistics are all that is wanted, a message that fits only counts in the row of its socket,
+ * if that is the one at hand. */
+static inline bool count(struct place *place, int fd, uint64_t cookie, enum record_call call,
+                         uint32_t length, size_t room)
+{
+    struct stats_row *row = place->row[(unsigned)fd % ROWS];
+
+    if (wanted.kind != TRACE_OFF || !row || row->cookie != cookie || row->call != call)
+        return false;
+    stats_count(row, room, length);
+    return true;
+}
+
+void trace_fitting(int fd, uint64_t cookie, enum record_call call, const void *caller,
+                   const void *data, uint32_t length, size_t room, const struct sockaddr *peer,
+                   socklen_t peer_length)
 {
     struct place *place = enter();
-    struct stats_row *row;
-    bool same;
 
-    if (!place)
-        return false;
-    row = place->row[(unsigned)fd % ROWS];
-    same = row && row->cookie == cookie && row->call == call && cookie != 0;
-    if (__builtin_expect(same, 1))
-        stats_count(row, room, length);
+    if (!place) {
+        drop();
+        return;
+    }
+    if (!LIKELY(count(place, fd, cookie, call, length, room))) {
+        struct record record;
+
+        record.cookie = cookie;
+        record.caller = (uintptr_t)caller;
+        record.room = room;
+        record.length = record.given = length;
+        record.offset = record.left = record.lost = 0;
+        record.fd = fd;
+        record.call = call;
+        record.flags = RECORD_LAST;
+        record.error = 0;
+        record.peer = peer;
+        record.peer_length = peer_length;
+        record.data = data;
+        record.data_length = length;
+        add(place, &record);
+    }
     leave_place(place);
-    return same;
 }
 
 /* --- the end ----------------------------------------------------------------------------- */

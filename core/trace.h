@@ -14,7 +14,6 @@
 #include <stdatomic.h>
 
 extern atomic_bool trace_active;
-extern bool trace_counts_only; /* statistics, and no trace */
 
 /* Whether somebody wants records. */
 static inline bool trace_on(void)
@@ -33,9 +32,12 @@ void trace_start(const struct settings *settings);
  * errno. */
 void trace_add(struct record *record);
 
-/* Counts a message that fitted, where statistics are all that is wanted. False: trace_add() has to
- * do it. Otherwise as that. */
-bool trace_count(uint64_t cookie, int fd, enum record_call call, size_t room, uint32_t length);
+/* The record of a message that fitted its buffer, as nearly all do, taken by a call that returns to
+ * `caller`: `length` bytes, in a buffer of `room`. `peer_length` 0: the call did not ask. Otherwise
+ * as trace_add(). */
+void trace_fitting(int fd, uint64_t cookie, enum record_call call, const void *caller,
+                   const void *data, uint32_t length, size_t room, const struct sockaddr *peer,
+                   socklen_t peer_length);
 
 /* After fork, in the child. */
 void trace_forked(void);

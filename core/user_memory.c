@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include "user_memory.h"
 
+#include "hot.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 __thread struct user_memory user_memory;
-atomic_uint user_memory_generation = 1;
+HOT atomic_uint user_memory_generation = 1;
 
 /* Pages that were learnt before the program changed its mappings are void. */
 static void begin_to_learn(void)

@@ -12,6 +12,8 @@
 #ifndef WSRX_USER_MEMORY_H
 #define WSRX_USER_MEMORY_H
 
+#include "hot.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,13 +36,20 @@ extern atomic_uint user_memory_generation;
 /* Whether the kernel has written to the page of `at` for this thread. */
 static inline bool user_memory_known(const void *at)
 {
+    const struct user_memory *known = &user_memory;
     uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
+    const uintptr_t *set = known->page[page % USER_MEMORY_SETS];
 
-    const uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
-
-    return (set[0] == page + 1 || set[1] == page + 1) &&
-           user_memory.generation ==
+    return LIKELY(set[0] == page + 1 || set[1] == page + 1) &&
+           known->generation ==
                atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+}
+
+/* Whether all of `size` bytes at `at`, the page of which is known, are so: for a page at most. */
+static inline bool user_memory_still(const void *at, size_t size)
+{
+    return LIKELY(((uintptr_t)at & (USER_MEMORY_PAGE - 1)) + size <= USER_MEMORY_PAGE) ||
+           (size <= USER_MEMORY_PAGE && user_memory_known((const char *)at + size - 1));
 }
 
 /* The kernel has just written `size` bytes at `at`. Async-signal-safe. */

@@ -93,6 +93,8 @@ __attribute__((constructor)) static void start(void)
     system.epoll_ctl = real.epoll_ctl;
     system.fcntl = real.fcntl;
     system.close = real.close;
+    system.direct = real_is_libc("recvfrom", (void *)real.recvfrom) &&
+                    real_is_libc("epoll_wait", (void *)real.epoll_wait);
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
     trace_start(&settings);
     error = engine_start(&settings, &system, is_wine_loader());
@@ -110,6 +112,14 @@ __attribute__((destructor)) static void end(void)
 
     trace_end();
     errno = saved;
+}
+
+/* A thread may cancel itself, and where it is the only one libc looks for that from now on. Of this
+ * it tells itself alone: the program may have a copy of __libc_single_threaded, which stays. */
+INTERPOSED int pthread_cancel(pthread_t thread)
+{
+    engine_cancels();
+    return REAL(pthread_cancel)(thread);
 }
 
 /* Skips the destructors. */

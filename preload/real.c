@@ -22,6 +22,16 @@ void real_resolve_early(void **ret_call, const char *name)
     }
 }
 
+bool real_is_libc(const char *name, const void *call)
+{
+    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    bool is = libc && dlsym(libc, name) == call;
+
+    if (libc)
+        dlclose(libc);
+    return is;
+}
+
 void real_resolve(void)
 {
 #define CALL(type, name, parameters) real_resolve_early((void **)&real.name, #name);

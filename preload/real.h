@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,6 +36,9 @@ void real_resolve(void);
 /* Resolves one, before the constructor. */
 void real_resolve_early(void **ret_call, const char *name);
 
+/* Whether the call beneath is libc's own function, and not that of a library between. */
+bool real_is_libc(const char *name, const void *call);
+
 #define REAL(name)                                                             \
     (__builtin_expect(real.name == NULL, 0)                                    \
          ? real_resolve_early((void **)&real.name, #name)                      \
@@ -44,13 +48,18 @@ void real_resolve_early(void **ret_call, const char *name);
 /* Marks an interposed call; -fvisibility=hidden hides all else. */
 #define INTERPOSED __attribute__((visibility("default")))
 
+/* A negative errno of the core as libc gives it. */
+static inline int real_failure(ssize_t result)
+{
+    errno = (int)-result;
+    return -1;
+}
+
 /* The result of the core as libc gives it. `saved` is errno from before, for a success. */
 static inline ssize_t real_answer(ssize_t result, int saved)
 {
-    if (result < 0) {
-        errno = (int)-result;
-        return -1;
-    }
+    if (result < 0)
+        return real_failure(result);
     errno = saved;
     return result;
 }

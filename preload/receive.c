@@ -13,22 +13,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Gives the engine's result, or falls through to the program's own call. */
-#define RETURN_UNLESS_PASSED(call)                \
-    do {                                          \
-        int saved_ = errno;                       \
-        ssize_t result_ = (call);                 \
-                                                  \
-        if (result_ != RECEIVE_PASS)              \
-            return real_answer(result_, saved_);  \
-        errno = saved_;                           \
+/* Gives what receive_buffer() says, or falls through to the program's own call. */
+#define RECEIVE_BUFFER(fd, buf, len, flags, name, namelen, call)                            \
+    do {                                                                                    \
+        ssize_t result_ = receive_buffer(fd, buf, len, flags, name, namelen,                \
+                                         RECEIVE_SITE(call));                               \
+                                                                                            \
+        if (LIKELY(result_ >= 0))                                                           \
+            return result_;                                                                 \
+        if (result_ != RECEIVE_PASS)                                                        \
+            return real_failure(result_);                                                   \
     } while (0)
 
 INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
-    if (!receive_passes(fd, len))
-        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, NULL, NULL,
-                                            RECEIVE_SITE(RECORD_RECV)));
+    RECEIVE_BUFFER(fd, buf, len, flags, NULL, NULL, RECORD_RECV);
     return REAL(recv)(fd, buf, len, flags);
 }
 
@@ -43,9 +42,7 @@ INTERPOSED ssize_t __recv_chk(int fd, void *buf, size_t len, size_t buflen, int 
 INTERPOSED ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
                             socklen_t *namelen)
 {
-    if (!receive_passes(fd, len))
-        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, flags, name, namelen,
-                                            RECEIVE_SITE(RECORD_RECVFROM)));
+    RECEIVE_BUFFER(fd, buf, len, flags, name, namelen, RECORD_RECVFROM);
     return REAL(recvfrom)(fd, buf, len, flags, name, namelen);
 }
 
@@ -104,9 +101,8 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
 /* read(2) with no room consumes nothing, unlike recv(2), and refuses more than SSIZE_MAX. */
 INTERPOSED ssize_t read(int fd, void *buf, size_t len)
 {
-    if (!receive_passes(fd, len) && (ssize_t)len > 0)
-        RETURN_UNLESS_PASSED(receive_buffer(fd, buf, len, 0, NULL, NULL,
-                                            RECEIVE_SITE(RECORD_READ)));
+    if ((ssize_t)len > 0)
+        RECEIVE_BUFFER(fd, buf, len, 0, NULL, NULL, RECORD_READ);
     return REAL(read)(fd, buf, len);
 }
 
@@ -122,20 +118,38 @@ INTERPOSED ssize_t __read_chk(int fd, void *buf, size_t len, size_t buflen)
     return read(fd, buf, len);
 }
 
+static bool read_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
+                        struct receive_site site, ssize_t *ret_result)
+{
+    int saved = errno;
+    ssize_t result = receive_vector(fd, iov, iovcnt, flags, site);
+
+    errno = saved;
+    if (result == RECEIVE_PASS)
+        return false;
+    *ret_result = result < 0 ? real_failure(result) : result;
+    return true;
+}
+
 INTERPOSED ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
 {
-    if (!receive_passes(fd, 0))
-        RETURN_UNLESS_PASSED(receive_vector(fd, iov, iovcnt, 0, RECEIVE_SITE(RECORD_READV)));
+    ssize_t result;
+
+    if (!receive_passes(socket_believe(fd), 0) &&
+        read_vector(fd, iov, iovcnt, 0, RECEIVE_SITE(RECORD_READV), &result))
+        return result;
     return REAL(readv)(fd, iov, iovcnt);
 }
 
 /* preadv2(2): with offset -1 it is readv(2) with flags; a socket knows RWF_NOWAIT only. */
 INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
 {
-    if (offset == -1 && (flags & ~RWF_NOWAIT) == 0 && !receive_passes(fd, 0))
-        RETURN_UNLESS_PASSED(
-            receive_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0,
-                           RECEIVE_SITE(RECORD_PREADV2)));
+    ssize_t result;
+
+    if (offset == -1 && (flags & ~RWF_NOWAIT) == 0 && !receive_passes(socket_believe(fd), 0) &&
+        read_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0,
+                    RECEIVE_SITE(RECORD_PREADV2), &result))
+        return result;
     return REAL(preadv2)(fd, iov, iovcnt, offset, flags);
 }
 

@@ -152,7 +152,7 @@ static int64_t nanoseconds(int timeout)
 }
 
 /* A wait that is more than the program's own call, or has become it. */
-__attribute__((noinline, cold)) static int wait_on(const struct interest_wait *wait, int count)
+RARE static int wait_on(const struct interest_wait *wait, int count)
 {
     int saved = errno;
 
@@ -170,10 +170,58 @@ __attribute__((noinline, cold)) static int wait_on(const struct interest_wait *w
         return count;                                                       \
     return wait_on(&(struct interest_wait){(epfd), __VA_ARGS__}, count)
 
-INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+/* epoll_wait(2) is made of functions that end in each other's call, so that on the way back from the
+ * kernel there is one return: see receive_buffer(). */
+
+RARE static int wait_failed(long error)
+{
+    return real_failure(error);
+}
+
+/* With something to care for in the set, before its own call, */
+RARE static int wait_caring(int epfd, struct epoll_event *events, int max, int timeout)
 {
     WAIT(REAL(epoll_wait)(epfd, events, max, timeout), epfd, events, max, nanoseconds(timeout),
          NULL, call_wait);
+}
+
+/* or after it. */
+RARE static int wait_on_caring(int epfd, struct epoll_event *events, int max, int timeout,
+                               int count)
+{
+    return wait_on(&(struct interest_wait){epfd, events, max, nanoseconds(timeout), NULL,
+                                           call_wait}, count);
+}
+
+/* With other threads. */
+__attribute__((noinline)) static int wait_by_libc(int epfd, struct epoll_event *events, int max,
+                                                  int timeout)
+{
+    int before = interest_wait_begins(), count = REAL(epoll_wait)(epfd, events, max, timeout);
+
+    interest_wait_ends(before, epfd);
+    if (!LIKELY(interest_rests()) && count > 0 && interest_cares(epfd))
+        return wait_on_caring(epfd, events, max, timeout, count);
+    return count;
+}
+
+INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+{
+    int before;
+    long count;
+
+    if (!LIKELY(interest_rests()))
+        return wait_caring(epfd, events, max, timeout);
+    if (!LIKELY(engine_direct()))
+        return wait_by_libc(epfd, events, max, timeout);
+    before = interest_wait_begins();
+    count = system_direct(SYSTEM_EPOLL_WAIT, epfd, (long)events, max, timeout, 0, 0);
+    interest_wait_ends(before, epfd);
+    if (!LIKELY(count >= 0))
+        return wait_failed(count);
+    if (!LIKELY(interest_rests()) && interest_cares(epfd))
+        return wait_on_caring(epfd, events, max, timeout, (int)count);
+    return (int)count;
 }
 
 INTERPOSED int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,

@@ -142,7 +142,7 @@ size_t tails_drain(struct table *table, uint64_t cookie, struct tail *ret_tails,
         struct tail_take take = tails_take(table, cookie, TAILS_LONGEST, 0);
 
         if (take.result == -EREMOTE) {
-            struct table_guard guard;
+            struct guard guard;
 
             table_enter(table, &guard);
             table_get_locked(table, cookie, &take.held);

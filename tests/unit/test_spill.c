@@ -212,25 +212,27 @@ Test(spill, without_memory_there_is_none_and_later_there_is)
 
 /* --- the end of a thread ----------------------------------------------------------------- */
 
+/* An area is where its lists begin. */
 struct thread {
-    struct spill *small, *large, *nested;
+    void *small, *large;
     void (*then)(void);
 };
 
 static void *live(void *context)
 {
     struct thread *thread = context;
+    struct spill *spill = spill_acquire(SMALL);
 
-    thread->small = spill_acquire(SMALL);
-    use(thread->small, 1, SMALL);
-    spill_release(thread->small, SMALL);
-    thread->large = spill_acquire(LARGE);
-    use(thread->large, 1, SMALL);
-    thread->nested = spill_acquire(SMALL);
-    spill_release(thread->nested, 0);
+    thread->small = spill->iov;
+    use(spill, 1, SMALL);
+    spill_release(spill, SMALL);
+    spill = spill_acquire(LARGE);
+    thread->large = spill->iov;
+    use(spill, 1, SMALL);
+    spill_release(spill_acquire(SMALL), 0);
     if (thread->then)
         thread->then();
-    spill_release(thread->large, SMALL);
+    spill_release(spill, SMALL);
     return context;
 }
 
@@ -250,7 +252,7 @@ static void run_thread(struct thread *thread)
 
 Test(spill, ends_with_its_thread)
 {
-    struct thread thread = {NULL, NULL, NULL, NULL}, first = thread;
+    struct thread thread = {NULL, NULL, NULL}, first = thread;
     size_t before;
 
     run_thread(&first); /* glibc keeps its stack */
@@ -266,7 +268,7 @@ Test(spill, ends_with_its_thread)
 /* recv(2) is a cancellation point, so a thread may end with its area in use. */
 Test(spill, ends_with_a_cancelled_thread)
 {
-    struct thread thread = {NULL, NULL, NULL, be_cancelled};
+    struct thread thread = {NULL, NULL, be_cancelled};
     size_t before;
 
     run_thread(&thread);
@@ -280,26 +282,28 @@ Test(spill, ends_with_a_cancelled_thread)
 Test(spill, each_thread_has_its_own)
 {
     struct spill *own = spill_acquire(SMALL);
-    struct thread thread = {NULL, NULL, NULL, NULL};
+    struct thread thread = {NULL, NULL, NULL};
 
     use(own, 7, SMALL);
     run_thread(&thread);
-    cr_assert_neq(thread.small, own);
+    cr_assert_neq(thread.small, own->iov);
     cr_assert(used(own, 7, SMALL));
     spill_release(own, SMALL);
 }
 
 /* Another key's destructor may receive, after the area is gone. */
 static pthread_key_t late;
-static struct spill *late_area;
+static void *late_area;
 
 static void receive_late(void *unused)
 {
+    struct spill *spill = spill_acquire(SMALL);
+
     (void)unused;
-    late_area = spill_acquire(SMALL);
-    if (late_area) {
-        use(late_area, 1, SMALL);
-        spill_release(late_area, SMALL);
+    if (spill) {
+        late_area = spill->iov;
+        use(spill, 1, SMALL);
+        spill_release(spill, SMALL);
     }
 }
 
@@ -310,7 +314,7 @@ static void set_late(void)
 
 Test(spill, a_receive_in_a_threads_last_moments)
 {
-    struct thread thread = {NULL, NULL, NULL, set_late};
+    struct thread thread = {NULL, NULL, set_late};
 
     cr_assert_eq(pthread_key_create(&late, receive_late), 0);
     run_thread(&thread);
@@ -376,9 +380,9 @@ static void receive_under_signals(unsigned long count)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !wrong; i++) {
         size_t need = sizes[i][1];
 
-        if (spill_own.area) {
-            munmap(spill_own.area, spill_own.area->mapped);
-            spill_own.area = NULL;
+        if (spill_own.spill.size > 0) {
+            munmap(spill_own.spill.iov, spill_own.spill.mapped);
+            spill_own.spill = (struct spill){.size = 0};
         }
         if (sizes[i][0] > 0)
             spill_release(spill_acquire(sizes[i][0]), 0);

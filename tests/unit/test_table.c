@@ -169,7 +169,7 @@ Test(table_hold, behind_another_one_it_is_whole)
 
 Test(table_hold, behind_one_that_is_held_in_the_kernel)
 {
-    struct table_guard guard;
+    struct guard guard;
 
     cr_assert_eq(tails_hold_in_kernel(table, SOCKET, 1, 3000, 512), 0);
     cr_assert_eq(tails_hold(table, SOCKET, 2, 900, 512), 1);
@@ -249,7 +249,7 @@ Test(table_hold, keeps_count_of_very_many)
 {
     enum { MANY = 70000 };
 
-    struct table_guard guard;
+    struct guard guard;
 
     table = tails_create((size_t)MANY * PAGE);
     for (unsigned i = 0; i < MANY; i++) {
@@ -599,7 +599,7 @@ Test(table_abandon, of_not_the_last_keeps_when_room_is_needed)
 
 Test(table_guard, get_advance_and_finish)
 {
-    struct table_guard guard;
+    struct guard guard;
     struct held held;
     size_t left;
 
@@ -638,7 +638,7 @@ Test(table_guard, get_advance_and_finish)
 
 Test(table_guard, holds_under_the_guard)
 {
-    struct table_guard guard;
+    struct guard guard;
     struct held held = {.kind = HELD_KERNEL, .length = 100, .offset = 30};
 
     table_enter(table, &guard);
@@ -651,7 +651,7 @@ Test(table_guard, holds_under_the_guard)
 /* The thread's own mask comes back, and nothing is delivered in between. */
 Test(table_guard, blocks_signals_and_gives_the_mask_back)
 {
-    struct table_guard guard;
+    struct guard guard;
     sigset_t before, within, after;
 
     sigemptyset(&before);
@@ -673,7 +673,7 @@ static bool still_in;
 
 static void *be_cancelled(void *unused)
 {
-    struct table_guard guard;
+    struct guard guard;
 
     table_enter(table, &guard);
     pthread_cancel(pthread_self());
@@ -786,7 +786,7 @@ Test(table_memory, the_largest_hold_max_is_address_space_only)
 Test(table_memory, no_room_at_all_is_told)
 {
     unsigned held = 0;
-    struct table_guard guard;
+    struct guard guard;
     int result;
 
     table = tails_create(PAGE);

@@ -244,7 +244,7 @@ static void do_take(struct queue *queue, unsigned step)
 static void do_kernel_part(struct queue *queue, unsigned step)
 {
     struct message *message = queue->message;
-    struct table_guard guard;
+    struct guard guard;
     struct held held = {0};
     size_t offset;
     bool got;

@@ -484,7 +484,7 @@ static void die_in_the_table(void)
     pid_t pid = start();
 
     if (pid == 0) {
-        struct table_guard guard;
+        struct guard guard;
 
         table_enter(table, &guard);
         die(NULL);
@@ -495,7 +495,7 @@ static void die_in_the_table(void)
 /* The mutex goes on being one: whoever is in the table keeps others out of it. */
 Test(table_process, a_death_leaves_the_mutex_whole)
 {
-    struct table_guard guard;
+    struct guard guard;
     struct pollfd in = {.events = POLLIN};
     int ends[2];
     pid_t other;
@@ -524,7 +524,7 @@ Test(table_process, a_death_leaves_the_mutex_whole)
 Test(table_process, a_wake_up_that_does_not_come, .timeout = 60)
 {
     int *word;
-    struct table_guard guard;
+    struct guard guard;
     pid_t other;
 
     scene_set_up();
@@ -558,7 +558,7 @@ Test(table_process, a_death_in_our_name, .timeout = 60)
         pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 
         if (pid == 0) {
-            struct table_guard guard;
+            struct guard guard;
 
             table_enter(table, &guard);
             syscall(SYS_exit_group, 0);
@@ -675,7 +675,7 @@ static void operate_leave(void *context)
 
 static void operate_advance(void *context)
 {
-    struct table_guard guard;
+    struct guard guard;
 
     (void)context;
     table_enter(table, &guard);
@@ -685,7 +685,7 @@ static void operate_advance(void *context)
 
 static void operate_finish(void *context)
 {
-    struct table_guard guard;
+    struct guard guard;
 
     (void)context;
     table_enter(table, &guard);

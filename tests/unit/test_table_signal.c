@@ -625,7 +625,7 @@ static void die_in_the_table(void)
 
     cr_assert_geq(pid, 0);
     if (pid == 0) {
-        struct table_guard guard;
+        struct guard guard;
 
         table_enter(table, &guard);
         kill(getpid(), SIGKILL);

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 static const struct scenario_entry *const families[] = {fork_scenarios, daemon_scenarios,
-                                                        prefork_scenarios, usual_scenarios};
+                                                        prefork_scenarios, usual_scenarios,
+                                                        cancel_scenarios};
 
 size_t scenario_number;
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every receive and every wait looks at lies together, each variable in the file that owns it:
+ * after a system call the processor's nearest cache holds what the kernel used, and each line of
+ * ours, and each page, is fetched anew.
+ */
+#ifndef WSRX_HOT_H
+#define WSRX_HOT_H
+
+#define HOT __attribute__((section("wsrx_hot")))
+
+/* The code of what is rare stands elsewhere, too. */
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define RARE __attribute__((noinline, cold))
+
+#endif
