@@ -18,8 +18,8 @@ static int list(void)
            "What happens to datagrams that are longer than the buffer.\n\n");
     for (const struct command *command = commands; command->name; command++)
         printf("  %-9s %s\n", command->name, command->summary);
-    printf("\nwsrx help SUBCOMMAND lists its options; wsrx help settings the WSRX_ variables with "
-           "their values.\n");
+    printf("\nwsrx help SUBCOMMAND lists its options, wsrx help settings the WSRX_ variables\n"
+           "with their values.\n");
     return 0;
 }
 

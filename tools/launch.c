@@ -75,6 +75,28 @@ const char *launch_setting(const char *variable)
     return value ? value : getenv(variable);
 }
 
+/* An option about records has a variable that begins so; --trace itself has nothing behind it. */
+static void warn_of_trace(const struct poptOption *option)
+{
+    static const char start[] = "WSRX_TRACE_";
+    size_t number = (size_t)((char **)option->arg - values);
+
+    if (values[number] && strncmp(variables[number], start, sizeof start - 1) == 0)
+        complain("warning: --%s does nothing without --trace", option->longName);
+}
+
+void launch_check_trace(void)
+{
+    const char *kind = launch_setting("WSRX_TRACE");
+
+    if (kind && *kind && strcmp(kind, "off") != 0)
+        return;
+    for (const struct poptOption *option = launch_trace_options; option->longName; option++)
+        warn_of_trace(option);
+    for (const struct poptOption *option = launch_options; option->longName; option++)
+        warn_of_trace(option);
+}
+
 /* --- the library ------------------------------------------------------------------------- */
 
 /* Where the library may be, seen from us: in the build tree; under the prefix, wherever that is

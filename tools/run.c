@@ -23,6 +23,7 @@ int command_run(int argc, const char **argv)
         complain("run: which PROGRAM?");
         return EXIT_OURS;
     }
+    launch_check_trace();
     /* A tail follows its descriptor into other programs by a file, which is of no use after. */
     if (!launch_setting("WSRX_TABLE")) {
         char path[4096 + 8];

@@ -20,8 +20,7 @@ const struct command commands[] = {
     {"report", "sum up files of records, as text or as one HTML page", command_report},
     {"convert", "turn records into text, JSON Lines, pcapng or a Perfetto trace", command_convert},
     {"doctor", "tell what of a program the library will see", command_doctor},
-    {"wine", "run a Windows program with a WSARecvEx that works, or install that in a prefix",
-     command_wine},
+    {"wine", "run Windows programs with a WSARecvEx that works", command_wine},
     {"help", "explain a subcommand, or the settings", command_help},
     {NULL, NULL, NULL},
 };

@@ -68,6 +68,19 @@ def run_passes_every_setting(bench):
 
 
 @test
+def run_warns_of_options_that_do_nothing(bench):
+    about = ["--trace-file=x", "--filter=lost", "--trace-size=1M", "--keep=all", "--data=9"]
+    for off in ([], ["--trace=off"]):
+        done = bench.wsrx("run", *off, *about, "true")
+        equal((done.returncode, done.stderr.decode().splitlines()),
+              (0, [f"wsrx: warning: {option.partition('=')[0]} does nothing without --trace"
+                   for option in about]))
+    for settings, options in (({}, ["--trace=ring"]), ({"TRACE": "jsonl"}, [])):
+        done = bench.run([bench.command, "run", *options, *about, "true"], library=False, **settings)
+        equal((done.returncode, done.stderr), (0, b""))
+
+
+@test
 def run_lets_the_program_lose_nothing(bench):
     done = bench.wsrx("run", PYTHON, "-c", PRELUDE +
                       "c.sendto(bytes(3000), to)\n"
