@@ -27,7 +27,9 @@ static int find(const char *program, char *path)
     struct stat now;
 
     if (strchr(program, '/')) {
-        snprintf(path, PATH_MAX, "%s", program);
+        if (strlen(program) >= PATH_MAX)
+            return ENAMETOOLONG;
+        strcpy(path, program);
         if (stat(path, &now) != 0)
             return errno;
         return S_ISDIR(now.st_mode) ? EISDIR : access(path, X_OK) != 0 ? errno : 0;
