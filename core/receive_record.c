@@ -29,7 +29,7 @@ void receive_record(const struct receive *receive, ssize_t result)
         .caller = (uintptr_t)receive->site.caller,
         .room = receive->room,
         .fd = receive->fd,
-        .call = receive->site.call,
+        .call = (enum record_call)receive->site.call,
         .error = result < 0 ? (int)-result : 0,
     };
 
