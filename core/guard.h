@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What stands around each of our locks: signals blocked and cancellation off, so that no handler
- * waits for what its own thread has, and nobody leaves a lock taken.
+ * What stands around each of our locks, and around what a handler must not find half made: signals
+ * blocked and cancellation off, so that no handler waits for what its own thread has, and nobody
+ * leaves a lock taken.
  *
  * One within another costs nothing, so whoever needs several locks one after the other saves system
  * calls with a guard around all of it.

@@ -42,20 +42,15 @@ static ssize_t get_head(struct receive *receive, int flags, bool control, struct
     return result;
 }
 
-/* The same in the midst of a message: a pending error comes once, is no news of this message, and
- * is due after it. One that comes again and again is the answer. */
+/* The same in the midst of a message: an error that does not come again is due after it. */
 static ssize_t get_head_again(struct receive *receive, int flags, struct head *ret_head, int *error)
 {
-    enum { TRIES = 16 };
+    unsigned tries = 1;
+    ssize_t result;
 
-    for (unsigned tries = 1;; tries++) {
-        ssize_t result = get_head(receive, flags, false, ret_head);
-
-        if (result >= 0 || result == -EAGAIN || result == -EBADF || result == -ENOTSOCK ||
-            tries == TRIES)
-            return result;
+    for (; receive_again(result = get_head(receive, flags, false, ret_head), tries); tries++)
         *error = (int)-result;
-    }
+    return result;
 }
 
 static uint64_t fingerprint_of(const struct receive *receive, const struct head *head)

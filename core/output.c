@@ -157,7 +157,8 @@ static int take_existing(struct output *output, int fd, size_t size, bool stream
     }
     if (now.st_nlink != 1 || now.st_uid != geteuid())
         return EPERM;
-    /* Two programs that find it empty at once: the lock goes with the descriptor, the size stays. */
+    /* Two programs that find it empty at once: the lock goes with the descriptor, the size
+     * stays. */
     if (now.st_size > 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
         return EEXIST;
     if (fstat(fd, &now) != 0 || now.st_size > 0)

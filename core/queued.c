@@ -96,6 +96,17 @@ static ssize_t system_receive(int fd, struct msghdr *msg, int flags)
     return result < 0 ? -errno : result;
 }
 
+/* The same in the midst of a message: an error of an earlier send is not reported there. */
+static ssize_t system_receive_again(int fd, struct msghdr *msg, int flags)
+{
+    unsigned tries = 1;
+    ssize_t result;
+
+    while (receive_again(result = system_receive(fd, msg, flags), tries))
+        tries++;
+    return result;
+}
+
 static size_t room_of(const struct msghdr *msg)
 {
     size_t room = 0;
@@ -118,17 +129,18 @@ static ssize_t take_whole(struct queued *at, int flags)
 
 /* The held message goes, with nothing of it delivered. By MSG_TRUNC the kernel itself sets the
  * offset to 0 as it takes it: whoever dies before the line below has lost nothing of the next one.
- * A pending ICMP error makes a take fail and leaves the message queued (seen), so it is repeated;
- * the error concerns an earlier send, and is not reported in the midst of a message. */
-static void take_off(int fd)
+ * 0, or the error that keeps the message in the queue; its part is still to be given then. */
+static int take_off(int fd, int offset)
 {
     struct msghdr nothing = {.msg_iov = NULL};
-    ssize_t result;
+    ssize_t result = system_receive_again(fd, &nothing, MSG_DONTWAIT | MSG_TRUNC);
 
-    do
-        result = system_receive(fd, &nothing, MSG_DONTWAIT | MSG_TRUNC);
-    while (result < 0 && result != -EAGAIN && result != -EBADF && result != -ENOTSOCK);
+    if (result < 0 && result != -EAGAIN) { /* EAGAIN: taken by a process that does not know of us */
+        set_offset(fd, offset);
+        return (int)result;
+    }
     set_offset(fd, NOT_HELD);
+    return 0;
 }
 
 static void count(size_t given, bool first)
@@ -150,16 +162,13 @@ static ssize_t part_locked(struct queued *at, int offset)
     struct msghdr *msg = at->msg, look = *msg;
     bool held = offset != NOT_HELD, peek = at->flags & MSG_PEEK, cut;
     size_t start = held ? (size_t)offset : 0, room = room_of(msg), rest, given;
-    int fd = at->fd;
+    int fd = at->fd, error,
+        flags = MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | (at->flags & MSG_CMSG_CLOEXEC);
     ssize_t length;
 
     if (held)
         look.msg_controllen = 0; /* delivered with the first part */
-    do
-        length = system_receive(fd, &look, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT |
-                                               (at->flags & MSG_CMSG_CLOEXEC));
-    while (held && length < 0 && length != -EAGAIN && length != -EFAULT && length != -EBADF &&
-           length != -ENOTSOCK && length != -ENOMEM);
+    length = (held ? system_receive_again : system_receive)(fd, &look, flags);
     if (held && (length == -EAGAIN || (length >= 0 && (size_t)length < start))) {
         /* Taken by a process that does not know of us. */
         set_offset(fd, NOT_HELD);
@@ -183,7 +192,8 @@ static ssize_t part_locked(struct queued *at, int offset)
         count(given, !held);
         guess(fd, true);
     } else if (held) {
-        take_off(fd);
+        if ((error = take_off(fd, offset)) < 0)
+            return error;
         if (cut) { /* no room: the way to skip the rest */
             table_count_lost(engine.table, rest);
             at->report.left = 0;

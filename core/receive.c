@@ -280,7 +280,8 @@ static ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags,
     if (receive.spill)
         spill_release(receive.spill, receive.touched);
     if (result >= 0) {
-        int error = user_memory_write(&msg->msg_namelen, &copy.msg_namelen, sizeof copy.msg_namelen);
+        int error = user_memory_write(&msg->msg_namelen, &copy.msg_namelen,
+                                      sizeof copy.msg_namelen);
 
         if (!error)
             error = user_memory_write(&msg->msg_controllen, &copy.msg_controllen,

@@ -102,9 +102,11 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
     memcpy(buf, spill->data, (size_t)result);
     spill_release(spill, USER_MEMORY_PAGE);
     PROBE_PART(fd, result, len, result, 0);
-    if (trace_on())
-        trace_fitting(fd, socket_cookie(belief), (enum record_call)site.call, site.caller, buf,
-                      (uint32_t)result, len, name,
+    if (trace_on() &&
+        !(trace_counts() && trace_counted(fd, socket_cookie(belief), (enum record_call)site.call,
+                                          len, (uint32_t)result)))
+        trace_fitting(fd, socket_cookie(belief), (enum record_call)site.call, len,
+                      (uint32_t)result, buf, site.caller, name,
                       name ? (*namelen < room ? *namelen : room) : 0);
     return result;
 }

@@ -67,6 +67,17 @@ static inline unsigned receive_how(const struct receive *receive)
            (receive->flags & MSG_TRUNC ? MESSAGE_TRUNC : 0u);
 }
 
+/* Whether a system call in the midst of a message is to be made again, after `tries`: a pending
+ * ICMP error makes a receive fail and leaves the message queued (seen). It comes once, is no news
+ * of this message, and is due after it, if at all. One that comes again and again is the answer. */
+static inline bool receive_again(ssize_t result, unsigned tries)
+{
+    enum { TRIES = 16 };
+
+    return result < 0 && result != -EAGAIN && result != -EFAULT && result != -EBADF &&
+           result != -ENOTSOCK && tries < TRIES;
+}
+
 /* --- receive.c --------------------------------------------------------------------------- */
 
 /* Whether a call of this kind can be ours at all, by the settings and what is held. */
@@ -108,7 +119,8 @@ ssize_t deliver_cut(struct receive *receive, size_t length, const char *why);
 
 /* --- hold_process.c ---------------------------------------------------------------------- */
 
-/* The next part of what the table holds for the socket. A result, NOTHING_HELD or HELD_BY_KERNEL. */
+/* The next part of what the table holds for the socket. A result, NOTHING_HELD or
+ * HELD_BY_KERNEL. */
 ssize_t hold_process_next(struct receive *receive, uint64_t cookie);
 
 /* Takes a message whole: the system call, and nothing else. Needs the spill area, and one buffer

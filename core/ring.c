@@ -4,12 +4,11 @@
 
 #include "clock.h"
 #include "engine.h"
+#include "guard.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -185,13 +184,12 @@ static bool take_new_ring(struct ring_process *process, struct ring_writer *writ
 /* A signal handler that receives must not find a file or a ring half made. */
 static bool take_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
 {
-    sigset_t all, before;
+    struct guard guard;
     bool taken;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    guard_enter(&guard);
     taken = take_new_ring(process, writer, tid);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    guard_leave(&guard);
     return taken;
 }
 

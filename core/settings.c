@@ -20,7 +20,12 @@ struct setting {
     const char *stays; /* what happens now */
     const char *help;
     bool (*parse)(struct settings *settings, const char *value);
+    unsigned traces; /* the kinds of trace beside which it has an effect; 0: it needs none */
 };
+
+#define OF(kind)   (1u << (kind))
+#define ANY_TRACE  (OF(TRACE_TEXT) | OF(TRACE_JSONL) | OF(TRACE_RING))
+#define RING_TRACE OF(TRACE_RING)
 
 /* --- values ------------------------------------------------------------------------------ */
 
@@ -268,37 +273,38 @@ static bool parse_sockets(struct settings *settings, const char *value)
 
 static const struct setting table[] = {
     {"WSRX_MODE", "continue", "continue, error, discard, observe or off", "the mode stays continue",
-     "what a receive shorter than its message does", parse_mode},
+     "what a receive shorter than its message does", parse_mode, 0},
     {"WSRX_CALLS", "plain", "plain or all", "plain calls only",
-     "plain: recv, recvfrom, read, readv, preadv2; all: recvmsg and recvmmsg too", parse_calls},
+     "plain: recv, recvfrom, read, readv, preadv2; all: recvmsg and recvmmsg too", parse_calls, 0},
     {"WSRX_SOCKETS", "all message sockets",
      "udp, unix, vsock, port=N, fd=N or path=P, comma-separated, ! before one to exclude it, 32 at "
      "most",
-     "all message sockets are selected", "which sockets", parse_sockets},
+     "all message sockets are selected", "which sockets", parse_sockets, 0},
     {"WSRX_HOLD", "auto", "auto, process or kernel", "the hold stays auto",
-     "where a tail is held (auto: kernel under Wine, process elsewhere)", parse_hold},
+     "where a tail is held (auto: kernel under Wine, process elsewhere)", parse_hold, 0},
     {"WSRX_HOLD_MAX", "64M", "a size in bytes, with K, M or G, up to 1024G", "it stays 64M",
-     "memory for tails; past it messages are held in the kernel", parse_hold_max},
+     "memory for tails; past it messages are held in the kernel", parse_hold_max, 0},
     {"WSRX_TABLE", "none", "the path of a file", "tails do not outlast exec",
      "a file that holds the tails, so that they outlast exec (mode 0600, made if missing)",
-     parse_table},
+     parse_table, 0},
     {"WSRX_TRACE", "off", "off, text, jsonl or ring", "tracing stays off",
-     "a record of every receive, as lines for people, JSON Lines, or binary", parse_trace},
+     "a record of every receive, as lines for people, JSON Lines, or binary", parse_trace, 0},
     {"WSRX_TRACE_FILE", "stderr for text, else wsrx.%e.%p.EXT",
      "a path, in which %p is the pid, %e the program, %t the start time and %% a %",
-     "it stays the default", "where the records go", parse_trace_file},
+     "it stays the default", "where the records go", parse_trace_file, ANY_TRACE},
     {"WSRX_TRACE_FILTER", "all", "partial, lost, error, fd=N, port=N or call=NAME, comma-separated",
-     "every receive is recorded", "which receives are recorded", parse_trace_filter},
+     "every receive is recorded", "which receives are recorded", parse_trace_filter, ANY_TRACE},
     {"WSRX_TRACE_SIZE", "1M", "a size in bytes from 4K to 1G, with K, M or G", "it stays 1M",
-     "size of a thread's ring", parse_trace_size},
+     "size of a thread's ring", parse_trace_size, RING_TRACE},
     {"WSRX_TRACE_KEEP", "last", "last or all", "it stays last",
-     "last: a full ring goes round; all: it is kept, and the file grows", parse_trace_keep},
+     "last: a full ring goes round; all: it is kept, and the file grows", parse_trace_keep,
+     RING_TRACE},
     {"WSRX_TRACE_DATA", "0", "a size in bytes up to 65535", "no payload is kept",
-     "bytes of each part that its record keeps", parse_trace_data},
+     "bytes of each part that its record keeps", parse_trace_data, ANY_TRACE},
     {"WSRX_STATS", "0", "0, 1 or a path (with a / or a .)", "no statistics are made",
-     "a table when the program ends: who received, lost and saved how much", parse_stats},
-    {"WSRX_STRICT", "0", "0 or 1", "it stays 0", "1: exit 125 on a bad setting", parse_strict},
-    {"WSRX_HELP", "0", "0 or 1", "it stays 0", "1: print this", parse_help},
+     "a table when the program ends: who received, lost and saved how much", parse_stats, 0},
+    {"WSRX_STRICT", "0", "0 or 1", "it stays 0", "1: exit 125 on a bad setting", parse_strict, 0},
+    {"WSRX_HELP", "0", "0 or 1", "it stays 0", "1: print this", parse_help, 0},
 };
 
 enum { SETTINGS = sizeof table / sizeof *table };
@@ -322,9 +328,52 @@ static const char *shown(const char *text, size_t length, char *buffer, size_t s
     return buffer;
 }
 
+static const char not_started[] = "the program is not started (WSRX_STRICT=1)";
+
+/* Whether a bad setting ends the program: asked before any is told. */
+static bool is_strict(char *const *environment)
+{
+    static const char start[] = "WSRX_STRICT=";
+    struct settings scratch = {.strict = false};
+
+    for (; *environment; environment++)
+        if (strncmp(*environment, start, sizeof start - 1) == 0)
+            parse_strict(&scratch, *environment + sizeof start - 1);
+    return scratch.strict;
+}
+
+/* What is set for a trace that is not made is told too, for who set it waits for that trace. The
+ * statistics make no use of any of these. Not told: in mode off, where the library is as if it were
+ * not there; beside a WSRX_TRACE that says off, or that has just been told to be bad. `value`: the
+ * good values, in the table's order, or NULL. */
+static unsigned tell_idle(const struct settings *settings, const char *const *value,
+                          bool trace_said)
+{
+    bool off = settings->trace == TRACE_OFF;
+    unsigned bad = 0;
+    char text[128];
+
+    if (settings->mode == MODE_OFF || (off && trace_said))
+        return 0;
+    for (size_t i = 0; i < SETTINGS; i++) {
+        unsigned traces = table[i].traces;
+
+        if (!value[i] || traces == 0 || (traces & OF(settings->trace)))
+            continue;
+        tell("%s=\"%s\": expected WSRX_TRACE=%s beside it; %s", table[i].name,
+             shown(value[i], strlen(value[i]), text, sizeof text),
+             traces == RING_TRACE ? "ring" : "text, jsonl or ring",
+             settings->strict ? not_started : off ? "nothing is traced" : "it has no effect");
+        bad++;
+    }
+    return bad;
+}
+
 unsigned settings_read(struct settings *settings, char *const *environment)
 {
+    const char *good[SETTINGS] = {NULL};
     char name[64], value[128];
+    bool strict = is_strict(environment), trace_said = false;
     unsigned bad = 0;
 
     memset(settings, 0, sizeof *settings);
@@ -340,17 +389,21 @@ unsigned settings_read(struct settings *settings, char *const *environment)
             continue;
         setting = find(entry, (size_t)(equals - entry));
         if (!setting) {
-            tell("%s: no such setting; it is ignored (WSRX_HELP=1 lists them)",
-                 shown(entry, (size_t)(equals - entry), name, sizeof name));
+            tell("%s: no such setting (WSRX_HELP=1 lists them); %s",
+                 shown(entry, (size_t)(equals - entry), name, sizeof name),
+                 strict ? not_started : "it is ignored");
             bad++;
         } else if (!setting->parse(settings, equals + 1)) {
             tell("%s=\"%s\": expected %s; %s", setting->name,
                  shown(equals + 1, strlen(equals + 1), value, sizeof value), setting->expected,
-                 setting->stays);
+                 strict ? not_started : setting->stays);
             bad++;
+        } else {
+            good[setting - table] = equals + 1;
         }
+        trace_said |= setting && setting->parse == parse_trace;
     }
-    return bad;
+    return bad + tell_idle(settings, good, trace_said);
 }
 
 void settings_help(int fd)

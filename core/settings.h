@@ -49,8 +49,10 @@ struct settings {
     bool help;
 };
 
-/* Reads the environment. Tells each bad value and each unknown WSRX_ name, and keeps the default.
- * Returns how many it told. Not thread-safe: for start-up. */
+/* Reads the environment. Tells each bad value and each unknown WSRX_ name, and keeps the default;
+ * and each setting that has no effect for want of another. Returns how many it told: with `strict`
+ * the caller must end the program if there are any, for that is what has been told. Not
+ * thread-safe: for start-up. */
 unsigned settings_read(struct settings *settings, char *const *environment);
 
 /* Writes the settings with their current values. */

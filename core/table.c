@@ -398,7 +398,8 @@ static void write_held(struct slot *slot, const struct held *held)
 /* --- hold -------------------------------------------------------------------------------- */
 
 /* Somebody without the mutex may be copying what was there before, to throw it away then. Not by
- * memcpy(): in a program that is built with a race detector it would be the detector's, and tell. */
+ * memcpy(): in a program that is built with a race detector it would be the detector's, and tell.
+ */
 static void overwrite(char *to, const char *from, size_t size)
 {
 #ifdef __x86_64__

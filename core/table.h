@@ -61,7 +61,7 @@ struct table_counters {
     atomic_ulong held;          /* messages that were held */
     atomic_ulong parts;         /* parts handed out of held messages */
     atomic_ulong bytes_saved;   /* bytes handed out that Linux would have dropped */
-    atomic_ulong messages_lost; /* messages that lost bytes: dropped by mode, or held and abandoned */
+    atomic_ulong messages_lost; /* that lost bytes: dropped by mode, or held and abandoned */
     atomic_ulong bytes_lost;
 };
 

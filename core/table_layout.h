@@ -28,7 +28,7 @@ struct slot {
     _Alignas(8) _Atomic uint64_t state;
     _Alignas(8) uint64_t cookie; /* * */
     uint64_t sequence;    /* in the order of arrival, over all sockets */
-    uint32_t kind;        /* * enum held_kind; written last, cleared first: what rebuild() goes by */
+    uint32_t kind;        /* * enum held_kind; written last, cleared first: for rebuild() */
     uint32_t pages;       /* length of the run that starts here */
     uint32_t next;        /* the socket's next message */
     uint32_t last;        /* the socket's last message (first messages only) */
@@ -66,7 +66,7 @@ struct inside {
     uint32_t format;
     char boot[36]; /* cookies are unique for as long as the system is up */
     pthread_mutex_t mutex;
-    /* Odd: somebody is in the midst of a change, or died there. Each change makes it another one. */
+    /* Odd: somebody is in the midst of a change, or died there. Each change makes it another. */
     _Alignas(8) _Atomic uint64_t version;
     uint64_t sequence;
     uint32_t orphans;

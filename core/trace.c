@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "engine.h"
+#include "guard.h"
 #include "hot.h"
 #include "output.h"
 #include "record_line.h"
@@ -15,7 +16,6 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -96,7 +96,7 @@ static struct output output, stats_output;
 static struct ring_process ring;
 static atomic_bool ended;
 
-HOT atomic_bool trace_active;
+HOT _Atomic unsigned char trace_wants;
 
 static const char *extension(enum trace_kind kind)
 {
@@ -223,7 +223,7 @@ void trace_start(const struct settings *settings)
     alive = at;
     syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
     begin(0);
-    atomic_store(&trace_active, true);
+    atomic_store(&trace_wants, wanted.kind == TRACE_OFF ? TRACE_WANTS_COUNTS : TRACE_WANTS_RECORDS);
 }
 
 /* --- a place for the thread -------------------------------------------------------------- */
@@ -297,22 +297,29 @@ __attribute__((noinline)) static struct place *enter_slowly(void)
     return NULL;
 }
 
-/* The thread's place, now its own alone, or NULL: no memory, or the program has ended. Who ends it
- * makes the two steps below appear in their order (membarrier(2)), at no cost here. */
-static inline struct place *enter(void)
+/* The thread's place, now its own alone, or NULL: it has none that is free, or the program has
+ * ended. Who ends it makes the two steps below appear in their order (membarrier(2)), at no cost
+ * here. */
+static inline struct place *enter_own(void)
 {
     struct place *place = own.place;
 
-    if (__builtin_expect(place && !atomic_load_explicit(&place->writing, memory_order_relaxed),
-                         1)) {
-        atomic_store_explicit(&place->writing, true, memory_order_relaxed);
-        atomic_signal_fence(memory_order_seq_cst);
-        if (__builtin_expect(atomic_load_explicit(&alive->epoch, memory_order_acquire) == own.epoch,
-                             1))
-            return place;
-        atomic_store_explicit(&place->writing, false, memory_order_relaxed);
-    }
-    return enter_slowly();
+    if (!LIKELY(place && !atomic_load_explicit(&place->writing, memory_order_relaxed)))
+        return NULL;
+    atomic_store_explicit(&place->writing, true, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (LIKELY(atomic_load_explicit(&alive->epoch, memory_order_acquire) == own.epoch))
+        return place;
+    atomic_store_explicit(&place->writing, false, memory_order_relaxed);
+    return NULL;
+}
+
+/* That, or another place; NULL: no memory, or the program has ended. */
+static inline struct place *enter(void)
+{
+    struct place *place = enter_own();
+
+    return LIKELY(place) ? place : enter_slowly();
 }
 
 /* --- a record ---------------------------------------------------------------------------- */
@@ -355,13 +362,12 @@ __attribute__((noinline)) static void write_line(struct place *place, struct rec
                                                       place->line)
                                        : record_jsonl(&place->lines, record, place->line);
     if (state == OUTPUT_NONE) {
-        sigset_t all, before;
+        struct guard guard;
 
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
+        guard_enter(&guard);
         if (atomic_compare_exchange_strong(&output.state, &none, OUTPUT_MAKING))
             output_close(output_make(&output, longest, true));
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        guard_leave(&guard);
     }
     /* Another thread makes it, with its signals blocked: that takes some microseconds. */
     for (int tries = 0; tries < 100000; tries++) {
@@ -440,47 +446,47 @@ void trace_add(struct record *record)
     leave_place(place);
 }
 
-/* Where statistics are all that is wanted, a message that fits only counts in the row of its socket,
- * if that is the one at hand. */
-static inline bool count(struct place *place, int fd, uint64_t cookie, enum record_call call,
-                         uint32_t length, size_t room)
+bool trace_counted(int fd, uint64_t cookie, enum record_call call, size_t room, uint32_t length)
 {
-    struct stats_row *row = place->row[(unsigned)fd % ROWS];
+    struct place *place = enter_own();
+    struct stats_row *row;
+    bool same;
 
-    if (wanted.kind != TRACE_OFF || !row || row->cookie != cookie || row->call != call)
+    if (!LIKELY(place))
         return false;
-    stats_count(row, room, length);
-    return true;
+    row = place->row[(unsigned)fd % ROWS];
+    same = LIKELY(row && row->cookie == cookie && row->call == call);
+    if (same)
+        stats_count(row, room, length);
+    atomic_store_explicit(&place->writing, false, memory_order_release);
+    return same;
 }
 
-void trace_fitting(int fd, uint64_t cookie, enum record_call call, const void *caller,
-                   const void *data, uint32_t length, size_t room, const struct sockaddr *peer,
+void trace_fitting(int fd, uint64_t cookie, enum record_call call, size_t room, uint32_t length,
+                   const void *data, const void *caller, const struct sockaddr *peer,
                    socklen_t peer_length)
 {
     struct place *place = enter();
+    struct record record;
 
     if (!place) {
         drop();
         return;
     }
-    if (!LIKELY(count(place, fd, cookie, call, length, room))) {
-        struct record record;
-
-        record.cookie = cookie;
-        record.caller = (uintptr_t)caller;
-        record.room = room;
-        record.length = record.given = length;
-        record.offset = record.left = record.lost = 0;
-        record.fd = fd;
-        record.call = call;
-        record.flags = RECORD_LAST;
-        record.error = 0;
-        record.peer = peer;
-        record.peer_length = peer_length;
-        record.data = data;
-        record.data_length = length;
-        add(place, &record);
-    }
+    record.cookie = cookie;
+    record.caller = (uintptr_t)caller;
+    record.room = room;
+    record.length = record.given = length;
+    record.offset = record.left = record.lost = 0;
+    record.fd = fd;
+    record.call = call;
+    record.flags = RECORD_LAST;
+    record.error = 0;
+    record.peer = peer;
+    record.peer_length = peer_length;
+    record.data = data;
+    record.data_length = length;
+    add(place, &record);
     leave_place(place);
 }
 
@@ -495,7 +501,8 @@ static void print_stats(void)
 
     for (struct place *place = atomic_load(&places); place; place = place->next)
         stats_merge(&sum, &place->stats);
-    length = stats_text(&sum, engine_program((char[ENGINE_PROGRAM]){0}), pid, wanted.mode, text, sizeof text);
+    length = stats_text(&sum, engine_program((char[ENGINE_PROGRAM]){0}), pid, wanted.mode, text,
+                        sizeof text);
     if (!wanted.stats_pattern[0]) {
         output_write_standard(&stats_output, text, length);
         return;

@@ -8,20 +8,22 @@
 #ifndef WSRX_TRACE_H
 #define WSRX_TRACE_H
 
+#include "hot.h"
 #include "record.h"
 #include "settings.h"
 
 #include <stdatomic.h>
 
-extern atomic_bool trace_active;
+enum trace_wants { TRACE_WANTS_NOTHING, TRACE_WANTS_COUNTS, TRACE_WANTS_RECORDS };
+extern _Atomic unsigned char trace_wants; /* enum trace_wants */
 
-/* Whether somebody wants records. */
+/* Whether somebody wants records, or counts. */
 static inline bool trace_on(void)
 {
 #ifdef WSRX_WITHOUT_TRACING /* for the benchmark, which tells what the question itself costs */
     return false;
 #endif
-    return __builtin_expect(atomic_load_explicit(&trace_active, memory_order_relaxed), 0);
+    return !LIKELY(atomic_load_explicit(&trace_wants, memory_order_relaxed) == TRACE_WANTS_NOTHING);
 }
 
 /* Starts what the settings ask for. For start-up; needs the engine. */
@@ -32,11 +34,20 @@ void trace_start(const struct settings *settings);
  * errno. */
 void trace_add(struct record *record);
 
-/* The record of a message that fitted its buffer, as nearly all do, taken by a call that returns to
- * `caller`: `length` bytes, in a buffer of `room`. `peer_length` 0: the call did not ask. Otherwise
- * as trace_add(). */
-void trace_fitting(int fd, uint64_t cookie, enum record_call call, const void *caller,
-                   const void *data, uint32_t length, size_t room, const struct sockaddr *peer,
+/* Whether counts are all that is wanted. */
+static inline bool trace_counts(void)
+{
+    return atomic_load_explicit(&trace_wants, memory_order_relaxed) == TRACE_WANTS_COUNTS;
+}
+
+/* Counts a message that fitted its buffer of `room` bytes, as nearly all do, where counts are all
+ * that is wanted. False: trace_fitting() has to do it. */
+bool trace_counted(int fd, uint64_t cookie, enum record_call call, size_t room, uint32_t length);
+
+/* The record of such a message, taken by a call that returns to `caller`. `peer_length` 0: the call
+ * did not ask. Otherwise as trace_add(). */
+void trace_fitting(int fd, uint64_t cookie, enum record_call call, size_t room, uint32_t length,
+                   const void *data, const void *caller, const struct sockaddr *peer,
                    socklen_t peer_length);
 
 /* After fork, in the child. */

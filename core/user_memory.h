@@ -21,7 +21,12 @@
 #include <sys/uio.h>
 
 /* Internal: what this thread knows. One generation for the process: a changed one voids it all. */
-enum { USER_MEMORY_SETS = 64, USER_MEMORY_READABLE = 8, USER_MEMORY_SHIFT = 12, USER_MEMORY_PAGE = 1 << 12 };
+enum {
+    USER_MEMORY_SETS = 64,
+    USER_MEMORY_READABLE = 8,
+    USER_MEMORY_SHIFT = 12,
+    USER_MEMORY_PAGE = 1 << USER_MEMORY_SHIFT,
+};
 
 struct user_memory {
     unsigned generation;

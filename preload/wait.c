@@ -170,8 +170,8 @@ RARE static int wait_on(const struct interest_wait *wait, int count)
         return count;                                                       \
     return wait_on(&(struct interest_wait){(epfd), __VA_ARGS__}, count)
 
-/* epoll_wait(2) is made of functions that end in each other's call, so that on the way back from the
- * kernel there is one return: see receive_buffer(). */
+/* epoll_wait(2) is made of functions that end in each other's call, so that on the way back from
+ * the kernel there is one return: see receive_buffer(). */
 
 RARE static int wait_failed(long error)
 {

@@ -198,7 +198,8 @@ void beneath_start(void)
     receive = find(&slots, "recvmsg");
     close_slot = find(&slots, "close");
     if (!receive || !close_slot) {
-        tell("this Wine's ntdll.so does not call recvmsg(); WSARecvEx cannot keep what does not fit");
+        tell("this Wine's ntdll.so does not call recvmsg(); WSARecvEx cannot keep what does not "
+             "fit");
         return;
     }
     if (!is_free(ntdll, *receive))

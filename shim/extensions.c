@@ -20,9 +20,10 @@ static void *find(struct extension *extension, SOCKET socket)
     void *pointer = extension->pointer;
     DWORD size;
 
-    if (!pointer && winsock()->WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &extension->name,
-                             sizeof extension->name, &pointer, sizeof pointer, &size, NULL,
-                             NULL) != 0)
+    if (!pointer &&
+        winsock()->WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &extension->name,
+                            sizeof extension->name, &pointer, sizeof pointer, &size, NULL,
+                            NULL) != 0)
         return NULL; /* GetLastError() tells what is wrong with the socket */
     extension->pointer = pointer;
     return pointer;

@@ -76,7 +76,8 @@ static char *allocate_behind(HANDLE process, char *image, SIZE_T image_size, SIZ
 {
     enum { STEP = 0x10000 };
 
-    for (UINT64 offset = (image_size + STEP - 1) / STEP * STEP; offset < 0xf0000000; offset += STEP) {
+    for (UINT64 offset = (image_size + STEP - 1) / STEP * STEP; offset < 0xf0000000;
+         offset += STEP) {
         char *at = VirtualAllocEx(process, image + offset, size, MEM_RESERVE | MEM_COMMIT,
                                   PAGE_READWRITE);
 
@@ -102,7 +103,8 @@ static BOOL add_imports(HANDLE process, const char *directory)
         return FALSE;
     table = nt.OptionalHeader.DataDirectory;
     old = table[IMAGE_DIRECTORY_ENTRY_IMPORT];
-    size = sizeof *addition + DLLS * sizeof *addition->imports + old.Size + sizeof *addition->imports;
+    size = sizeof *addition + DLLS * sizeof *addition->imports + old.Size +
+           sizeof *addition->imports;
     addition = calloc(1, size);
     at = allocate_behind(process, image, nt.OptionalHeader.SizeOfImage, size);
     if (!addition || !at)
@@ -118,7 +120,8 @@ static BOOL add_imports(HANDLE process, const char *directory)
         addition->imports[i].FirstThunk = POSITION(addition->addresses[i]);
         addition->imports[i].Name = POSITION(addition->name[i]);
     }
-    if (old.Size && !read_at(process, image + old.VirtualAddress, addition->imports + DLLS, old.Size))
+    if (old.Size &&
+        !read_at(process, image + old.VirtualAddress, addition->imports + DLLS, old.Size))
         return FALSE;
     table[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress = POSITION(addition->imports);
     table[IMAGE_DIRECTORY_ENTRY_IMPORT].Size = (DWORD)(DLLS * sizeof *addition->imports) + old.Size;
@@ -156,7 +159,8 @@ int wmain(int argc, WCHAR **argv)
     if (argc < 3 || !dos_name)
         return fail("wsrx-run.exe is started by `wsrx wine run`");
     WideCharToMultiByte(CP_UNIXCP, 0, argv[1], -1, unix_name, sizeof unix_name, NULL, NULL);
-    WideCharToMultiByte(CP_ACP, 0, dos_name(unix_name), -1, directory, sizeof directory, NULL, NULL);
+    WideCharToMultiByte(CP_ACP, 0, dos_name(unix_name), -1, directory, sizeof directory, NULL,
+                        NULL);
     WideCharToMultiByte(CP_UNIXCP, 0, argv[2], -1, unix_name, sizeof unix_name, NULL, NULL);
     program = dos_name(unix_name);
     for (int i = 0; i < 3; i++)

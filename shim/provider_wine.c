@@ -93,7 +93,7 @@ static int error_of(SOCKET socket, int error)
         return error_not_a_socket();
     case WSAETIMEDOUT:
         return is_keepalive_failure(socket) ? WSAENETRESET : error;
-    case WSA_OPERATION_ABORTED: /* somebody has called CancelIoEx(): no code of the function's page */
+    case WSA_OPERATION_ABORTED: /* somebody has called CancelIoEx(): no code of the page's */
         return WSAEINTR;
     case WSAEINVAL: /* what Wine makes of a receive whose socket another thread has closed */
         return check(socket) == WSAENOTSOCK ? WSAEINTR : error;

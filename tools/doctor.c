@@ -59,8 +59,9 @@ static bool print_blind(const struct executable *found)
     return blind;
 }
 
-/* What of it is seen. Whether it receives by reporting calls only. */
-static bool print_seen(const struct executable *found)
+/* What of it is seen; whether anything may be. `*ret_reports`: it receives by reporting calls
+ * only. */
+static bool print_seen(const struct executable *found, bool *ret_reports)
 {
     static const char *const plain[] = {"recv", "__recv_chk", "recvfrom", "__recvfrom_chk", "read",
                                         "__read_chk", "readv", "preadv2", NULL};
@@ -86,7 +87,9 @@ static bool print_seen(const struct executable *found)
         printf("  does not tell what it imports: its table of sections is gone\n");
     else if (!receives && !reports)
         printf("  imports no receive call itself; the libraries that it loads may\n");
-    return reports && !receives;
+    *ret_reports = reports && !receives;
+    /* libc is all that most Go programs load. */
+    return receives || reports || !found->go;
 }
 
 /* As the command was called: so it is found again. */
@@ -127,7 +130,8 @@ static int diagnose(const char *program, const struct executable *found)
            found->setuid ? ", setuid or with capabilities" : "");
     if (print_blind(found))
         return EXIT_TROUBLE;
-    reports = print_seen(found);
+    if (!print_seen(found, &reports))
+        return EXIT_TROUBLE;
     if (!found->library)
         print_lines(program, reports);
     return 0;

@@ -98,8 +98,8 @@ static void read_segments(Elf *elf, uint64_t size, struct executable *executable
     }
 }
 
-/* What has no interpreter is a static program or a library: of what can be loaded anywhere the linker
- * marks the programs. Static ones for a fixed address are ET_EXEC. */
+/* What has no interpreter is a static program or a library: of what can be loaded anywhere the
+ * linker marks the programs. Static ones for a fixed address are ET_EXEC. */
 static bool is_library(Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
     Elf_Data *data = elf_getdata(section, NULL);

@@ -25,8 +25,9 @@ struct executable {
     size_t imports;
 };
 
-/* Looks a program up as execvp(3) does. 0, or the errno that says why it cannot be run: where there
- * is an interpreter, why that one cannot. A library, which nobody runs, is looked at by its path. */
+/* Looks a program up as execvp(3) does. 0, or the errno that says why it cannot be run: where
+ * there is an interpreter, why that one cannot. A library, which nobody runs, is looked at by its
+ * path. */
 int examine(const char *program, struct executable *executable);
 
 #endif

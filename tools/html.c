@@ -23,11 +23,13 @@ static const char style[] =
     ".tiles{display:flex;flex-wrap:wrap;gap:12px;margin:18px 0}"
     ".tile,.card{background:var(--card);border:1px solid var(--line);border-radius:8px}"
     ".tile{padding:10px 16px;min-width:150px;flex:1}.tile b{display:block;font-size:22px}"
-    ".tile span{color:var(--dim);font-size:13px}.bad b{color:var(--lost)}.good b{color:var(--saved)}"
+    ".tile span{color:var(--dim);font-size:13px}.bad b{color:var(--lost)}"
+    ".good b{color:var(--saved)}"
     ".card{padding:14px 16px;margin:0 0 14px}.grid{display:grid;gap:14px;"
     "grid-template-columns:repeat(auto-fill,minmax(440px,1fr))}.grid .card{margin:0}"
     "@media(max-width:520px){.grid{grid-template-columns:1fr}}"
-    "svg{display:block;width:100%;height:auto}svg text{fill:var(--dim);font:11px system-ui,sans-serif}"
+    "svg{display:block;width:100%;height:auto}"
+    "svg text{fill:var(--dim);font:11px system-ui,sans-serif}"
     ".fit{fill:var(--fit)}.saved{fill:var(--saved)}.lost{fill:var(--lost)}"
     ".axis{stroke:var(--line);stroke-width:1}.buffer{stroke:var(--buffer);stroke-width:1.5;"
     "stroke-dasharray:4 3}svg .buffer-text{fill:var(--buffer)}"
@@ -113,7 +115,9 @@ static void put_bar(FILE *out, const char *class, double x, double y, double wid
 {
     if (number == 0)
         return;
-    fprintf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>%s: ",
+    fprintf(out,
+            "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">"
+            "<title>%s: ",
             class, x, y, width, height < 1 ? 1 : height, what);
     put_number(out, number);
     fputs("</title></rect>", out);
@@ -233,8 +237,8 @@ static void put_sizes(const struct summary_socket *socket, FILE *out)
     if (bins < 8)
         bins = 8;
     width = (double)(SIZES_WIDTH - SIZES_LEFT) / (double)bins;
-    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"message sizes\">", SIZES_WIDTH,
-            SIZES_HEIGHT);
+    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"message sizes\">",
+            SIZES_WIDTH, SIZES_HEIGHT);
     fprintf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>"
                  "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">",
             SIZES_LEFT, SIZES_WIDTH, SIZES_TOP + SIZES_PLOT, SIZES_TOP + SIZES_PLOT, SIZES_LEFT - 6,

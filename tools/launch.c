@@ -36,8 +36,8 @@ const struct poptOption launch_options[] = {
      "MODE"},
     {"calls", 'c', POPT_ARG_STRING, &values[1], 0, "plain, or all: recvmsg and recvmmsg too",
      "CALLS"},
-    {"sockets", 's', POPT_ARG_STRING, &values[2], 0, "which: udp, unix, vsock, port=N, fd=N, path=P",
-     "LIST"},
+    {"sockets", 's', POPT_ARG_STRING, &values[2], 0,
+     "which: udp, unix, vsock, port=N, fd=N, path=P", "LIST"},
     {"hold", 0, POPT_ARG_STRING, &values[3], 0, "where tails are held: auto, process or kernel",
      "WHERE"},
     {"hold-max", 0, POPT_ARG_STRING, &values[4], 0, "memory for tails", "SIZE"},
@@ -73,28 +73,6 @@ const char *launch_setting(const char *variable)
     const char *value = values[number_of(variable)];
 
     return value ? value : getenv(variable);
-}
-
-/* An option about records has a variable that begins so; --trace itself has nothing behind it. */
-static void warn_of_trace(const struct poptOption *option)
-{
-    static const char start[] = "WSRX_TRACE_";
-    size_t number = (size_t)((char **)option->arg - values);
-
-    if (values[number] && strncmp(variables[number], start, sizeof start - 1) == 0)
-        complain("warning: --%s does nothing without --trace", option->longName);
-}
-
-void launch_check_trace(void)
-{
-    const char *kind = launch_setting("WSRX_TRACE");
-
-    if (kind && *kind && strcmp(kind, "off") != 0)
-        return;
-    for (const struct poptOption *option = launch_trace_options; option->longName; option++)
-        warn_of_trace(option);
-    for (const struct poptOption *option = launch_options; option->longName; option++)
-        warn_of_trace(option);
 }
 
 /* --- the library ------------------------------------------------------------------------- */

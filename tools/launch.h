@@ -11,15 +11,12 @@
 #include <limits.h>
 #include <sys/types.h>
 
-/* The options --mode, --calls …, one for each setting; those of where records go only in the second,
- * for whom they do not go to us. */
+/* The options --mode, --calls …, one for each setting; those of where records go only in the
+ * second, for whom they do not go to us. */
 extern const struct poptOption launch_options[], launch_trace_options[];
 
 /* What an option, or else the environment, says; NULL: nothing. */
 const char *launch_setting(const char *variable);
-
-/* Warns of options about records where none are written. */
-void launch_check_trace(void);
 
 /* The library that programs get. False: it is not there; `tell`: and that was told. */
 bool launch_library(char path[PATH_MAX], bool tell);

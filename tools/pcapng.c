@@ -294,9 +294,11 @@ static void add_comment(struct socket *socket, const struct record *record)
         at = PUT(put_number(PUT(at, ", "), record->lost), " lost");
     else if (record->flags & RECORD_LAST)
         at = PUT(at, ", last");
-    if (record->error)
-        at = put_string(PUT(at, ", "), strerrorname_np(record->error) ? strerrorname_np(record->error)
-                                                                      : "unknown error");
+    if (record->error) {
+        const char *name = strerrorname_np(record->error);
+
+        at = put_string(PUT(at, ", "), name ? name : "unknown error");
+    }
     at = put_number(PUT(at, "; thread "), record->tid);
     at = put_hex(PUT(at, ", caller 0x"), record->caller);
     add_option(&socket->comments, OPTION_COMMENT, text, (size_t)(at - text));

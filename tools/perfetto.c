@@ -193,7 +193,8 @@ int write_perfetto(struct reader *reader, FILE *out, struct progress *progress)
                 return -ENOMEM;
         }
         if (new_process) {
-            fprintf(out, "%s\n{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%u,\"args\":{\"name\":",
+            fprintf(out,
+                    "%s\n{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%u,\"args\":{\"name\":",
                     first ? "" : ",", record.pid);
             put_json_string(out, file->program[0] ? file->program : file->shown);
             fputs("}}", out);

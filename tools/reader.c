@@ -99,7 +99,8 @@ static uint64_t room_in(const struct ring_file *head)
 static const struct ring_record *place_of(const struct source *source, uint64_t n)
 {
     const struct reader_file *file = source->file;
-    uint64_t offset = (uint64_t)((const char *)source->ring - file->at) + file->head.ring_head_size +
+    uint64_t offset = (uint64_t)((const char *)source->ring - file->at) +
+                      file->head.ring_head_size +
                       n % room_in(&file->head) * file->head.record_size;
 
     if (offset + file->head.record_size > file->size)
@@ -280,7 +281,8 @@ static bool open_ring(struct reader *reader, struct reader_file *file)
     name = strrchr(file->head.program, '/');
     free(file->program);
     file->program = printable(name ? name + 1 : file->head.program);
-    /* Files of one boot share their clock: told apart by the wall's, records could change places. */
+    /* Files of one boot share their clock: told apart by the wall's, records could change
+     * places. */
     for (size_t i = 0; i < reader->files; i++) {
         const struct reader_file *other = reader->file[i];
 

@@ -10,8 +10,8 @@
 
 int command_run(int argc, const char **argv)
 {
-    poptContext context =
-        options_of(argc, argv, launch_trace_options, "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
+    poptContext context = options_of(argc, argv, launch_trace_options,
+                                     "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
     const char **program;
     int status;
     pid_t pid;
@@ -23,7 +23,6 @@ int command_run(int argc, const char **argv)
         complain("run: which PROGRAM?");
         return EXIT_OURS;
     }
-    launch_check_trace();
     /* A tail follows its descriptor into other programs by a file, which is of no use after. */
     if (!launch_setting("WSRX_TABLE")) {
         char path[4096 + 8];

@@ -160,8 +160,8 @@ static bool measure(const char *command, const char *ring, const char *file)
                 wall[format][target][round] = rate.wall;
                 cpu[format][target][round] = rate.cpu;
             }
-    printf("Millions of records a second, of %d in a ring (goal: %d by CPU, to /dev/null):\n", RECORDS,
-           GOAL / 1000000);
+    printf("Millions of records a second, of %d in a ring (goal: %d by CPU, to /dev/null):\n",
+           RECORDS, GOAL / 1000000);
     for (int format = 0; format < FORMATS; format++) {
         double rate = millions(cpu[format][0]);
 

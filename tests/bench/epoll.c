@@ -30,7 +30,8 @@ enum { WITHOUT, WITHOUT_AGAIN, WITH, WORKERS };
 #define PARTS(MANNER, SIZE)                                                                  \
     {.channel = BENCH_UDP, .call = (MANNER), .buffer = 1000, .message = (SIZE),              \
      .messages = 128000 / (SIZE), .part = 1000, .warm = 64, .timed = 64}
-#define SAME(NAME, GOAL, ...) {.name = (NAME), .goal = (GOAL), .without = __VA_ARGS__, .with = __VA_ARGS__}
+#define SAME(NAME, GOAL, ...) \
+    {.name = (NAME), .goal = (GOAL), .without = __VA_ARGS__, .with = __VA_ARGS__}
 
 static const struct {
     const char *name;
@@ -94,8 +95,8 @@ static double measure_batch(size_t at, int worker)
         if (answer.outcome == BENCH_DONE)
             return (double)answer.nanoseconds / batch->timed;
     }
-    snprintf(results[at].failure, sizeof(results[at].failure), "%s the library: %s, round %u gave %lld",
-             worker == WITH ? "with" : "without",
+    snprintf(results[at].failure, sizeof(results[at].failure),
+             "%s the library: %s, round %u gave %lld", worker == WITH ? "with" : "without",
              strerror(r < 0 ? -r : (int)answer.error), answer.index + 1, (long long)answer.got);
     return -1;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Other libraries that are preloaded, or built into the program, beside ours. */
-#include "rows.h"
-
 #include "check.h"
 #include "company.h"
 
@@ -13,17 +11,21 @@
     ORDERS "library_of libsocket_wrapper.so; mkdir $dir/sw\n"                 \
            "export SOCKET_WRAPPER_DIR=$dir/sw SOCKET_WRAPPER_DEFAULT_IFACE=1\n"
 
+#define TORSOCKS                                                               \
+    ORDERS "f=$(find /usr/lib -path '*torsocks/libtorsocks.so' | head -n 1)\n" \
+           "[ \"$f\" ] || skip no torsocks\nexport TORSOCKS_LOG_LEVEL=1\n"
+
+#define BEFORE_AND_AFTER(what) "before $victim " what "; after $victim " what
+
 static const struct check rows[] = {
     {
         .name = "libjemalloc",
-        .script = ORDERS "library_of libjemalloc.so.2\n"
-                         "before $victim usual-forked; after $victim usual-forked",
+        .script = ORDERS "library_of libjemalloc.so.2\n" BEFORE_AND_AFTER("usual-forked"),
         .out = "ok\nok\n",
     },
     {
         .name = "libtcmalloc",
-        .script = ORDERS "library_of libtcmalloc_minimal.so.4\n"
-                         "before $victim usual-forked; after $victim usual-forked",
+        .script = ORDERS "library_of libtcmalloc_minimal.so.4\n" BEFORE_AND_AFTER("usual-forked"),
         .out = "ok\nok\n",
     },
     {
@@ -81,7 +83,7 @@ static const struct check rows[] = {
     },
     {
         .name = "libsocket-wrapper: messages that fit",
-        .script = WRAPPER "after $victim fitting; before $victim fitting",
+        .script = WRAPPER BEFORE_AND_AFTER("fitting"),
         .out = "ok\nok\n",
         .without = CHECK_SAME,
     },
@@ -95,25 +97,15 @@ static const struct check rows[] = {
     {
         /* No tor is running; torsocks lets no UDP out, and that must stay so. */
         .name = "torsocks: UDP is refused as before",
-        .script = ORDERS
-        "f=$(find /usr/lib -path '*torsocks/libtorsocks.so' | head -n 1); [ \"$f\" ] || skip no "
-        "torsocks\n"
-        "export TORSOCKS_LOG_LEVEL=1\n"
-        "before $victim fitting | grep -o 'errno .*'; after $victim fitting | grep -o 'errno .*'",
+        .script = TORSOCKS "{ " BEFORE_AND_AFTER("fitting") "; } | grep -o 'errno .*'",
         .out = "errno 1)\nerrno 1)\n",
         .without = CHECK_SAME,
     },
     {
         .name = "torsocks: what it lets through is kept",
-        .script = ORDERS "f=$(find /usr/lib -path '*torsocks/libtorsocks.so' | head -n 1); [ "
-                         "\"$f\" ] || skip no torsocks\n"
-                         "export TORSOCKS_LOG_LEVEL=1\n"
-                         "before $victim usual-unix; after $victim usual-unix",
+        .script = TORSOCKS BEFORE_AND_AFTER("usual-unix"),
         .out = "ok\nok\n",
     },
 };
 
-ROWS(libraries, rows, ROWS_OF(rows))
-{
-    check(&rows[*row]);
-}
+CHECKS(libraries, rows, rows)

@@ -1,48 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs that look into others while ours is in them, and programs that it cannot be in. */
-#include "rows.h"
-
 #include "check.h"
 #include "company.h"
 
 #define NEEDS(program) "command -v " program " >/dev/null || skip no " program "\n"
-#define MEMCHECK                                       \
-    NEEDS("valgrind")                                  \
-    "memcheck() { run valgrind -q --error-exitcode=9 " \
-    "--log-file=$dir/log.%p \"$@\"; echo $?; cat $dir/log.*; }\n"
+#define MEMCHECK(rest)                                                             \
+    .deadline_ms = 120000,                                                         \
+    .script = NEEDS("valgrind") "memcheck() { run valgrind -q --error-exitcode=9 " \
+                                "--log-file=$dir/log.%p \"$@\"; echo $?; "         \
+                                "cat $dir/log.*; }\n" rest
 
 static const struct check rows[] = {
     {
         .name = "valgrind: memcheck has nothing to report",
-        .script = MEMCHECK "memcheck $victim usual-unix; memcheck $victim usual-small",
+        MEMCHECK("memcheck $victim usual-unix; memcheck $victim usual-small"),
         .out = "ok\n0\nok\n0\n",
-        .deadline_ms = 120000,
     },
     {
         .name = "valgrind: nor of messages that fit",
-        .script = MEMCHECK "memcheck $victim fitting",
+        MEMCHECK("memcheck $victim fitting"),
         .out = "ok\n0\n",
         .without = CHECK_SAME,
-        .deadline_ms = 120000,
     },
     {
         .name = "valgrind: nor in processes",
-        .script = MEMCHECK "memcheck $victim turns; memcheck $victim closing",
+        MEMCHECK("memcheck $victim turns; memcheck $victim closing"),
         .out = "ok\n0\nok\n0\n",
-        .deadline_ms = 120000,
     },
     {
         .name = "valgrind: nor of programs that receive nothing",
-        .script = MEMCHECK "memcheck cat /dev/null; memcheck ls -d /; memcheck true",
+        MEMCHECK("memcheck cat /dev/null; memcheck ls -d /; memcheck true"),
         .out = "0\n/\n0\n0\n",
         .without = CHECK_SAME,
-        .deadline_ms = 120000,
     },
     {
         .name = "valgrind: with a table in a file",
-        .script = MEMCHECK "export WSRX_TABLE=$dir/table; memcheck $victim usual-small",
+        MEMCHECK("export WSRX_TABLE=$dir/table; memcheck $victim usual-small"),
         .out = "ok\n0\n",
-        .deadline_ms = 120000,
     },
     {
         .name = "gdb: run, stop at a receive, look about, go on",
@@ -77,7 +71,8 @@ static const struct check rows[] = {
         .script = COMPANY
         "[ $(id -u) = 0 ] || skip only root can make a setuid program\n"
         "chmod 755 $dir; cp $company/company-linked $dir/secure; chmod 4755 $dir/secure\n"
-        "export WSRX_MODE=nonsense WSRX_STRICT=1 WSRX_TABLE=$dir/table WSRX_HELP=1\n"
+        "export WSRX_MODE=nonsense WSRX_STRICT=1 WSRX_TABLE=$dir/table WSRX_HELP=1 "
+        "WSRX_TRACE_FILE=$dir/trace\n"
         "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux >/dev/null 2>&1; "
         "[ $? -lt 126 ] || skip nobody cannot start it\n"
         "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux; ls $dir",
@@ -93,7 +88,4 @@ static const struct check rows[] = {
     },
 };
 
-ROWS(tools, rows, ROWS_OF(rows))
-{
-    check(&rows[*row]);
-}
+CHECKS(tools, rows, rows)

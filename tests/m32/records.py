@@ -30,7 +30,8 @@ with tempfile.TemporaryDirectory(prefix="wsrx-m32-") as folder:
     victim_says = run(victim, SCENARIO, LD_PRELOAD=library, WSRX_TRACE="ring",
                       WSRX_TRACE_FILE=ring, WSRX_STATS=stats)
     code, text, errors = run(command, "convert", "--to", "text", ring)
-    case(1, code == 0 and [line.split(" caller")[0].split(" = ")[1] for line in text.splitlines()] == [
+    parts = code == 0 and [line.split(" caller")[0].split(" = ")[1] for line in text.splitlines()]
+    case(1, parts == [
         "1000 of 3000 PARTIAL left 2000", "1000 of 3000 @1000 PARTIAL left 1000",
         "1000 of 3000 @2000 last"], "a ring", f"{victim_says}\n{text}{errors}")
     written = Path(stats).read_text() if Path(stats).exists() else "no file"

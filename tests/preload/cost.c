@@ -157,7 +157,8 @@ ROWS(cost, beside_a_tail, ROWS_OF(buffer_calls) * ROWS_OF(kinds))
     expect_one(transcript, environments[0], call);
 }
 
-/* What the library remembers of a program's memory must not depend on where things happen to lie. */
+/* What the library remembers of a program's memory must not depend on where things happen to
+ * lie. */
 ROWS(cost, any_page, ROWS_OF(buffer_calls) * 2)
 {
     enum { PAGES = 64, PAGE = 4096 };

@@ -81,8 +81,9 @@ static const struct {
     {"WSRX_HOLD_MAX= 64M", "WSRX_HOLD_MAX=\" 64M\": expected .+; .*64M.*"},
     {"WSRX_HOLD_MAX=0x10", "WSRX_HOLD_MAX=\"0x10\": expected .+; .*64M.*"},
     {"WSRX_HOLD_MAX=99999999999999999999", "WSRX_HOLD_MAX=\"9+\": expected .+; .*64M.*"},
-    {"WSRX_HOLD_MAX=18014398509481985K", "WSRX_HOLD_MAX=\"18014398509481985K\": expected .+"},
-    {"WSRX_SOCKETS=tcp", "WSRX_SOCKETS=\"tcp\": expected .*udp.*unix.*vsock.*port=.*fd=.*path=.*"},
+    {"WSRX_HOLD_MAX=18014398509481985K", "WSRX_HOLD_MAX=\"18014398509481985K\": expected .+; .+"},
+    {"WSRX_SOCKETS=tcp",
+     "WSRX_SOCKETS=\"tcp\": expected .*udp.*unix.*vsock.*port=.*fd=.*path=.*; .+"},
     {"WSRX_SOCKETS=", "WSRX_SOCKETS=\"\": expected .+; .+"},
     {"WSRX_SOCKETS=udp,", "WSRX_SOCKETS=\"udp,\": expected .+; .+"},
     {"WSRX_SOCKETS=,udp", "WSRX_SOCKETS=\",udp\": expected .+; .+"},
@@ -97,11 +98,18 @@ static const struct {
     {"WSRX_SOCKETS=!", "WSRX_SOCKETS=\"!\": expected .+; .+"},
     {"WSRX_SOCKETS=!!udp", "WSRX_SOCKETS=\"!!udp\": expected .+; .+"},
     {"WSRX_SOCKETS=udp unix", "WSRX_SOCKETS=\"udp unix\": expected .+; .+"},
+    {"WSRX_TRACE=jsno", "WSRX_TRACE=\"jsno\": expected off, text, jsonl or ring; .+"},
+    {"WSRX_TRACE_DATA=lots", "WSRX_TRACE_DATA=\"lots\": expected a size .+; .+"},
+    {"WSRX_TRACE_FILE=x", "WSRX_TRACE_FILE=\"x\": expected WSRX_TRACE=text, jsonl or ring .+; .+"},
+    {"WSRX_TRACE_FILTER=lost", "WSRX_TRACE_FILTER=\"lost\": expected WSRX_TRACE=text, .+; .+"},
+    {"WSRX_TRACE_SIZE=8K", "WSRX_TRACE_SIZE=\"8K\": expected WSRX_TRACE=ring .+; .+"},
+    {"WSRX_TRACE_KEEP=all", "WSRX_TRACE_KEEP=\"all\": expected WSRX_TRACE=ring .+; .+"},
+    {"WSRX_TRACE_DATA=9", "WSRX_TRACE_DATA=\"9\": expected WSRX_TRACE=text, .+; .+"},
     {"WSRX_HELP=2", "WSRX_HELP=\"2\": expected 0 or 1; .+"},
-    {"WSRX_MOED=continue", "WSRX_MOED.*"},
-    {"WSRX_mode=continue", "WSRX_mode.*"},
-    {"WSRX_=1", "WSRX_.*"},
-    {"WSRX_MODES=off", "WSRX_MODES.*"},
+    {"WSRX_MOED=continue", "WSRX_MOED: no such setting .+; .+"},
+    {"WSRX_mode=continue", "WSRX_mode: no such setting .+; .+"},
+    {"WSRX_=1", "WSRX_: no such setting .+; .+"},
+    {"WSRX_MODES=off", "WSRX_MODES: no such setting .+; .+"},
     /* The last two: where strictness itself is bad, nothing asks for strictness. */
     {"WSRX_STRICT=yes", "WSRX_STRICT=\"yes\": expected 0 or 1; .+"},
     {"WSRX_STRICT=", "WSRX_STRICT=\"\": expected 0 or 1; .+"},
@@ -116,6 +124,18 @@ static void check_line(const char *line, pid_t pid, const char *pattern, const c
     snprintf(whole, sizeof(whole), "^libwsrx\\[%d\\]: %s\n$", (int)pid, pattern);
     cr_expect(matches(line, whole), "%s: said \"%s\", expected to match \"%s\"", setting, line,
               whole);
+}
+
+/* The same where the program is not started: then nothing stays as it is, and the line says so. */
+static void check_strict_line(const char *line, pid_t pid, const char *pattern, const char *setting)
+{
+    const char *stays = strrchr(pattern, ';');
+    char whole[512];
+
+    cr_assert_not_null(stays, "%s", pattern);
+    snprintf(whole, sizeof(whole), "%.*s; the program is not started \\(WSRX_STRICT=1\\)",
+             (int)(stays - pattern), pattern);
+    check_line(line, pid, whole, setting);
 }
 
 ROWS(settings, bad_value, ROWS_OF(bad))
@@ -141,9 +161,55 @@ ROWS(settings, strict, ROWS_OF(bad) - BAD_STRICT)
     cr_assert(run_victim(&victim, defaults, environment));
     cr_expect_eq(victim.exit_status, 125, "%s: exit status %d", bad[*row].setting,
                  victim.exit_status);
-    check_line(victim.err.data, victim.pid, bad[*row].pattern, bad[*row].setting);
+    check_strict_line(victim.err.data, victim.pid, bad[*row].pattern, bad[*row].setting);
+    cr_expect_eq(count_lines(victim.err.data), 1, "%s", victim.err.data);
     cr_expect_eq(victim.out.length, 0, "the program has run: %s", victim.out.data);
     spawn_free(&victim);
+}
+
+/* What belongs to a trace, beside other settings: one line, or none. The victim receives nothing,
+ * so that there is nothing to trace and nothing to count. */
+static const struct {
+    const char *settings[5];
+    const char *pattern; /* NULL: silent */
+} idle[] = {
+    {{"WSRX_TRACE_FILE=x", "WSRX_STATS=1"},
+     "WSRX_TRACE_FILE=\"x\": expected WSRX_TRACE=text, jsonl or ring beside it; .+"},
+    {{"WSRX_TRACE_FILTER=lost", "WSRX_STATS=1"}, "WSRX_TRACE_FILTER=\"lost\": expected .+; .+"},
+    {{"WSRX_TRACE_DATA=9", "WSRX_STATS=1"}, "WSRX_TRACE_DATA=\"9\": expected .+; .+"},
+    {{"WSRX_TRACE_SIZE=8K", "WSRX_TRACE=text"},
+     "WSRX_TRACE_SIZE=\"8K\": expected WSRX_TRACE=ring beside it; .+"},
+    {{"WSRX_TRACE=jsonl", "WSRX_TRACE_KEEP=all"}, "WSRX_TRACE_KEEP=\"all\": expected .+; .+"},
+    {{"WSRX_TRACE_FILE=x", "WSRX_TRACE=jsno"}, "WSRX_TRACE=\"jsno\": expected .+; .+"},
+    {{"WSRX_TRACE=jsno", "WSRX_TRACE_SIZE=8K"}, "WSRX_TRACE=\"jsno\": expected .+; .+"},
+
+    {{"WSRX_TRACE_FILE=x", "WSRX_TRACE=off"}, NULL},
+    {{"WSRX_TRACE=off", "WSRX_TRACE_SIZE=8K"}, NULL},
+    {{"WSRX_TRACE_FILE=x", "WSRX_TRACE_KEEP=all", "WSRX_MODE=off"}, NULL},
+    {{"WSRX_TRACE_FILE=x", "WSRX_TRACE_FILTER=lost", "WSRX_TRACE_DATA=9", "WSRX_TRACE=text"}, NULL},
+    {{"WSRX_TRACE=jsonl", "WSRX_TRACE_FILE=x", "WSRX_TRACE_FILTER=lost"}, NULL},
+    {{"WSRX_TRACE_SIZE=8K", "WSRX_TRACE_KEEP=all", "WSRX_TRACE_DATA=9", "WSRX_TRACE=ring"}, NULL},
+};
+
+ROWS(settings, of_a_trace_that_is_not_made, ROWS_OF(idle))
+{
+    const char *first = idle[*row].settings[0], *pattern = idle[*row].pattern;
+
+    for (int strict = 0; strict < 2; strict++) {
+        const char *environment[ROWS_OF(idle[0].settings) + 1] = {strict ? "WSRX_STRICT=1" : "A=b"};
+        struct spawned victim;
+
+        for (size_t i = 0; i < ROWS_OF(idle[0].settings); i++)
+            environment[i + 1] = idle[*row].settings[i];
+        cr_assert(run_victim(&victim, "udp4\n", environment));
+        cr_expect_eq(count_lines(victim.err.data), pattern ? 1 : 0, "%s: %s", first,
+                     victim.err.data);
+        if (pattern)
+            (strict ? check_strict_line : check_line)(victim.err.data, victim.pid, pattern, first);
+        cr_expect_eq(victim.exit_status, pattern && strict ? 125 : 0, "%s: exit status %d", first,
+                     victim.exit_status);
+        spawn_free(&victim);
+    }
 }
 
 /* What a terminal or a log reader would take for something else is not printed as it is. */
@@ -201,6 +267,7 @@ static const char *const good[] = {
     "WSRX_SOCKETS=udp,unix",
     "WSRX_SOCKETS=!port=9,!path=/x,!fd=99",
     "WSRX_SOCKETS=!vsock",
+    "WSRX_TRACE=off",
     "WSRX_STRICT=0",
     "WSRX_STRICT=1",
     "WSRX_HELP=0",

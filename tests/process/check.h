@@ -6,6 +6,8 @@
 #ifndef WSRX_TESTS_CHECK_H
 #define WSRX_TESTS_CHECK_H
 
+#include "rows.h"
+
 /* What the script prints without the library. */
 enum check_without {
     CHECK_DIFFERS = 0, /* something else: a test that could not fail is a defect */
@@ -31,5 +33,12 @@ struct check {
 enum { CHECK_DEADLINE_MS = 60000 };
 
 void check(const struct check *check);
+
+/* A test for each of an array of them. */
+#define CHECKS(suite, name, checks)    \
+    ROWS(suite, name, ROWS_OF(checks)) \
+    {                                  \
+        check(&(checks)[*row]);        \
+    }
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Daemons that close every descriptor, and then use sockets that got the old numbers. */
-#include "rows.h"
-
 #include "check.h"
 
 static const struct check rows[] = {
@@ -11,7 +9,4 @@ static const struct check rows[] = {
      .out = "ok\n"},
 };
 
-ROWS(daemons, rows, ROWS_OF(rows))
-{
-    check(&rows[*row]);
-}
+CHECKS(daemons, rows, rows)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* exec ends what the process held, and says so; with WSRX_TABLE the tail follows the descriptor. */
-#include "rows.h"
-
 #include "check.h"
 
 #define WITH_TABLE "export WSRX_TABLE=$dir/table\n"
 #define DIGITS     "0123456789abcdefghij"
+#define HEADS(shell)                                                                   \
+    .name = shell ": head and head",                                                   \
+    .script = WITH_TABLE "run $victim shell " DIGITS " -- " shell " -c "               \
+                         "'head -c 6 <&3; echo; head -c 12 <&3; echo; head -c 2 <&3'", \
+    .out = "012345\n6789abcdefgh\nij"
 
 static const struct check rows[] = {
     {
@@ -21,18 +24,8 @@ static const struct check rows[] = {
                 "WSRX_TABLE=path keeps them\n",
         .without = CHECK_SAME,
     },
-    {
-        .name = "head and head",
-        .script = WITH_TABLE "run $victim shell " DIGITS " -- bash -c "
-                             "'head -c 6 <&3; echo; head -c 12 <&3; echo; head -c 2 <&3'",
-        .out = "012345\n6789abcdefgh\nij",
-    },
-    {
-        .name = "dash: head and head",
-        .script = WITH_TABLE "run $victim shell " DIGITS " -- dash -c "
-                             "'head -c 6 <&3; echo; head -c 12 <&3; echo; head -c 2 <&3'",
-        .out = "012345\n6789abcdefgh\nij",
-    },
+    {HEADS("bash")},
+    {HEADS("dash")},
     {
         .name = "dd, block by block",
         .script = WITH_TABLE "run $victim shell " DIGITS " zyx -- bash -c '\n"
@@ -93,7 +86,4 @@ static const struct check rows[] = {
     },
 };
 
-ROWS(exec, rows, ROWS_OF(rows))
-{
-    check(&rows[*row]);
-}
+CHECKS(exec, rows, rows)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Every way to a new process: parent and child share a tail, and each part goes out once. */
-#include "rows.h"
-
 #include "check.h"
 
 #define OURS(scenario) "run $victim " scenario
@@ -63,7 +61,4 @@ static const struct check rows[] = {
     },
 };
 
-ROWS(forks, rows, ROWS_OF(rows))
-{
-    check(&rows[*row]);
-}
+CHECKS(forks, rows, rows)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Eight processes on one socket: no byte lost, none doubled. */
-#include "rows.h"
-
 #include "check.h"
 
 /* Without the library words are lost, and waiting for them shows nothing. */
@@ -17,7 +15,4 @@ static const struct check rows[] = {
      .out = "ok\n"},
 };
 
-ROWS(prefork, rows, ROWS_OF(rows))
-{
-    check(&rows[*row]);
-}
+CHECKS(prefork, rows, rows)

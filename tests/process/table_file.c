@@ -3,8 +3,6 @@
  * WSRX_TABLE names something that cannot be used: one line says why, and tails are held in memory.
  * What becomes of a file while it is in use is somebody's damage: never a crash, never a hang.
  */
-#include "rows.h"
-
 #include "check.h"
 
 #define TABLE "table=$dir/table; export WSRX_TABLE=$table\n"
@@ -104,7 +102,10 @@ ROWS(table_file, refuses, ROWS_OF(refusals))
     "    { echo \"$1: status $status, $(cat $dir/out)\"; return; }\n"             \
     "  case $(head -n 1 $dir/out) in 0123456789a|012345NEXT|012345libwsrx*) ;;\n" \
     "    *) echo \"$1: $(cat $dir/out)\" ;; esac\n"                               \
-    "}\n"
+    "}\n"                                                                         \
+    "sizes() { for to; do damaged \"truncate -s $to $table\"; done; echo ok; }\n" \
+    "flips() { [ $1 ] || echo nothing\n"                                          \
+    "  for at; do damaged \"$victim flip $table $at 0xff\"; done; echo ok; }\n"
 
 /* Where the head of the file begins, behind the buckets. As many buckets again, and the rest of a
  * page, lie between it and the slots. */
@@ -113,41 +114,25 @@ ROWS(table_file, refuses, ROWS_OF(refusals))
 static const struct check damages[] = {
     {
         .name = "truncated between two programs",
-        .script = TABLE DAMAGED "for size in 0 1 100 4095 4096 40000 65536 100000 200000 300000 "
-                                "1000000 2000000 5000000 20000000 83000000; do\n"
-                                "  damaged \"truncate -s $size $table\"\ndone; echo ok",
-        .without = CHECK_IGNORED,
-        .deadline_ms = 120000,
+        .script = TABLE DAMAGED "sizes 0 1 100 4095 4096 40000 65536 100000 200000 300000 1000000 "
+                                "2000000 5000000 20000000 83000000",
     },
     {
         .name = "longer than it was",
-        .script = TABLE DAMAGED "for size in +1 +4096 +1G; do\n"
-                                "  damaged \"truncate -s $size $table\"\ndone; echo ok",
-        .without = CHECK_IGNORED,
+        .script = TABLE DAMAGED "sizes +1 +4096 +1G",
     },
     {
         .name = "any byte of the head flipped",
-        .script = MADE DAMAGED HEAD "for i in $(seq 0 3 165); do\n"
-                                "  for bits in 0xff; do\n"
-                                "    damaged \"$victim flip $table $((head + i)) $bits\"\n"
-                                "  done\ndone; echo ok",
-        .without = CHECK_IGNORED,
-        .deadline_ms = 300000,
+        .script = MADE DAMAGED HEAD "flips $(seq $head 3 $((head + 165)))",
     },
     {
         .name = "any byte of the first words flipped",
-        .script = TABLE DAMAGED "for i in $(seq 0 3 64) $(seq 65 1997 140000); do\n"
-                                "  damaged \"$victim flip $table $i 0xff\"\ndone; echo ok",
-        .without = CHECK_IGNORED,
-        .deadline_ms = 300000,
+        .script = TABLE DAMAGED "flips $(seq 0 3 64) $(seq 65 1997 140000)",
     },
     {
         .name = "any byte of the first slots flipped",
-        .script = MADE DAMAGED HEAD "for i in $(seq 0 7 410); do\n"
-                                "  at=$(((head + 168 + 65536 + 4095) / 4096 * 4096 + i))\n"
-                                "  damaged \"$victim flip $table $at 0xff\"\ndone; echo ok",
-        .without = CHECK_IGNORED,
-        .deadline_ms = 300000,
+        .script = MADE DAMAGED HEAD "slots=$(((head + 168 + 65536 + 4095) / 4096 * 4096))\n"
+                                    "flips $(seq $slots 7 $((slots + 410)))",
     },
 };
 
@@ -156,6 +141,8 @@ ROWS(table_file, damaged, ROWS_OF(damages))
     struct check damage = damages[*row];
 
     damage.out = "ok\n";
+    damage.without = CHECK_IGNORED;
+    damage.deadline_ms = 300000;
     check(&damage);
 }
 
@@ -225,7 +212,4 @@ static const struct check uses[] = {
     },
 };
 
-ROWS(table_file, in_use, ROWS_OF(uses))
-{
-    check(&uses[*row]);
-}
+CHECKS(table_file, in_use, uses)

@@ -392,7 +392,7 @@ unsigned ledger_receive(struct ledger *ledger, struct plan *plan, struct hands *
     return 0;
 }
 
-/* --- the end ----------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 bool ledger_is_complete(const struct ledger *ledger)
 {

@@ -68,8 +68,8 @@ static void tell_place(unsigned i)
     if (!doing)
         return;
     length = snprintf(line, sizeof line,
-                      "torture:   place %u: pid %d in %s on fd %d, socket %u, message %u, after %lu "
-                      "operations\n",
+                      "torture:   place %u: pid %d in %s on fd %d, socket %u, message %u, "
+                      "after %lu operations\n",
                       i, atomic_load(&at->pid), doing, atomic_load(&at->fd),
                       atomic_load(&at->socket), atomic_load(&at->message),
                       atomic_load(&at->operations));
@@ -214,9 +214,10 @@ static int usage(FILE *to)
                 "  --seed N       the plan (default: of the clock)\n"
                 "  --calls WHICH  plain or all: which calls are expected to hold a tail\n"
                 "  --no-epoll     wait by poll and select only\n"
-                "  --strict       faults are, too: where receives overlap, a message that overtakes\n"
-                "                 another one, or comes without its peer; and a wait by epoll that\n"
-                "                 is wrong after a raw close of a registered descriptor\n"
+                "  --strict       faults are, too: where receives overlap, a message that\n"
+                "                 overtakes another one, or comes without its peer; and a wait by\n"
+                "                 epoll that is wrong after a raw close of a registered\n"
+                "                 descriptor\n"
                 "  --trace        a line on stderr for each receive\n"
                 "  --patience N   seconds without progress that are a hang (default 30)\n"
                 "  --faults N     faults after which it gives up (default 100)\n"

@@ -151,7 +151,7 @@ void scenario_fork(const struct share *share)
     munmap(scene, sizeof *scene);
 }
 
-/* --- prefork ----------------------------------------------------------------------------------- */
+/* --- prefork ---------------------------------------------------------------------------------- */
 
 void scenario_prefork(const struct share *share)
 {

@@ -68,19 +68,6 @@ def run_passes_every_setting(bench):
 
 
 @test
-def run_warns_of_options_that_do_nothing(bench):
-    about = ["--trace-file=x", "--filter=lost", "--trace-size=1M", "--keep=all", "--data=9"]
-    for off in ([], ["--trace=off"]):
-        done = bench.wsrx("run", *off, *about, "true")
-        equal((done.returncode, done.stderr.decode().splitlines()),
-              (0, [f"wsrx: warning: {option.partition('=')[0]} does nothing without --trace"
-                   for option in about]))
-    for settings, options in (({}, ["--trace=ring"]), ({"TRACE": "jsonl"}, [])):
-        done = bench.run([bench.command, "run", *options, *about, "true"], library=False, **settings)
-        equal((done.returncode, done.stderr), (0, b""))
-
-
-@test
 def run_lets_the_program_lose_nothing(bench):
     done = bench.wsrx("run", PYTHON, "-c", PRELUDE +
                       "c.sendto(bytes(3000), to)\n"
@@ -191,7 +178,8 @@ def pcapng_is_what_tshark_reads(bench):
             return [tuple(line.split("\t")) for line in done.stdout.decode().split("\n")[:-1]]
 
         messages = [r for r in records if r["last"]]
-        rows = fields("frame.interface_id", "frame.len", "frame.cap_len", "ip.version", "frame.comment")
+        rows = fields("frame.interface_id", "frame.len", "frame.cap_len", "ip.version",
+                      "frame.comment")
         equal(len(rows), len(messages))
         headers = {"4": 28, "6": 48}
         equal([int(row[1]) - headers[row[3]] for row in rows], [r["length"] for r in messages])
@@ -228,6 +216,21 @@ def is_picture(path):
         data = file.read()
     width, height = struct.unpack(">II", data[16:24])
     return data[:4] == b"\x89PNG" and width >= 1000 and len(data) > 40000
+
+
+@test
+def no_subcommand_sets_what_has_no_effect(bench):
+    """Neither the program, nor those that it starts, with their environment or with less of it."""
+    script = "true; sh -c true; WSRX_TRACE=off true; WSRX_MODE=off true; env -i true"
+    for argv in (["run"], ["run", "--trace=text", "--data=9"], ["trace"], ["trace", "--keep=all"],
+                 ["stat"], ["stat", "--filter=lost"]):
+        for settings in ({}, {"TRACE": "text"}, {"TRACE": "off", "TRACE_FILE": "t"}):
+            done = bench.run([bench.command, *argv, "--", "sh", "-c", script], library=False,
+                             **settings)
+            equal((done.returncode, b"libwsrx" in done.stderr), (0, False),
+                  (argv, settings, done.stderr))
+    done = bench.wsrx("run", "--trace-file=t", "true")
+    equal((done.returncode, done.stderr.count(b"expected WSRX_TRACE=text, ")), (0, 1), done.stderr)
 
 
 @test
@@ -422,7 +425,8 @@ def a_slip_is_answered_with_what_was_meant(bench):
                          (["help", "--foo"], b"help: --foo: no such subcommand; wsrx help lists"),
                          (["wine", "isntall"],
                           b"wine isntall: no such action; did you mean install? "),
-                         (["convert", "--to=json", "x"], b"convert: --to json: it is one of text, "),
+                         (["convert", "--to=json", "x"],
+                          b"convert: --to json: it is one of text, "),
                          (["trace", "--trace=text", "true"], b"--trace=text: unknown option; "),
                          (["reprot"], b"reprot: no such subcommand; did you mean report? "),
                          (["xyz"], b"xyz: no such subcommand; wsrx help lists them"),

@@ -35,7 +35,8 @@ int main(void)
     int messages = 0, other[2];
     char buffer[20];
 
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, other) != 0)
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0 ||
+        socketpair(AF_UNIX, SOCK_DGRAM, 0, other) != 0)
         return 1;
     action.sa_flags = SA_RESTART;
     sigaction(SIGALRM, &action, NULL);

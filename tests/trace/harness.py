@@ -39,7 +39,8 @@ def need(program):
     return path
 
 
-# Run with "import" done, on a socket `s` that is bound to loopback, and `to` its address; `c` sends.
+# Run with "import" done, on a socket `s` that is bound to loopback, and `to` its address; `c`
+# sends.
 PRELUDE = """
 import os, signal, socket, sys, threading, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

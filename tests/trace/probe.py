@@ -16,7 +16,8 @@ set environment LD_PRELOAD {library}
 break -probe-stap wsrx:part
 commands
 silent
-printf "PART %d %d %d %d %d\\n", $_probe_arg0, $_probe_arg1, $_probe_arg2, $_probe_arg3, $_probe_arg4
+printf "PART %d %d %d %d ", $_probe_arg0, $_probe_arg1, $_probe_arg2, $_probe_arg3
+printf "%d\\n", $_probe_arg4
 continue
 end
 run

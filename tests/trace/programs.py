@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
+import threading
 
 from harness import LIMIT, PRELUDE, PYTHON, Skip, equal, main, need, test
 
@@ -43,17 +45,63 @@ def a_static_program_is_warned_of(bench):
 
 
 @test
-def a_go_program_is_warned_of(bench):
-    # What Go's linker puts into each of its programs: the section of build information.
-    program = assemble(bench, "go", more=".section .go.buildinfo, \"a\"\n"
-                                         ".ascii \"\\377 Go buildinf:\"\n.zero 18\n")
+def a_static_go_program_is_warned_of(bench):
+    program = need("go-md2man")
     done = bench.wsrx("run", program)
-    equal(done.returncode, 0, done.stderr)
-    assert done.stderr.startswith(b"wsrx: warning: ./go is a Go program: "), done.stderr
-    equal(done.stderr.count(b"\n"), 1, done.stderr)
+    equal((done.returncode, done.stderr),
+          (0, f"wsrx: warning: {program} is a Go program: its receives do not go through libc, and "
+              "are not seen\n".encode()))
     done = bench.wsrx("doctor", program)
     equal(done.returncode, 1)
     assert b"statically linked, Go\n" in done.stdout, done.stdout
+    assert b"wsrx run" not in done.stdout, done.stdout
+
+
+@test
+def a_dynamic_go_program_is_warned_of(bench):
+    program = need("xmpp-dns")
+    done = bench.run([bench.command, "run", program, "--version"], library=False, HELP="1")
+    equal(done.returncode, 0)
+    equal(done.stderr.count(f"wsrx: warning: {program} is a Go program: ".encode()), 1, done.stderr)
+    assert b"WSRX_MODE=continue\n" in done.stderr, "the library is not in it"
+    done = bench.wsrx("doctor", program)
+    equal(done.returncode, 1)
+    assert b"dynamically linked, Go\n  not seen: Go's own receives make system calls past libc; " \
+        in done.stdout, done.stdout
+    assert b"wsrx run" not in done.stdout, done.stdout
+
+
+def answer(server, long):
+    """Answers DNS questions; to those about a service, with `long` bytes more than is needed."""
+    host = b"\x00\x05\x00\x00\x14\x66\x04host\x07example\x00"
+    while True:
+        message, peer = server.recvfrom(9000)
+        question = message[12:message.index(b"\x00", 12) + 5]
+        service = question[-4:-2] == b"\x00\x21"
+        reply = message[:2] + b"\x85\x80\x00\x01" + struct.pack(">HHH", service, 0, 0) + question
+        if service:
+            reply += b"\xc0\x0c\x00\x21\x00\x01" + struct.pack(">IH", 1, len(host)) + host + \
+                bytes(long)
+        server.sendto(reply, peer)
+
+
+@test
+def receives_of_a_go_program_are_not_seen(bench):
+    """The library is in it, and the datagrams pass by all the same: not even their loss is seen."""
+    program = need("xmpp-dns")
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        server.bind(("127.53.0.1", 53))  # it asks no other port
+    except OSError as error:
+        raise Skip(f"127.53.0.1:53: {error}") from error
+    threading.Thread(target=answer, args=(server, 2000), daemon=True).start()
+    command = [program, "--client", "--no-color", "--resolver=127.53.0.1", "example.org"]
+    for _ in range(5):  # it does not wait long for an answer
+        done = bench.run([bench.command, "stat", *command], library=False)
+        if b" host.example. 5222\n" in done.stdout:
+            break
+    assert b" host.example. 5222\n" in done.stdout, (done.stdout, done.stderr)
+    assert b"wsrx: no receive on a message socket was seen; " in done.stderr, done.stderr
 
 
 @test

@@ -77,7 +77,8 @@ def lines_are_coloured_on_a_terminal_only(bench):
     equal(status, 0, seen)
     lines = seen.splitlines()
     equal(len(lines), 2, lines)
-    assert re.fullmatch(rb"\033\[31m[^\033]* 1000 of 3000 LOST 2000 [^\033]*\033\[0m", lines[0]), lines
+    lost = rb"\033\[31m[^\033]* 1000 of 3000 LOST 2000 [^\033]*\033\[0m"
+    assert re.fullmatch(lost, lines[0]), lines
     assert b"\033" not in lines[1] and b" 30 of 30 " in lines[1], lines
     _, seen = on_terminal(bench, "trace", "--mode=continue", *LOSES)
     assert re.match(rb"\033\[33m[^\033]* PARTIAL left 2000 [^\033]*\033\[0m", seen), seen

@@ -270,7 +270,7 @@ Test(settings_read, passes_other_names)
     "WSRX_HOLD_MAX=\"" value "\": expected a size in bytes, with K, M or G, up to 1024G; it " \
     "stays 64M"
 #define FLAG_LINE(name, value) name "=\"" value "\": expected 0 or 1; it stays 0"
-#define UNKNOWN_LINE(name)     name ": no such setting; it is ignored (WSRX_HELP=1 lists them)"
+#define UNKNOWN_LINE(name)     name ": no such setting (WSRX_HELP=1 lists them); it is ignored"
 
 struct bad {
     const char *entry;
@@ -393,7 +393,7 @@ Test(settings_read, tells_each_bad_value_and_keeps_the_good_ones)
     unsigned bad = read_entries(
         &settings, &told,
         (const char *const[ENTRIES]){"WSRX_MODE=error", "WSRX_CALLS=some", "WSRX_HOLD=kernel",
-                                     "WSRX_NONSENSE=1", "WSRX_STRICT=1", "WSRX_SOCKETS=udp,tcp"});
+                                     "WSRX_NONSENSE=1", "WSRX_HELP=1", "WSRX_SOCKETS=udp,tcp"});
 
     strcat(expected, line(CALLS_LINE("some")));
     strcat(expected, line(UNKNOWN_LINE("WSRX_NONSENSE")));
@@ -402,9 +402,37 @@ Test(settings_read, tells_each_bad_value_and_keeps_the_good_ones)
     cr_expect_eq(told.writes, 3);
     cr_expect_str_eq(told.text, expected, "told \"%s\"", told.text);
     assert_settings(&settings,
-                    &(struct simple){MODE_ERROR, false, HOLD_KERNEL, 64 * MIB, true, false},
+                    &(struct simple){MODE_ERROR, false, HOLD_KERNEL, 64 * MIB, false, true},
                     "mixed");
     cr_expect_eq(settings.selectors, 0);
+}
+
+/* Strictness ends the program, wherever it stands; the last word on it counts. */
+Test(settings_read, tells_what_strictness_means)
+{
+#define ENDS "; the program is not started (WSRX_STRICT=1)"
+    static const struct {
+        const char *entries[ENTRIES];
+        const char *line;
+    } strict[] = {
+        {{"WSRX_STRICT=1", "WSRX_CALLS=x"},
+         "WSRX_CALLS=\"x\": expected plain or all" ENDS},
+        {{"WSRX_CALLS=x", "WSRX_STRICT=1"},
+         "WSRX_CALLS=\"x\": expected plain or all" ENDS},
+        {{"WSRX_X=1", "WSRX_STRICT=0", "WSRX_STRICT=1"},
+         "WSRX_X: no such setting (WSRX_HELP=1 lists them)" ENDS},
+        {{"WSRX_TRACE_KEEP=all", "WSRX_STRICT=1"},
+         "WSRX_TRACE_KEEP=\"all\": expected WSRX_TRACE=ring beside it" ENDS},
+        {{"WSRX_STRICT=1", "WSRX_CALLS=x", "WSRX_STRICT=0"}, CALLS_LINE("x")},
+    };
+
+    for (size_t i = 0; i < sizeof strict / sizeof *strict; i++) {
+        struct settings settings;
+        struct captured told;
+        unsigned bad = read_entries(&settings, &told, strict[i].entries);
+
+        assert_told(&told, bad, strict[i].line);
+    }
 }
 
 /* However long the value is, the line says to its end what happens now. */
@@ -432,7 +460,7 @@ Test(settings_read, cuts_a_long_value_not_the_line)
 
 Test(settings_read, cuts_a_long_name_not_the_line)
 {
-    const char *const ends = ": no such setting; it is ignored (WSRX_HELP=1 lists them)\n";
+    const char *const ends = ": no such setting (WSRX_HELP=1 lists them); it is ignored\n";
     char entry[1000] = "WSRX_";
     struct settings settings;
     struct captured told;

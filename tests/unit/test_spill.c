@@ -46,7 +46,8 @@ static bool all_mapped(const struct spill *spill)
     return mapped(spill) && mapped(spill->data) && mapped(spill->data + spill->size - 1);
 }
 
-/* Bytes of address space in use (proc(5)). Neighbours may be one line there, so bytes, not lines. */
+/* Bytes of address space in use (proc(5)). Neighbours may be one line there, so bytes, not
+ * lines. */
 static size_t mapped_bytes(void)
 {
     FILE *maps = fopen("/proc/self/maps", "re");

@@ -518,7 +518,8 @@ Test(table_abandon, takes_only_its_own)
     }
 }
 
-/* The kernel drops its queue with the socket, and with it the tail (wsrx.h: "closed while held"). */
+/* The kernel drops its queue with the socket, and with it the tail (wsrx.h: "closed while
+ * held"). */
 Test(table_abandon, of_one_held_in_the_kernel_loses_it_too)
 {
     tails_hold_in_kernel(table, SOCKET, 1, 3000, 512);

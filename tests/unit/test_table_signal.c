@@ -400,8 +400,8 @@ Test(table_signal, within_the_copy_the_handler_is_first)
     cr_assert_eq(inner.take->held.offset, 100);
 }
 
-/* recv(2) may be left by siglongjmp(): a timeout of old programs. Nothing is locked then, and nothing
- * is missing. */
+/* recv(2) may be left by siglongjmp(): a timeout of old programs. Nothing is locked then, and
+ * nothing is missing. */
 static sigjmp_buf before_the_take;
 
 static void leave(int signal)

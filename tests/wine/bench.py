@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What a part costs under Wine: WSARecvEx with our DLL against stock Wine's recv of a whole datagram
-of the part's size. Many short runs, interleaved; the best round of each counts. Goal: 1.25."""
+"""What a part costs under Wine: WSARecvEx with our DLL against stock Wine's recv of a whole
+datagram of the part's size. Many short runs, interleaved; the best round of each counts.
+Goal: 1.25."""
 import argparse
 import os
 import shutil
@@ -23,8 +24,8 @@ def main():
     if not shutil.which("wine"):
         print("SKIP: no wine (Debian: wine, wine64)")
         return 77
-    # wineserver and the program take turns: on one processor, where neither waits for another one to
-    # wake up, which on a virtual machine costs many times what is measured.
+    # wineserver and the program take turns: on one processor, where neither waits for another one
+    # to wake up, which on a virtual machine costs many times what is measured.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     worst = 0
     with tempfile.TemporaryDirectory(prefix="wsrx-wine-") as scratch:

@@ -126,8 +126,8 @@ def check_aborted(wine, folder):
             time.sleep(0.02)
         local, peer = written.read_text().split()
         time.sleep(0.3)  # for the receive to wait; without it the case would only be a weaker one
-        killed = subprocess.run(["ss", "-K", "src", f"127.0.0.1:{local}", "dst", f"127.0.0.1:{peer}"],
-                                capture_output=True, text=True)
+        killed = subprocess.run(["ss", "-K", "src", f"127.0.0.1:{local}",
+                                 "dst", f"127.0.0.1:{peer}"], capture_output=True, text=True)
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -192,8 +192,8 @@ def check_winelib(wine, files):
 def check_command(wine, files, folders, names):
     command, stock = files["wsrx"], folders["stock"]
     before = sorted(stock.iterdir())
-    code, output = wine.run(command, "wine", "run", "victim.exe", "--arguments", "a", "b c", 'd"e', "",
-                            cwd=stock)
+    code, output = wine.run(command, "wine", "run", "victim.exe", "--arguments", "a", "b c", 'd"e',
+                            "", cwd=stock)
     tap.case(code == 7 and output.replace("\r", "") == '<a>\n<b c>\n<d"e>\n<>\n',
              "wsrx wine run: arguments and exit code pass", f"{code}\n{output}")
     # A program that it starts in turn is not run by us: docs/wine.md says so.
@@ -208,7 +208,8 @@ def check_command(wine, files, folders, names):
     def says(name, words, code, text, **more):
         found, output = wine.run(command, "wine", *words, cwd=stock, **more)
         one_line = output.count("\n") == 1 or code in (0, 1)
-        tap.case(found == code and text in output and one_line, name, f"exit code {found}\n{output}")
+        tap.case(found == code and text in output and one_line, name,
+                 f"exit code {found}\n{output}")
 
     says("wsrx wine run: no such program", ["run", "none.exe"], 127, "none.exe: No such file")
     says("wsrx wine run: not a program", ["run", files["example"]], 126, "not a Windows program")
@@ -222,13 +223,15 @@ def check_command(wine, files, folders, names):
              "wsrx wine run: half a program", f"exit code {code}\n{output}")
     says("wsrx wine run: help", ["run", "--help"], 0, "PREFIX is $WINEPREFIX")
     says("wsrx wine: a slip", ["isntall"], 125, "did you mean install? ")
-    says("wsrx wine run: no wine", ["run", "victim.exe"], 127, "no wine on the PATH", PATH="/nowhere")
+    says("wsrx wine run: no wine", ["run", "victim.exe"], 127, "no wine on the PATH",
+         PATH="/nowhere")
     says("wsrx wine: unknown action", ["fly"], 125, "no such action")
     tiny = bytearray((stock / "victim.exe").read_bytes()[:512])
     at = int.from_bytes(tiny[0x3c:0x40], "little")
     tiny[at + 4:at + 6] = b"\x4c\x01"
     (wine.scratch / "small.exe").write_bytes(tiny)
-    says("wsrx wine run: a 32-bit program", ["run", wine.scratch / "small.exe"], 126, "32-bit program")
+    says("wsrx wine run: a 32-bit program", ["run", wine.scratch / "small.exe"], 126,
+         "32-bit program")
     for action in ("install", "status", "remove"):
         says(f"wsrx wine {action}: no such prefix", [action, "/nowhere"], 125, "not a Wine prefix")
 
@@ -259,8 +262,8 @@ def check_records(wine, folders, library):
             counted = stats.read_text()
         except (OSError, ValueError) as error:
             records, counted = [], str(error)
-        found = [tuple(record[field] for field in ("length", "buffer", "bytes", "offset", "left",
-                                                   "lost", "partial", "last")) for record in records]
+        fields = ("length", "buffer", "bytes", "offset", "left", "lost", "partial", "last")
+        found = [tuple(record[field] for field in fields) for record in records]
         tap.case(code == 0 and found == [
             (3000, 1000, 1000, 0, 2000, 0, True, False),
             (3000, 1000, 1000, 1000, 1000, 0, True, False),
@@ -285,7 +288,8 @@ def check_names(library):
                                  ("wineserverside", {}, "process"),
                                  ("wineserver64", {}, "lost"),
                                  ("python3", {"WSRX_HOLD": "kernel"}, "kernel")):
-        done = subprocess.run([name, "-c", program + "; s.setblocking(False); print(len(s.recv(200)))"],
+        done = subprocess.run([name, "-c",
+                               program + "; s.setblocking(False); print(len(s.recv(200)))"],
                               executable=sys.executable, capture_output=True, text=True, timeout=60,
                               env=os.environ | settings | {"LD_PRELOAD": str(library),
                                                                 "PYTHONHOME": sys.prefix})

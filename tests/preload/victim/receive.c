@@ -257,7 +257,8 @@ static long long call_vector(struct receive *r)
         return preadv64v2(r->fd, iov, (int)r->iov_count, offset, flags);
     /* The offset in two halves, of which a 64-bit system takes the first. */
     return syscall(SYS_preadv2, r->fd, iov, r->iov_count, (long)offset,
-                   sizeof(long) < sizeof(offset) ? (long)(offset >> (8 * sizeof(offset) / 2)) : 0L, flags);
+                   sizeof(long) < sizeof(offset) ? (long)(offset >> (8 * sizeof(offset) / 2)) : 0L,
+                   flags);
 }
 
 static long long call_recvfrom(struct receive *r, size_t size)
@@ -540,8 +541,9 @@ static void describe(struct receive *r, struct line *line)
     }
     if (r->ret >= 0 && r->error != SENTINEL)
         line_add(line, " ERRNO %s", errno_name(r->error));
+    /* The kernel's ticks are coarser than our clock. */
     if (r->ret < 0 && r->variable && r->variable->timeout_ms && r->error == EAGAIN &&
-        2 * r->took_ms >= r->variable->timeout_ms) /* the kernel's ticks are coarser than our clock */
+        2 * r->took_ms >= r->variable->timeout_ms)
         line_add(line, " waited");
 }
 

@@ -478,7 +478,8 @@ static void make_room(int fd, size_t length)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-/* send N [from=SENDER] [fds=N] [pass=NAME] [oob] [taken]; taken: somebody waits for it, nothing to watch */
+/* send N [from=SENDER] [fds=N] [pass=NAME] [oob] [taken]; taken: somebody waits for it, nothing to
+ * watch */
 static void do_send(const struct op *op, struct line *line)
 {
     struct variable *sender = variable_find(op_option(op, "from") ? op_option(op, "from") : "s");

@@ -49,7 +49,8 @@ int main(int argc, char **argv)
         if (uv_udp_init(loop, &udp) < 0 || uv_udp_open(&udp, fd) < 0 ||
             uv_udp_recv_start(&udp, give_buffer, on_message) < 0)
             return 3;
-    } else if (uv_poll_init(loop, &poll, fd) < 0 || uv_poll_start(&poll, UV_READABLE, on_poll) < 0) {
+    } else if (uv_poll_init(loop, &poll, fd) < 0 ||
+               uv_poll_start(&poll, UV_READABLE, on_poll) < 0) {
         return 3;
     }
     return uv_run(loop, UV_RUN_DEFAULT) < 0;

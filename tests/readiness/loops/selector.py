@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Python's selectors and asyncio: one receive of 700 bytes an event from stdin, copied to stdout."""
+"""Python's selectors and asyncio: one receive of 700 bytes an event from stdin, copied to
+stdout."""
 
 import asyncio
 import selectors

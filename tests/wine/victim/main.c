@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * victim.exe [NAME...]: runs scenarios, all or those named, and writes a line for each: "ok NAME" or
- * "not ok NAME - REASON". One that hangs ends the program with its line.
+ * victim.exe [NAME...]: runs scenarios, all or those named, and writes a line for each: "ok NAME"
+ * or "not ok NAME - REASON". One that hangs ends the program with its line.
  * victim.exe --list: the names.  Other words: what a scenario starts it with (see people.c).
  */
 #include "victim.h"

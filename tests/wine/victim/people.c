@@ -265,7 +265,8 @@ static int wait_for_keepalive(const char *port)
     WSAStartup(MAKEWORD(2, 2), &data);
     pair.in = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(pair.in, (struct sockaddr *)&name, sizeof name) != 0 ||
-        WSAIoctl(pair.in, SIO_KEEPALIVE_VALS, &often, sizeof often, NULL, 0, &count, NULL, NULL) != 0)
+        WSAIoctl(pair.in, SIO_KEEPALIVE_VALS, &often, sizeof often, NULL, 0, &count, NULL,
+                 NULL) != 0)
         return 1;
     set_timeout(pair.in, 100);
     got = WSARecvEx(pair.in, buffer, 10, &flags);
@@ -329,7 +330,8 @@ static int in_mode(const char *name)
         reason = calls_all();
     else if (strcmp(name, "alone") == 0)
         reason = alone();
-    printf("%s %s%s%s\n", reason ? "not ok" : "ok", name, reason ? " - " : "", reason ? reason : "");
+    printf("%s %s%s%s\n", reason ? "not ok" : "ok", name, reason ? " - " : "",
+           reason ? reason : "");
     return reason != NULL;
 }
 
