@@ -41,7 +41,7 @@ struct receive_report {
 
 /* Where a receive comes from, for its record; looked at only while somebody wants records. */
 struct receive_site {
-    unsigned long call; /* enum record_call */
+    unsigned long call; /* enum record_call, without a gap behind it that would be copied too */
     const void *caller; /* the address that the call returns to */
 };
 
