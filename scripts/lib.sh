@@ -40,6 +40,12 @@ ninja-build         ninja
 pkg-config          pkg-config
 python3             /usr/bin/python3
 '
+# shellcheck disable=SC2034 # used by the scripts
+packages_to_build_tools='
+libpopt-dev         /usr/include/popt.h
+libjson-c-dev       /usr/include/json-c/json.h
+libelf-dev          /usr/include/gelf.h
+'
 
 is_there() {
     case $1 in

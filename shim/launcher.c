@@ -175,8 +175,11 @@ int wmain(int argc, WCHAR **argv)
 
     GetStartupInfoW(&start);
     if (!CreateProcessW(program, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &start,
-                        &process))
-        return fail("the program cannot be started");
+                        &process)) {
+        fail(GetLastError() == ERROR_BAD_EXE_FORMAT ? "the program is truncated or damaged"
+                                                    : "the program cannot be started");
+        return 126;
+    }
     if (!add_imports(process.hProcess, directory)) {
         TerminateProcess(process.hProcess, 125);
         return fail("the program's table of imports cannot be extended");

@@ -123,14 +123,15 @@ int command_convert(int argc, const char **argv)
            strcmp(to, formats[format].name) != 0)
         format++;
     if (!to || format == sizeof formats / sizeof *formats) {
-        complain("convert: --to is one of text, jsonl, pcapng and perfetto");
+        complain("convert: --to %s%sone of text, jsonl, pcapng and perfetto", to ? to : "is",
+                 to ? ": it is " : " ");
         return EXIT_OURS;
     }
     if (!poptPeekArg(context)) {
         complain("convert: which FILE?");
         return EXIT_OURS;
     }
-    if (!output && formats[format].binary && isatty(STDOUT_FILENO)) {
+    if ((!output || strcmp(output, "-") == 0) && formats[format].binary && isatty(STDOUT_FILENO)) {
         complain("convert: %s is not for a terminal: use -o FILE", to);
         return EXIT_OURS;
     }
@@ -140,19 +141,18 @@ int command_convert(int argc, const char **argv)
     /* Then what may be there under the output's name stays. */
     if (reader_files(reader) == 0)
         return EXIT_TROUBLE;
-    if (output && !(out = fopen(output, "we"))) {
-        complain("%s: %s", output, strerror(errno));
+    if (output && !(out = reader_output(reader, output)))
         return EXIT_OURS;
-    }
     setvbuf(out, NULL, _IOFBF, 1 << 20);
     progress_start(&progress, reader_records(reader));
     error = formats[format].write(reader, out, &progress);
     progress_end(&progress);
-    if (fflush(out) != 0 || ferror(out) || error) {
-        complain("%s: %s", output ? output : "standard output",
-                 strerror(error ? -error : errno));
+    if (error) {
+        complain("convert: %s", strerror(-error));
         return EXIT_OURS;
     }
+    if (!is_written(out, output))
+        return EXIT_OURS;
     reader_tell_missing(reader);
     error = reader_damaged(reader) ? EXIT_TROUBLE : 0;
     reader_free(reader);

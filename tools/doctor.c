@@ -4,12 +4,14 @@
  */
 #define _GNU_SOURCE
 #include "examine.h"
+#include "launch.h"
+#include "printable.h"
 #include "wsrx.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool is_one_of(const char *name, const char *const *list)
 {
@@ -36,7 +38,30 @@ static bool print_imports(const struct executable *executable, const char *title
     return any;
 }
 
-int command_doctor(int argc, const char **argv)
+/* Whether the library cannot be in the program at all, and why. */
+static bool print_blind(const struct executable *found)
+{
+    bool blind = false;
+
+    if (found->bits != (int)sizeof(void *) * 8) {
+        printf("  not seen: it needs a library of %d bits, and this one has %d\n", found->bits,
+               (int)sizeof(void *) * 8);
+        blind = true;
+    }
+    if (found->is_static) {
+        printf("  not seen: nothing can be preloaded into a static program\n");
+        blind = true;
+    }
+    if (found->raised) {
+        printf("  not seen: the loader ignores LD_PRELOAD where it raises your rights\n");
+        blind = true;
+    }
+    return blind;
+}
+
+/* What of it is seen; whether anything may be. `*ret_reports`: it receives by reporting calls
+ * only. */
+static bool print_seen(const struct executable *found, bool *ret_reports)
 {
     static const char *const plain[] = {"recv", "__recv_chk", "recvfrom", "__recvfrom_chk", "read",
                                         "__read_chk", "readv", "preadv2", NULL};
@@ -45,12 +70,80 @@ int command_doctor(int argc, const char **argv)
                                         "epoll_wait", "epoll_pwait", "epoll_pwait2", NULL};
     static const char *const streams[] = {"fread", "fgets", "getline", "getdelim", "fgetc", NULL};
     static const char *const raw[] = {"syscall", NULL};
+    bool receives, reports;
+
+    if (found->go)
+        printf("  not seen: Go's own receives make system calls past libc; only C code in it is "
+               "seen\n");
+    if (found->io_uring)
+        printf("  not seen: its receives by io_uring\n");
+    receives = print_imports(found, "  seen, plain calls: ", plain);
+    reports = print_imports(found, "  seen, reporting calls (traced; held with --calls=all): ",
+                            reporting);
+    print_imports(found, "  waits that a held tail ends: ", waits);
+    print_imports(found, "  by libc's stdio, not seen where it reads a socket: ", streams);
+    print_imports(found, "  system calls by number, seen where they are receives: ", raw);
+    if (!found->symbols)
+        printf("  does not tell what it imports: its table of sections is gone\n");
+    else if (!receives && !reports)
+        printf("  imports no receive call itself; the libraries that it loads may\n");
+    *ret_reports = reports && !receives;
+    /* libc is all that most Go programs load. */
+    return receives || reports || !found->go;
+}
+
+/* As the command was called: so it is found again. */
+static void print_lines(const char *program, bool reports)
+{
+    char library[PATH_MAX], *wsrx = printable_word(program_invocation_name);
+    char *word = printable_word(program);
+
+    printf("\nWho loses what?      %s stat %s\n", wsrx, word);
+    printf("Lose nothing:        %s run%s %s\n", wsrx, reports ? " --calls=all" : "", word);
+    /* LD_PRELOAD has no quotes. */
+    if (launch_library(library, false) && !strpbrk(library, " :"))
+        printf("Without wsrx:        LD_PRELOAD=%s %s%s\n", library,
+               reports ? "WSRX_CALLS=all " : "", word);
+    free(word);
+    free(wsrx);
+}
+
+static int diagnose(const char *program, const struct executable *found)
+{
+    char *path = printable(found->path), *interpreter = printable(found->interpreter);
+    bool reports;
+
+    printf("%s%s%s%s\n", path, *interpreter ? ", a script for " : "", interpreter,
+           *interpreter ? "; of which:" : "");
+    free(path);
+    free(interpreter);
+    if (!found->elf || found->damaged) {
+        printf("  is %s: nothing can be said of it\n",
+               found->elf ? "truncated or damaged" : "no ELF program that can be read");
+        return EXIT_TROUBLE;
+    }
+    printf("  %d bits, %s%s%s\n", found->bits,
+           found->library     ? "a library"
+           : found->is_static ? "statically linked"
+                              : "dynamically linked",
+           found->go ? ", Go" : "",
+           found->setuid ? ", setuid or with capabilities" : "");
+    if (print_blind(found))
+        return EXIT_TROUBLE;
+    if (!print_seen(found, &reports))
+        return EXIT_TROUBLE;
+    if (!found->library)
+        print_lines(program, reports);
+    return 0;
+}
+
+int command_doctor(int argc, const char **argv)
+{
     static const struct poptOption none[] = {POPT_TABLEEND};
     poptContext context = options_of(argc, argv, none, "PROGRAM", false);
     struct executable found;
     const char *program;
-    bool receives, reports;
-    int blind = 0, error;
+    int error, result;
 
     if (!context)
         return EXIT_OURS;
@@ -61,54 +154,11 @@ int command_doctor(int argc, const char **argv)
     }
     error = examine(program, &found);
     if (error) {
-        complain("%s: %s", program, strerror(error));
+        complain("%s: %s%s%s%s", program, found.interpreter[0] ? "its interpreter " : "",
+                 found.interpreter, found.interpreter[0] ? ": " : "", strerror(error));
         return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
     }
-    printf("%s", found.path);
-    if (found.interpreter[0])
-        printf(", a script for %s; of which:", found.interpreter);
-    printf("\n");
-    if (!found.elf) {
-        printf("  is no ELF program that can be read: nothing can be said of it\n");
-        poptFreeContext(context);
-        return EXIT_TROUBLE;
-    }
-    printf("  %d bits, %s%s%s\n", found.bits,
-           found.is_static ? "statically linked" : "dynamically linked", found.go ? ", Go" : "",
-           found.setuid ? ", setuid or with capabilities" : "");
-    if (found.bits != (int)sizeof(void *) * 8) {
-        printf("  not seen: it needs a library of %d bits, and this one has %d\n", found.bits,
-               (int)sizeof(void *) * 8);
-        blind = 1;
-    }
-    if (found.is_static) {
-        printf("  not seen: nothing can be preloaded into a static program\n");
-        blind = 1;
-    }
-    if (found.go && !found.is_static)
-        printf("  not seen: Go's own receives make system calls past libc; only C code in it is "
-               "seen\n");
-    if (found.setuid && geteuid() != 0)
-        printf("  not seen: the loader ignores LD_PRELOAD for it, but when root runs it\n");
-    if (found.io_uring)
-        printf("  not seen: its receives by io_uring\n");
-    receives = print_imports(&found, "  seen, plain calls: ", plain);
-    reports = print_imports(&found, "  seen, reporting calls (traced; held with --calls=all): ",
-                            reporting);
-    print_imports(&found, "  waits that a held tail ends: ", waits);
-    print_imports(&found, "  by libc's stdio, not seen where it reads a socket: ", streams);
-    print_imports(&found, "  system calls by number, seen where they are receives: ", raw);
-    if (!blind && !receives && !reports) {
-        printf("  imports no receive call itself; the libraries that it loads may\n");
-        blind = found.go; /* libc is all that most of them load */
-    }
-    if (!blind) {
-        printf("\nWho loses what?      wsrx stat %s\n", program);
-        printf("Lose nothing:        wsrx run%s %s\n", receives || !reports ? "" : " --calls=all",
-               program);
-        printf("Without wsrx:        LD_PRELOAD=libwsrx.so %s%s\n",
-               receives || !reports ? "" : "WSRX_CALLS=all ", program);
-    }
+    result = diagnose(program, &found);
     poptFreeContext(context);
-    return blind ? EXIT_TROUBLE : 0;
+    return result;
 }

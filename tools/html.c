@@ -75,6 +75,13 @@ static void put_number(FILE *out, uint64_t number)
     }
 }
 
+/* "1 message", "2 messages". */
+static void put_count(FILE *out, uint64_t number, const char *what)
+{
+    put_number(out, number);
+    fprintf(out, " %s%s", what, number == 1 ? "" : "s");
+}
+
 /* "512", "4K", "1M": for axes. */
 static void put_size(FILE *out, uint64_t size)
 {
@@ -195,16 +202,16 @@ static double place_of(uint64_t size, double width)
 static void put_buffer(FILE *out, uint64_t room, double width, const char *what, int row)
 {
     double x = place_of(room, width);
-    bool right = x > SIZES_WIDTH - 110;
+    bool right = x > SIZES_WIDTH - 110, beyond = x > SIZES_WIDTH;
 
-    if (x > SIZES_WIDTH)
+    if (beyond)
         x = SIZES_WIDTH - 1;
     fprintf(out, "<line class=\"buffer\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
                  "<text class=\"buffer-text\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s ",
             x, x, SIZES_TOP - 6, SIZES_TOP + SIZES_PLOT, right ? x - 5 : x + 5,
             SIZES_TOP - 8 + 12 * row, right ? "end" : "start", what);
     put_number(out, room);
-    fputs("</text>", out);
+    fputs(beyond ? " →</text>" : "</text>", out); /* it lies where the axis has ended */
 }
 
 static void put_sizes(const struct summary_socket *socket, FILE *out)
@@ -275,15 +282,26 @@ static void put_socket(const struct summary_socket *socket, FILE *out)
     fputs("</h3><p>", out);
     put_text(out, socket->program);
     fprintf(out, "[%u], fd %d; ", socket->pid, socket->fd);
-    put_number(out, socket->sums.messages);
-    fputs(" messages, ", out);
+    if (socket->least_room == UINT64_MAX) {
+        fputs("no message in ", out);
+        put_count(out, socket->sums.receives, "receive");
+        if (socket->sums.lost > 0) { /* of one before, whose tail nobody received */
+            fputs("; ", out);
+            put_count(out, socket->sums.lost, "byte");
+            fputs(" lost", out);
+        }
+        fputs("</p></section>", out);
+        return;
+    }
+    put_count(out, socket->sums.messages, "message");
+    fputs(", ", out);
     if (socket->sums.lost == 0 && socket->sums.saved == 0) {
         fputs("the longest, of ", out);
-        put_number(out, socket->longest);
-        fputs(" bytes, fitted</p>", out);
+        put_count(out, socket->longest, "byte");
+        fputs(", fitted</p>", out);
     } else {
-        put_number(out, socket->sums.lost);
-        fputs(" bytes lost, ", out);
+        put_count(out, socket->sums.lost, "byte");
+        fputs(" lost, ", out);
         put_number(out, socket->sums.saved);
         fputs(" saved; a buffer of ", out);
         put_number(out, socket->longest);
@@ -297,14 +315,18 @@ static void put_socket(const struct summary_socket *socket, FILE *out)
 
 static void put_cells(const struct sums *sums, uint64_t room, uint32_t longest, FILE *out)
 {
+    enum { ROOM = 6 }; /* its place */
     const uint64_t number[] = {sums->lost, sums->saved, sums->receives, sums->partial, sums->errors,
-                               sums->bytes, room == UINT64_MAX ? 0 : room, longest};
+                               sums->bytes, room, longest};
 
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
         fprintf(out, "<td%s>", number[i] > 0 && i == 0   ? " class=\"x\""
                                : number[i] > 0 && i == 1 ? " class=\"s\""
                                                          : "");
-        put_number(out, number[i]);
+        if (room == UINT64_MAX && i >= ROOM)
+            fputs("–", out); /* there was no message */
+        else
+            put_number(out, number[i]);
         fputs("</td>", out);
     }
 }
@@ -369,7 +391,7 @@ void write_html(const struct summary *summary, const struct reader *reader, FILE
         fputs("<p>", out);
         put_text(out, file->program);
         fprintf(out, "[%u], from ", file->pid);
-        put_text(out, file->path);
+        put_text(out, file->shown);
         if (file->overwritten > 0) {
             fputs("; ", out);
             put_number(out, file->overwritten);

@@ -42,8 +42,6 @@ const struct poptOption launch_options[] = {
      "WHERE"},
     {"hold-max", 0, POPT_ARG_STRING, &values[4], 0, "memory for tails", "SIZE"},
     {"table", 0, POPT_ARG_STRING, &values[5], 0, "file of the tails that outlast exec", "FILE"},
-    {"trace", 't', POPT_ARG_STRING, &values[6], 0, "off, text, jsonl or ring", "KIND"},
-    {"trace-file", 0, POPT_ARG_STRING, &values[7], 0, "where records go; %p %e %t %%", "FILE"},
     {"filter", 'e', POPT_ARG_STRING, &values[8], 0,
      "which records: partial, lost, error, fd=N, port=N, call=NAME", "LIST"},
     {"trace-size", 0, POPT_ARG_STRING, &values[9], 0, "size of a thread's ring", "SIZE"},
@@ -51,6 +49,13 @@ const struct poptOption launch_options[] = {
     {"data", 'd', POPT_ARG_STRING, &values[11], 0, "bytes of payload that a record keeps", "BYTES"},
     {"stats", 0, POPT_ARG_STRING, &values[12], 0, "statistics at the end: 0, 1 or a file", "WHERE"},
     {"strict", 0, POPT_ARG_STRING, &values[13], 0, "1: a bad setting ends the program", "0|1"},
+    POPT_TABLEEND,
+};
+
+const struct poptOption launch_trace_options[] = {
+    {"trace", 't', POPT_ARG_STRING, &values[6], 0, "off, text, jsonl or ring", "KIND"},
+    {"trace-file", 0, POPT_ARG_STRING, &values[7], 0, "where records go; %p %e %t %%", "FILE"},
+    {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)launch_options, 0, NULL, NULL},
     POPT_TABLEEND,
 };
 
@@ -70,21 +75,13 @@ const char *launch_setting(const char *variable)
     return value ? value : getenv(variable);
 }
 
-void launch_reserve(const char *variable)
-{
-    if (values[number_of(variable)])
-        complain("%s is set by this subcommand itself; the option is ignored", variable);
-    values[number_of(variable)] = NULL;
-}
-
 /* --- the library ------------------------------------------------------------------------- */
 
 /* Where the library may be, seen from us: in the build tree; under the prefix, wherever that is
  * now; where it was to be installed. */
 static const char *const places[] = {"../preload/libwsrx.so", WSRX_LIBRARY_FROM_HERE, WSRX_LIBRARY};
 
-/* Its path, or NULL: told. */
-static const char *library(char *path)
+bool launch_library(char path[PATH_MAX], bool tell)
 {
     char place[PATH_MAX], self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -95,25 +92,26 @@ static const char *library(char *path)
 
         if (snprintf(place, sizeof place, "%.*s%s", directory, self, places[i]) < PATH_MAX &&
             access(place, R_OK) == 0 && realpath(place, path))
-            return path;
+            return true;
     }
-    complain("the library is not there: no %s, and none beside %s", WSRX_LIBRARY, self);
-    return NULL;
+    if (tell)
+        complain("the library is not there: no %s, and none beside %s", WSRX_LIBRARY, self);
+    return false;
 }
 
 static bool set_environment(void)
 {
     char path[PATH_MAX], list[2 * PATH_MAX];
-    const char *before = getenv("LD_PRELOAD"), *found = library(path);
+    const char *before = getenv("LD_PRELOAD");
 
-    if (!found)
+    if (!launch_library(path, true))
         return false;
     /* LD_PRELOAD's words end at a space or a colon, and nothing quotes these. */
-    if (strpbrk(found, " :")) {
-        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", found);
+    if (strpbrk(path, " :")) {
+        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", path);
         return false;
     }
-    snprintf(list, sizeof list, "%s%s%s", found, before && *before ? ":" : "",
+    snprintf(list, sizeof list, "%s%s%s", path, before && *before ? ":" : "",
              before ? before : "");
     setenv("LD_PRELOAD", list, 1);
     for (size_t i = 0; i < SETTINGS; i++)
@@ -168,9 +166,9 @@ static void warn(const char *program)
     if (executable.go)
         complain("warning: %s is a Go program: its receives do not go through libc, and are not "
                  "seen", program);
-    else if (executable.is_static && executable.elf)
+    else if (executable.is_static && executable.elf && !executable.damaged)
         complain("warning: %s is statically linked: nothing can be preloaded into it", program);
-    if (executable.setuid && geteuid() != 0)
+    if (executable.raised)
         complain("warning: %s is setuid or has capabilities: the loader ignores LD_PRELOAD",
                  program);
     if (executable.elf && executable.bits != (int)sizeof(void *) * 8)
@@ -205,7 +203,7 @@ pid_t launch(const char **argv, int *ret_status)
     /* SIGINT and SIGQUIT come from the terminal to both; the program's answer is ours. */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct sigaction pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
-    struct sigaction interrupt, quit;
+    struct sigaction interrupt, quit, broken;
     sigset_t ends, before;
     int failure[2]; /* closed by a successful exec; else it gives our exit code */
     pid_t pid;
@@ -214,6 +212,8 @@ pid_t launch(const char **argv, int *ret_status)
     *ret_status = EXIT_OURS;
     sigaction(SIGINT, &ignore, &interrupt);
     sigaction(SIGQUIT, &ignore, &quit);
+    /* Who reads what we print may go: the program runs on, and what we made goes at its end. */
+    sigaction(SIGPIPE, &ignore, &broken);
     /* One that comes before there is a program waits until it can be passed on. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
@@ -226,6 +226,7 @@ pid_t launch(const char **argv, int *ret_status)
     if (pid == 0) {
         sigaction(SIGINT, &interrupt, NULL);
         sigaction(SIGQUIT, &quit, NULL);
+        sigaction(SIGPIPE, &broken, NULL);
         sigprocmask(SIG_SETMASK, &before, NULL);
         _exit(run_program(argv, failure[1]));
     }

@@ -8,16 +8,18 @@
 
 #include "wsrx.h"
 
+#include <limits.h>
 #include <sys/types.h>
 
-/* The options --mode, --calls …, one for each setting. */
-extern const struct poptOption launch_options[];
+/* The options --mode, --calls …, one for each setting; those of where records go only in the
+ * second, for whom they do not go to us. */
+extern const struct poptOption launch_options[], launch_trace_options[];
 
 /* What an option, or else the environment, says; NULL: nothing. */
 const char *launch_setting(const char *variable);
 
-/* A setting that is the subcommand's own. */
-void launch_reserve(const char *variable);
+/* The library that programs get. False: it is not there; `tell`: and that was told. */
+bool launch_library(char path[PATH_MAX], bool tell);
 
 /* Makes a directory for this run, for its owner only, which launch_clean() removes with what is in
  * it. NULL: told. */

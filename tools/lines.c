@@ -20,11 +20,12 @@ static uint64_t number_of(struct json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
 }
 
+/* Of null json-c gives no string, but NULL. */
 static const char *string_of(struct json_object *object, const char *key)
 {
     struct json_object *value;
 
-    if (!json_object_object_get_ex(object, key, &value))
+    if (!json_object_object_get_ex(object, key, &value) || !value)
         return "";
     return json_object_get_string(value);
 }
@@ -89,7 +90,7 @@ static uint64_t time_of(struct json_object *object)
     char fraction[10] = "000000000";
     const char *text, *dot;
 
-    if (!json_object_object_get_ex(object, "time", &value))
+    if (!json_object_object_get_ex(object, "time", &value) || !value)
         return 0;
     text = json_object_to_json_string(value);
     seconds = strtoull(text, NULL, 10);
@@ -175,24 +176,41 @@ static void tell_foreign(const char *path, size_t number, const char *line, size
                  number);
 }
 
+enum {
+    LINE_MOST = 1 << 20,  /* no record is so long: 64 KiB of payload in hexadecimal, and names */
+    ZEROS_MOST = 64 << 20 /* nor reserves a process so much */
+};
+
+/* The next line into `text`, of LINE_MOST bytes. False: there is none. A program that was killed,
+ * or ran exec, leaves zeros where its next lines would have been. */
+static bool next_line(FILE *stream, char *text)
+{
+    int zeros = 0, next;
+
+    while ((next = getc_unlocked(stream)) == '\0' && zeros < ZEROS_MOST)
+        zeros++;
+    if (next == EOF)
+        return false;
+    ungetc(next, stream);
+    return fgets(text, LINE_MOST, stream) != NULL;
+}
+
 bool lines_read(const char *path, FILE *stream, struct line_record ***ret_lines, size_t *ret_count)
 {
     struct json_tokener *tokener = need(json_tokener_new());
     struct line_record **lines = NULL;
-    size_t room = 0, size = 0, number = 0, count = 0;
-    char *text = NULL;
-    ssize_t length;
+    size_t room = 0, number = 0, count = 0;
+    char *text = need(malloc(LINE_MOST));
     bool good = true;
 
-    while ((length = getline(&text, &size, stream)) > 0) {
+    while (next_line(stream, text)) {
         struct json_object *object;
 
         number++;
-        /* A program that was killed, or ran exec, leaves zeros behind its last line. */
-        if (text[0] == '\0' || text[0] == '\n')
+        if (text[0] == '\n')
             continue;
         json_tokener_reset(tokener);
-        object = json_tokener_parse_ex(tokener, text, (int)length);
+        object = json_tokener_parse_ex(tokener, text, (int)strlen(text));
         if (!object || !json_object_is_type(object, json_type_object) ||
             !json_object_object_get_ex(object, "call", NULL)) {
             tell_foreign(path, number, text, count);

@@ -261,8 +261,8 @@ static void write_interface(const struct record *record, const struct reader_fil
     int length;
 
     record_address(record->local, record->local_length, address);
-    length = snprintf(name, sizeof name, "%s[%u] fd %d %s", file->program, record->pid, record->fd,
-                      address);
+    length = snprintf(name, sizeof name, "%.200s[%u] fd %d %s", file->program, record->pid,
+                      record->fd, address);
     begin(block, BLOCK_INTERFACE);
     add16(block, LINKTYPE_RAW);
     add16(block, 0);

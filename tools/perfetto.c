@@ -196,7 +196,7 @@ int write_perfetto(struct reader *reader, FILE *out, struct progress *progress)
             fprintf(out,
                     "%s\n{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%u,\"args\":{\"name\":",
                     first ? "" : ",", record.pid);
-            put_json_string(out, file->program[0] ? file->program : file->path);
+            put_json_string(out, file->program[0] ? file->program : file->shown);
             fputs("}}", out);
             first = false;
         }

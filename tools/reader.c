@@ -3,6 +3,7 @@
 #include "reader.h"
 
 #include "lines.h"
+#include "printable.h"
 #include "wsrx.h"
 
 #include <errno.h>
@@ -111,7 +112,7 @@ static const struct ring_record *place_of(const struct source *source, uint64_t 
 static bool look(struct reader *reader, struct source *source)
 {
     struct reader_file *file = source->file;
-    uint64_t capacity = room_in(&file->head), written;
+    uint64_t capacity, written;
 
     if (!source->ring) {
         if (source->next >= source->count)
@@ -119,6 +120,7 @@ static bool look(struct reader *reader, struct source *source)
         source->time = source->lines[source->next]->record.time;
         return true;
     }
+    capacity = room_in(&file->head);
     for (;;) {
         const struct ring_record *from;
         uint64_t sequence;
@@ -277,7 +279,8 @@ static bool open_ring(struct reader *reader, struct reader_file *file)
     file->offset = (uint64_t)file->head.realtime_offset;
     file->head.program[sizeof file->head.program - 1] = '\0';
     name = strrchr(file->head.program, '/');
-    snprintf(file->program, sizeof file->program, "%s", name ? name + 1 : file->head.program);
+    free(file->program);
+    file->program = printable(name ? name + 1 : file->head.program);
     /* Files of one boot share their clock: told apart by the wall's, records could change
      * places. */
     for (size_t i = 0; i < reader->files; i++) {
@@ -383,6 +386,8 @@ static void free_file(struct reader_file *file)
     if (file->fd >= 0)
         close(file->fd);
     free(file->path);
+    free(file->shown);
+    free(file->program);
     free(file);
 }
 
@@ -393,6 +398,8 @@ bool reader_add(struct reader *reader, const char *path)
     bool good;
 
     file->path = need(strdup(path));
+    file->shown = printable(path);
+    file->program = need(strdup(""));
     good = open_file(reader, file);
     if (!good) {
         reader->damaged = true;
@@ -439,6 +446,23 @@ void reader_refresh(struct reader *reader)
     for (size_t i = 0; i < reader->sources; i++)
         if (look(reader, reader->source[i]))
             push(reader, reader->source[i]);
+}
+
+FILE *reader_output(const struct reader *reader, const char *path)
+{
+    struct stat there, read;
+    FILE *out = stdout;
+
+    for (size_t i = 0; i < reader->files && stat(path, &there) == 0; i++) {
+        if (fstat(reader->file[i]->fd, &read) != 0 || !S_ISREG(there.st_mode) ||
+            read.st_dev != there.st_dev || read.st_ino != there.st_ino)
+            continue;
+        complain("%s: cannot be read and written at once: give the output a name of its own", path);
+        return NULL;
+    }
+    if (strcmp(path, "-") != 0 && !(out = fopen(path, "we")))
+        complain("%s: %s", path, strerror(errno));
+    return out;
 }
 
 size_t reader_files(const struct reader *reader)

@@ -15,9 +15,9 @@
 #include <stdio.h>
 
 struct reader_file {
-    char *path;
+    char *path, *shown; /* `shown`: printable */
     uint32_t pid, parent;
-    char program[256]; /* its name without the directory, or "" */
+    char *program; /* its name without the directory, printable, or "" */
     long east;
     uint64_t records;     /* that it has, or had when it was opened */
     uint64_t overwritten; /* gone from the ring before they were read */
@@ -50,6 +50,10 @@ bool reader_next(struct reader *reader, struct record *ret_record,
 
 /* Looks for records that came to rings since: then reader_next() has more. */
 void reader_refresh(struct reader *reader);
+
+/* Opens a file to write to; "-" is standard output. NULL: told; nothing that it reads is written
+ * over. */
+FILE *reader_output(const struct reader *reader, const char *path);
 
 size_t reader_files(const struct reader *reader);
 const struct reader_file *reader_file(const struct reader *reader, size_t number);

@@ -3,10 +3,10 @@
  * wsrx report: files of records summed up, as text or HTML, or two of them compared.
  */
 #define _GNU_SOURCE
+#include "printable.h"
 #include "summary.h"
 #include "wsrx.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static void print_text(const struct summary *summary, const struct reader *reade
     for (size_t i = 0; i < reader_files(reader); i++) {
         const struct reader_file *file = reader_file(reader, i);
 
-        printf("%s: %s%s[%u], %s\n", file->path, file->program, file->program[0] ? " " : "",
+        printf("%s: %s%s[%u], %s\n", file->shown, file->program, file->program[0] ? " " : "",
                file->pid,
                !file->at        ? "lines"
                : file->finished ? "ended by itself"
@@ -152,8 +152,13 @@ static int print_diff(struct summary *const summary[2], const char *const path[2
             to->lost += from->lost;
             to->lost_messages += from->lost_messages;
         }
-    printf("A: %s\nB: %s\n\n  %-14s%18s%18s  %s\n", path[0], path[1], "all sockets", "A", "B",
-           "change");
+    for (int side = 0; side < 2; side++) {
+        char *shown = printable(path[side]);
+
+        printf("%c: %s\n", 'A' + side, shown);
+        free(shown);
+    }
+    printf("\n  %-14s%18s%18s  %s\n", "all sockets", "A", "B", "change");
     print_changes(&summary[0]->total, &summary[1]->total);
     for (size_t i = 0; i < count; i++) {
         printf("\n%s %s\n", pairs[i].program, pairs[i].address);
@@ -224,26 +229,18 @@ int command_report(int argc, const char **argv)
         return EXIT_TROUBLE;
     summary = summary_of(reader);
     if (html) {
-        FILE *out = fopen(html, "we");
+        FILE *out = reader_output(reader, html);
 
-        if (!out) {
-            complain("%s: %s", html, strerror(errno));
+        if (!out)
             return EXIT_OURS;
-        }
         write_html(summary, reader, out);
-        if (ferror(out) | fclose(out)) {
-            complain("%s: %s", html, strerror(errno));
+        if (!is_written(out, html))
             return EXIT_OURS;
-        }
     } else {
         print_text(summary, reader);
     }
     reader_tell_missing(reader);
     result = reader_damaged(reader) ? EXIT_TROUBLE : 0;
-    if (fflush(stdout) != 0) {
-        complain("standard output: %s", strerror(errno));
-        result = EXIT_OURS;
-    }
     summary_free(summary);
     reader_free(reader);
     poptFreeContext(context);

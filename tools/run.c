@@ -10,8 +10,8 @@
 
 int command_run(int argc, const char **argv)
 {
-    poptContext context =
-        options_of(argc, argv, launch_options, "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
+    poptContext context = options_of(argc, argv, launch_trace_options,
+                                     "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
     const char **program;
     int status;
     pid_t pid;

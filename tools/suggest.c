@@ -46,14 +46,23 @@ static void consider(const char *word, size_t length, const char *candidate, int
     }
 }
 
-const char *suggest_command(const char *word)
+const char *suggest_command(const char *word, const struct command *table)
 {
     const char *best = NULL;
     int nearest = NEAR + 1;
 
-    word += strspn(word, "-");
-    for (const struct command *command = commands; command->name; command++)
-        consider(word, strlen(word), command->name, &nearest, &best);
+    for (; table->name; table++)
+        consider(word, strlen(word), table->name, &nearest, &best);
+    return best;
+}
+
+const char *suggest_word(const char *word, const char *const *words)
+{
+    const char *best = NULL;
+    int nearest = NEAR + 1;
+
+    for (; *words; words++)
+        consider(word, strlen(word), *words, &nearest, &best);
     return best;
 }
 

@@ -33,12 +33,7 @@ static void *grow(void *list, size_t count, size_t size)
     /* Where count is a power of two the list is full. */
     if (count & (count - 1))
         return list;
-    list = realloc(list, (count ? 2 * count : 1) * size);
-    if (!list) {
-        complain("no memory");
-        exit(EXIT_OURS);
-    }
-    return list;
+    return need(realloc(list, (count ? 2 * count : 1) * size));
 }
 
 /* The entry like `key`, or a new copy of it. */
@@ -50,11 +45,8 @@ static void *entry(void **tree, const void *key, size_t size,
     *ret_new = !node;
     if (node)
         return *node;
-    made = malloc(size);
-    if (!made || !tsearch(memcpy(made, key, size), tree, compare)) {
-        complain("no memory");
-        exit(EXIT_OURS);
-    }
+    made = need(malloc(size));
+    need(tsearch(memcpy(made, key, size), tree, compare));
     return made;
 }
 
@@ -184,14 +176,10 @@ static int worst_caller(const void *one, const void *other)
 
 struct summary *summary_of(struct reader *reader)
 {
-    struct summary *summary = calloc(1, sizeof *summary);
+    struct summary *summary = need(calloc(1, sizeof *summary));
     const struct reader_file *file;
     struct record record;
 
-    if (!summary) {
-        complain("no memory");
-        exit(EXIT_OURS);
-    }
     while (reader_next(reader, &record, &file)) {
         struct summary_socket *socket = socket_of(summary, &record, file);
         struct summary_caller *caller = caller_of(summary, &record, file);
@@ -221,8 +209,11 @@ struct summary *summary_of(struct reader *reader)
             fate[bin_of(record.length)]++;
         }
     }
-    qsort(summary->socket, summary->sockets, sizeof *summary->socket, worst_socket);
-    qsort(summary->caller, summary->callers, sizeof *summary->caller, worst_caller);
+    /* Without a record there is nothing to sort, not even an array. */
+    if (summary->sockets > 0) {
+        qsort(summary->socket, summary->sockets, sizeof *summary->socket, worst_socket);
+        qsort(summary->caller, summary->callers, sizeof *summary->caller, worst_caller);
+    }
     return summary;
 }
 

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "launch.h"
+#include "printable.h"
 #include "reader.h"
 #include "record_line.h"
 #include "stats.h"
@@ -25,6 +26,7 @@ enum { INTERVAL = 20 }; /* milliseconds between two looks */
 struct watch {
     struct reader *reader;
     FILE *out;
+    const char *name; /* of it, as it was given, or NULL */
     bool colour;
     bool counts;
     bool any; /* records */
@@ -32,6 +34,7 @@ struct watch {
     char *line;
     size_t room;
     struct record_lines lines;
+    struct record_filter filter; /* of a ring that is there; else the library has heeded it */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -114,13 +117,15 @@ static void catch_up(struct watch *watch)
 
     reader_refresh(watch->reader);
     while (reader_next(watch->reader, &record, &file)) {
+        if (!record_filter_match(&watch->filter, &record))
+            continue;
         watch->any = true;
         if (watch->counts)
             stats_add(&watch->stats, &record);
-        else
+        else if (!ferror(watch->out))
             show(watch, &record, file);
     }
-    fflush(watch->out);
+    is_written(watch->out, watch->name);
 }
 
 static bool may_colour(FILE *out)
@@ -131,18 +136,32 @@ static bool may_colour(FILE *out)
            strcmp(terminal, "dumb") != 0;
 }
 
+/* Of a ring, whether its program is there to write to it. Another one may have got its number. */
+static bool is_running(const struct reader_file *file)
+{
+    char boot[sizeof file->head.boot] = "";
+    FILE *now = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (now) {
+        boot[fread(boot, 1, sizeof boot - 1, now)] = '\0';
+        boot[strcspn(boot, "\n")] = '\0';
+        fclose(now);
+    }
+    if (boot[0] && file->head.boot[0] && strncmp(boot, file->head.boot, strlen(boot)) != 0)
+        return false;
+    return !file->finished && (pid_t)file->pid > 0 &&
+           (kill((pid_t)file->pid, 0) == 0 || errno != ESRCH);
+}
+
 /* A ring file of a program that runs already. */
-static int follow(struct watch *watch, const char *path)
+static int follow(struct watch *watch)
 {
     struct sigaction action = {.sa_handler = interrupt};
 
-    if (!reader_add(watch->reader, path))
-        return EXIT_TROUBLE;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     for (;;) {
-        const struct reader_file *file = reader_file(watch->reader, 0);
-        bool ended = file->finished || (kill((pid_t)file->pid, 0) != 0 && errno == ESRCH);
+        bool ended = !is_running(reader_file(watch->reader, 0));
 
         catch_up(watch);
         if (ended || interrupted || ferror(watch->out))
@@ -163,8 +182,6 @@ static int watch_program(struct watch *watch, const char **program)
     if (!directory)
         return EXIT_OURS;
     snprintf(pattern, sizeof pattern, "%s/%%e.%%p.ring", directory);
-    launch_reserve("WSRX_TRACE");
-    launch_reserve("WSRX_TRACE_FILE");
     setenv("WSRX_TRACE", "ring", 1);
     setenv("WSRX_TRACE_FILE", pattern, 1);
     if (!launch_setting("WSRX_TRACE_SIZE"))
@@ -187,16 +204,18 @@ static int watch_program(struct watch *watch, const char **program)
     return -1 - status; /* a wait status, to be told from an exit code of ours */
 }
 
-static void print_stats(struct watch *watch, const char *program)
+/* `mode`: the one that the program ran in. */
+static void print_stats(struct watch *watch, const char *program, const char *mode)
 {
     static char text[64 << 10];
-    const char *mode = launch_setting("WSRX_MODE");
-    size_t length = stats_text(&watch->stats, program, (uint32_t)getpid(), mode ? mode : "observe",
-                               text, sizeof text);
+    char *shown = printable(program);
+    size_t length = stats_text(&watch->stats, shown, (uint32_t)getpid(), mode, text,
+                               sizeof text);
     const char *start = strstr(text, "]: ");
 
     /* The line's head is the library's; here nobody needs a pid. */
     fprintf(watch->out, "wsrx: %.*s", (int)(text + length - start - 3), start + 3);
+    free(shown);
 }
 
 static int watch_command(int argc, const char **argv, bool counts)
@@ -213,7 +232,7 @@ static int watch_command(int argc, const char **argv, bool counts)
                                      "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
     /* calloc() does not align so far. */
     struct watch *watch = aligned_alloc(_Alignof(struct watch), sizeof *watch);
-    const char **program;
+    const char **program, *mode;
     int result;
 
     if (!context || !watch)
@@ -225,28 +244,36 @@ static int watch_command(int argc, const char **argv, bool counts)
                  ring ? "-p FILE and a PROGRAM together make no sense" : "which PROGRAM?");
         return EXIT_OURS;
     }
-    watch->out = stderr;
     watch->counts = counts;
-    if (output && !(watch->out = fopen(output, "we"))) {
-        complain("%s: %s", output, strerror(errno));
+    watch->reader = reader_new();
+    if (ring && launch_setting("WSRX_TRACE_FILTER") &&
+        !record_filter_parse(&watch->filter, launch_setting("WSRX_TRACE_FILTER"))) {
+        complain("%s: \"%s\" is no filter: partial, lost, error, fd=N, port=N or call=NAME",
+                 counts ? "stat" : "trace", launch_setting("WSRX_TRACE_FILTER"));
         return EXIT_OURS;
     }
+    if (ring && !reader_add(watch->reader, ring))
+        return EXIT_TROUBLE;
+    watch->name = output;
+    watch->out = output ? reader_output(watch->reader, output) : stderr;
+    if (!watch->out)
+        return EXIT_OURS;
     watch->colour = may_colour(watch->out);
-    watch->reader = reader_new();
-    if (launch_setting("WSRX_MODE") && strcmp(launch_setting("WSRX_MODE"), "off") == 0)
+    mode = launch_setting("WSRX_MODE");
+    if (mode && strcmp(mode, "off") == 0)
         complain("warning: in mode off nothing is seen");
-    result = ring ? follow(watch, ring) : watch_program(watch, program);
+    result = ring ? follow(watch) : watch_program(watch, program);
     if (!ring && result < 0 && !watch->any)
         complain("no receive on a message socket was seen; wsrx doctor %s tells what can be seen "
                  "of it", program[0]);
     else if (counts && (ring ? result == 0 : result < 0))
-        print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0]);
+        print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0],
+                    ring   ? "unknown" /* no record tells */
+                    : mode ? mode
+                           : "observe");
     reader_tell_missing(watch->reader);
-    if (fflush(watch->out) != 0 || ferror(watch->out)) {
-        complain("%s: %s", output ? output : "standard error", strerror(errno));
-        if (result == 0)
-            result = EXIT_OURS;
-    }
+    if (!is_written(watch->out, output) && result == 0)
+        result = EXIT_OURS;
     reader_free(watch->reader);
     free(watch->line);
     free(watch);

@@ -6,6 +6,7 @@
  * `remove` puts them back. It must never touch a program's folder.
  */
 #define _GNU_SOURCE
+#include "suggest.h"
 #include "wsrx.h"
 
 #include <elf.h>
@@ -141,7 +142,8 @@ static unsigned winelib_machine(int fd)
 /* 0, or the exit code after the line that says why not. */
 static int check_program(const char *program)
 {
-    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    /* Who opens a pipe to read waits for one who writes. */
+    int fd = open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     unsigned machine;
 
     if (fd < 0) {
@@ -190,6 +192,10 @@ static int run(int argc, const char **argv)
     if (!realpath(argv[1], program) || !realpath(places.dlls, directory) ||
         !realpath(places.library, library)) {
         complain("%s: %s", argv[1], strerror(errno));
+        return EXIT_OURS;
+    }
+    if (strpbrk(library, " :")) {
+        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", library);
         return EXIT_OURS;
     }
     snprintf(preload, sizeof preload, "%s%s%s", library, before && *before ? ":" : "",
@@ -381,7 +387,7 @@ static int status(int argc, const char **argv)
 /* --- the subcommand -------------------------------------------------------------------------- */
 
 static const struct command actions[] = {
-    {"run", "PROGRAM.exe [ARGUMENT...]   run a program so; no file is changed", run},
+    {"run", "PROGRAM.exe [ARGUMENT...]  run a program so; no file is changed", run},
     {"install", "[PREFIX]               for all 64-bit programs of a prefix", install},
     {"status", "[PREFIX]                tell whether it is installed", status},
     {"remove", "[PREFIX]                undo it", remove_},
@@ -390,25 +396,37 @@ static const struct command actions[] = {
 
 static int help(FILE *to)
 {
-    fputs("Usage: wsrx wine ACTION ...\nWindows programs with a WSARecvEx that works.\n\n", to);
+    fputs("wsrx wine: Windows programs with a WSARecvEx that works\n\n"
+          "Usage: wsrx wine ACTION ...\n\n", to);
     for (const struct command *action = actions; action->name; action++)
         fprintf(to, "  wsrx wine %s %s\n", action->name, action->summary);
-    fputs("PREFIX is $WINEPREFIX, or ~/.wine, where it is not given.\n", to);
+    fputs("\nPREFIX is $WINEPREFIX, or ~/.wine, where it is not given.\n"
+          "\nHelp:\n  -h, --help     show this help\n", to);
     return to == stdout ? 0 : EXIT_OURS;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 int command_wine(int argc, const char **argv)
 {
+    static const char *const options[] = {"--help", NULL};
+    const char *meant;
+
     if (argc < 2)
         return help(stderr);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (is_help(argv[1]))
         return help(stdout);
     for (const struct command *action = actions; action->name; action++)
         if (strcmp(action->name, argv[1]) == 0)
-            return action->run(argc - 1, argv + 1);
+            return argc > 2 && is_help(argv[2]) ? help(stdout) : action->run(argc - 1, argv + 1);
     /* `wsrx wine app.exe` says what is meant. */
     if (strchr(argv[1], '.') || strchr(argv[1], '/'))
         return run(argc, argv);
-    complain("wine %s: no such action; wsrx wine --help lists them", argv[1]);
+    meant = argv[1][0] == '-' ? suggest_word(argv[1], options) : suggest_command(argv[1], actions);
+    complain("wine %s: no such action; %s%s%swsrx wine --help lists them", argv[1],
+             meant ? "did you mean " : "", meant ? meant : "", meant ? "? " : "");
     return EXIT_OURS;
 }

@@ -7,6 +7,7 @@
 
 #include <popt.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Exit codes of our own, as env(1) has them; else it is the program's. */
 enum {
@@ -36,6 +37,10 @@ int command_help(int argc, const char **argv);
 
 /* "wsrx: …" on stderr. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+
+/* Whether all that was printed has left us; else it is told, once. `name` is the option's argument
+ * that the stream was opened for, or NULL. */
+bool is_written(FILE *out, const char *name);
 
 /* Its argument, or the end of wsrx where that is NULL: no memory. */
 void *need(void *memory);

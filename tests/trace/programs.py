@@ -3,6 +3,7 @@
 library once it is installed."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -117,28 +118,42 @@ def a_32_bit_program_is_warned_of(bench):
         done.stdout
 
 
+WARNING = b"wsrx: warning: ./true is setuid or has capabilities: the loader ignores LD_PRELOAD\n"
+
+
 @test
-def a_setuid_program_is_warned_of(bench):
-    argv = [bench.command, "run", "./true"]
+def a_setuid_program_is_warned_of_where_it_raises_rights(bench):
+    def warned(argv=()):
+        done = bench.run([*argv, bench.command, "run", "./true"], library=False, TABLE="")
+        equal(done.returncode, 0, done.stderr)
+        doctor = bench.run([*argv, bench.command, "doctor", "./true"], library=False)
+        blind = b"not seen: the loader ignores LD_PRELOAD" in doctor.stdout
+        equal((doctor.returncode, blind), (1, True) if WARNING in done.stderr else (0, False))
+        # Of what cannot be seen no line is given that would see it.
+        equal(b"Lose nothing:" in doctor.stdout, not blind, doctor.stdout)
+        return blind
+
     shutil.copy(shutil.which("true"), bench.path("true"))
-    done = bench.wsrx("run", "./true")
-    equal((done.returncode, done.stderr), (0, b""), "before it is setuid")
-    if os.geteuid() == 0:
-        # Not for root: the mode is of no meaning then.
-        os.chmod(bench.path("true"), 0o4755)
-        equal(bench.wsrx("run", "./true").stderr, b"", "run by root")
-        os.chmod(bench.directory, 0o755)
-        argv = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", *argv]
-        probe = bench.run([*argv[:4], "test", "-x", bench.command, "-a", "-r", bench.library],
-                          library=False)
-        if probe.returncode != 0:
-            raise Skip("another user cannot reach what is tested")
-    else:
-        os.chmod(bench.path("true"), 0o4755)
-    done = bench.run(argv, library=False, TABLE="")
-    equal(done.returncode, 0, done.stderr)
-    assert b"wsrx: warning: ./true is setuid or has capabilities: the loader ignores LD_PRELOAD\n" \
-        in done.stderr, done.stderr
+    equal(warned(), False, "before it is setuid")
+    os.chmod(bench.path("true"), 0o4755)
+    equal(warned(), False, "run by its owner")
+    if os.geteuid() != 0:
+        raise Skip("only root can make a program that raises rights")
+    os.chown(bench.path("true"), 65534, 0)
+    os.chmod(bench.path("true"), 0o4755)
+    equal(warned(), True, "root runs it as another user")
+    os.chown(bench.path("true"), 0, 65534)
+    os.chmod(bench.path("true"), 0o2755)
+    equal(warned(), True, "root runs it with another group")
+    os.chown(bench.path("true"), 0, 0)
+    os.chmod(bench.path("true"), 0o4755)
+    os.chmod(bench.directory, 0o755)
+    nobody = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
+    probe = bench.run([*nobody, "test", "-x", bench.command, "-a", "-r", bench.library],
+                      library=False)
+    if probe.returncode != 0:
+        raise Skip("another user cannot reach what is tested")
+    equal(warned(nobody), True, "somebody runs it as root")
 
 
 @test
@@ -148,6 +163,127 @@ def an_ordinary_program_is_not_warned_of(bench):
     os.chmod(bench.path("script"), 0o755)
     done = bench.wsrx("run", "./script")
     equal((done.returncode, done.stdout, done.stderr), (4, b"", b""))
+
+
+def script(bench, name, text):
+    with open(bench.path(name), "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(bench.path(name), 0o755)
+
+
+@test
+def doctor_looks_at_what_runs_a_script(bench):
+    script(bench, "first", "#!/bin/sh\n")
+    for name, first in (("plain", "#!/bin/sh -e"), ("env", "#!/usr/bin/env sh"),
+                        ("split", "#!/usr/bin/env -S sh -e"),
+                        ("attached", "#!/usr/bin/env -Ssh -e"),
+                        ("variable", "#!/usr/bin/env -S -i A=1 sh"),
+                        ("nested", f"#!{bench.path('first')}")):
+        script(bench, name, first + "\n")
+        done = bench.wsrx("doctor", "./" + name)
+        equal((done.returncode, done.stderr), (0, b""), name)
+        assert re.match(rb"\./%s, a script for (/bin/)?sh; of which:\n  64 bits, dynamically"
+                        % name.encode(), done.stdout), done.stdout
+    script(bench, "lost", "#!/nowhere/interpreter\n")
+    done = bench.wsrx("doctor", "./lost")
+    equal((done.returncode, done.stdout, done.stderr),
+          (127, b"", b"wsrx: ./lost: its interpreter /nowhere/interpreter: No such file or "
+                     b"directory\n"))
+
+
+@test
+def doctor_says_what_cannot_be_a_program(bench):
+    shutil.copy(shutil.which("true"), bench.path("whole"))
+    with open(bench.path("whole"), "rb") as file:
+        whole = bytearray(file.read())
+    pieces = {"empty": b"", "text": b"true\n", "head": whole[:300], "half": whole[:len(whole) // 2]}
+    # The table of sections (elf(5): e_shoff, e_shnum, e_shstrndx) may be missing; it still runs.
+    struct.pack_into("<Q", whole, 40, 0)
+    struct.pack_into("<HH", whole, 60, 0, 0)
+    pieces["stripped"] = whole
+    for name, data in pieces.items():
+        with open(bench.path(name), "wb") as file:
+            file.write(data)
+        os.chmod(bench.path(name), 0o755)
+    os.mkfifo(bench.path("pipe"))
+    os.chmod(bench.path("pipe"), 0o755)
+    for name, status, said in (("empty", 1, b"is no ELF program"),
+                               ("text", 1, b"is no ELF program"),
+                               ("head", 1, b"is truncated or damaged"),
+                               ("half", 1, b"is truncated or damaged"),
+                               ("stripped", 0, b"does not tell what it imports"),
+                               ("pipe", 126, b"Permission denied"), (".", 126, b"Is a directory")):
+        done = bench.wsrx("doctor", "./" + name)
+        equal(done.returncode, status, name)
+        assert said in done.stdout + done.stderr, (name, done)
+    # A damaged one is not called static either; exec says what it says.
+    assert b"static" not in bench.wsrx("run", "./half").stderr
+
+
+@test
+def doctor_tells_a_library_from_a_static_program(bench):
+    need("cc")
+    for name, options, text in (
+            ("l.so", ["-shared", "-fPIC"],
+             "#include <unistd.h>\nlong f(char *b) { return read(0, b, 9); }"),
+            ("static-pie", ["-static-pie"], "int main(void) { return 0; }")):
+        with open(bench.path("s.c"), "w", encoding="ascii") as file:
+            file.write(text + "\n")
+        done = bench.run(["cc", *options, "-o", name, "s.c"], library=False)
+        equal(done.returncode, 0, done.stderr)
+    for mode in (0o755, 0o644):  # Debian's libraries are not executable
+        os.chmod(bench.path("l.so"), mode)
+        done = bench.wsrx("doctor", "./l.so")
+        equal((done.returncode, done.stdout), (0, b"./l.so\n  64 bits, a library\n"
+                                                  b"  seen, plain calls: read\n"))
+    done = bench.wsrx("doctor", "./static-pie")
+    equal(done.returncode, 1)
+    assert b"64 bits, statically linked\n" in done.stdout, done.stdout
+    os.chmod(bench.path("static-pie"), 0o644)
+    equal(bench.wsrx("doctor", "./static-pie").returncode, 126, "a program has to be executable")
+
+
+@test
+def doctors_lines_can_be_typed(bench):
+    for name in ("a b", "it's", "$(touch gone)", "\x1b[31m\\ red's", "ü;&"):
+        shutil.copy(shutil.which("true"), bench.path(name))
+        done = bench.wsrx("doctor", "./" + name)
+        equal(done.returncode, 0, done.stderr)
+        assert b"\x1b" not in done.stdout, done.stdout
+        for what in ("Who loses what?", "Lose nothing:", "Without wsrx:"):
+            line = re.search(rf"^{re.escape(what)} +(.*)$", done.stdout.decode(), re.M)[1]
+            typed = bench.run([need("bash"), "--norc", "-c", line], library=False)
+            equal(typed.returncode, 0, (line, typed.stderr))
+            assert b"LD_PRELOAD cannot be preloaded" not in typed.stderr, typed.stderr
+    assert not os.path.exists(bench.path("gone"))
+
+
+@test
+def names_do_not_reach_the_terminal_as_they_are(bench):
+    hostile = "\x1b[31m<b>&\x9b\x07"
+    os.mkdir(bench.path(hostile))
+    shutil.copy(PYTHON, bench.path(f"{hostile}/{hostile}"))
+    run = f"./{hostile}/{hostile}"
+    done = bench.run([run, "-c", PRELUDE + "c.sendto(bytes(3000), to); s.recv(1000)"], TRACE="ring",
+                     TRACE_FILE=f"{hostile}/ring", MODE="observe")
+    equal(done.returncode, 0, done.stderr)
+    ring = f"{hostile}/ring"
+    shown = rb"\x1b[31m<b>&\xc2\x9b\x07"
+    for argv in (["report", ring], ["report", "--diff", ring, ring], ["doctor", run],
+                 ["stat", run, "-c", PRELUDE + "c.sendto(bytes(3000), to); s.recv(1000)"],
+                 ["report", ring + "-"], ["convert", "--to=perfetto", ring],
+                 ["run", run + "-"], [hostile],
+                 ["report", "--" + hostile], ["report", "--html=-", ring]):
+        done = bench.wsrx(*argv)
+        said = done.stdout + done.stderr
+        equal([bad for bad in (b"\x1b", b"\x07", b"\xc2\x9b") if bad in said], [], (argv, said))
+        wanted = shown
+        if argv[0] == "convert":
+            wanted = shown.replace(b"\\", b"\\\\")
+        elif "--html=-" in argv:
+            wanted = shown.replace(b"<b>&", b"&lt;b&gt;&amp;")
+        assert wanted in said, (argv, said)
+    assert b"m<b>" not in said, "in a page it is no element either"
 
 
 @test

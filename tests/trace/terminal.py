@@ -133,6 +133,19 @@ def a_long_conversion_shows_how_far_it_is(bench):
 
 
 @test
+def what_is_binary_is_not_written_to_a_terminal(bench):
+    bench.python("c.sendto(bytes(100), to); s.recv(1000)", TRACE="ring", TRACE_FILE="t")
+    for argv in (["-t", "pcapng", "t"], ["-t", "pcapng", "-o", "-", "t"]):
+        terminal = Terminal([bench.command, "convert", *argv], bench.directory,
+                            bench.environment(library=False), whole=True)
+        try:
+            equal((terminal.read(), terminal.process.wait(LIMIT)),
+                  (b"wsrx: convert: pcapng is not for a terminal: use -o FILE\r\n", 125), argv)
+        finally:
+            terminal.close()
+
+
+@test
 def a_short_conversion_shows_none(bench):
     bench.python("c.sendto(bytes(100), to); s.recv(1000)", TRACE="ring", TRACE_FILE="t")
     equal(on_terminal(bench, "convert", "--to=text", "-o", "out", "t"), (0, b""))
@@ -169,6 +182,43 @@ def bash_completes(bench):
     assert {"--sockets", "--stats", "--strict"} <= set(completions("wsrx", "run", "--s"))
     assert "--html" in completions("wsrx", "report", "--")
     assert "settings" in completions("wsrx", "help", "")
+    # Bash makes three words of "--to=p", and two of "--mode=".
+    equal(completions("wsrx", "convert", "--to", "=", "p"), ["pcapng", "perfetto"])
+    equal(completions("wsrx", "run", "--calls", "="), ["plain", "all"])
+    equal(completions("wsrx", "run", "-t", "r"), ["ring"])
+    equal(completions("wsrx", "convert", "-t", "j"), ["jsonl"])
+    # The program comes behind the options and their values; what is behind it is its own.
+    for options in ((), ("--mode", "off"), ("--mode", "=", "off"), ("-moff",), ("-m", "off", "--"),
+                    ("--table", "=", "x", "--strict", "1")):
+        assert "setpriv" in completions("wsrx", "run", *options, "setpri"), options
+        equal(completions("wsrx", "run", *options, "cat", "--mod"), [], options)
+    for name in ("some.exe", "stats"):
+        with open(bench.path(name), "wb"):
+            pass
+    equal(set(completions("wsrx", "wine", "")),
+          {"run", "install", "status", "remove", "--help", "some.exe"})
+    equal(completions("wsrx", "wine", "st"), ["status"])
+    equal(completions("wsrx", "wine", "run", "som"), ["some.exe"])
+
+
+@test
+def bash_completes_what_is_typed(bench):
+    environment = with_command(bench)
+    environment.update(HOME=bench.directory, PS1="ready> ")
+    terminal = Terminal([need("bash"), "--norc", "--noprofile", "-i"], bench.directory, environment,
+                        whole=True)
+    try:
+        terminal.write(f"source {COMPLETIONS}/completion.bash; echo sour''ced\n".encode())
+        terminal.read(b"sourced")
+        for typed, wanted in ((b"wsrx run --mode=obs\t", b"observe"),
+                              (b"wsrx wine inst\t", b"install"),
+                              (b"wsrx trace --mode=off --kee\t", b"keep"),
+                              (b"wsrx run --mode=off setpri\t", b"setpriv")):
+            terminal.seen = b""
+            terminal.write(b"\x15" + typed)
+            terminal.read(wanted)
+    finally:
+        terminal.close()
 
 
 @test
@@ -189,8 +239,14 @@ def zsh_completes(bench):
         terminal.read(b"convert")
         terminal.write(b"--to pcap\t")
         terminal.read(b"pcapng")
-        terminal.write(b"\x15wsrx run --sock\t")
-        terminal.read(b"sockets")
+        for typed, wanted in ((b"wsrx run --sock\t", b"sockets"),
+                              (b"wsrx run --mode=obs\t", b"observe"),
+                              (b"wsrx wine inst\t", b"install"), (b"wsrx help sett\t", b"settings"),
+                              (b"wsrx run -c al\t--kee\t", b"keep"),
+                              (b"wsrx run --mode=off setpri\t", b"setpriv")):
+            terminal.seen = b""
+            terminal.write(b"\x15" + typed)
+            terminal.read(wanted)
     finally:
         terminal.close()
 

@@ -214,6 +214,15 @@ def check_command(wine, files, folders, names):
     says("wsrx wine run: no such program", ["run", "none.exe"], 127, "none.exe: No such file")
     says("wsrx wine run: not a program", ["run", files["example"]], 126, "not a Windows program")
     says("wsrx wine run: a native program", ["run", "/bin/sh"], 126, "not a Windows program")
+    os.mkfifo(wine.scratch / "pipe.exe")
+    says("wsrx wine run: a pipe", ["run", wine.scratch / "pipe.exe"], 126, "not a Windows program")
+    (wine.scratch / "half.exe").write_bytes((stock / "victim.exe").read_bytes()[:5000])
+    # Wine itself has a line to say of that.
+    code, output = wine.run(command, "wine", "run", wine.scratch / "half.exe", cwd=stock)
+    tap.case(code == 126 and output.rstrip().endswith("truncated or damaged (error 193)"),
+             "wsrx wine run: half a program", f"exit code {code}\n{output}")
+    says("wsrx wine run: help", ["run", "--help"], 0, "PREFIX is $WINEPREFIX")
+    says("wsrx wine: a slip", ["isntall"], 125, "did you mean install? ")
     says("wsrx wine run: no wine", ["run", "victim.exe"], 127, "no wine on the PATH",
          PATH="/nowhere")
     says("wsrx wine: unknown action", ["fly"], 125, "no such action")
