@@ -188,6 +188,21 @@ void engine_execs(void)
                   bytes, descriptors);
 }
 
+void engine_ends(void)
+{
+    if (!trace_on() || engine_idle() || atomic_load(&engine.table->shared) || !engine_is_own())
+        return;
+    for (unsigned fd = 0; fd <= socket_highest(); fd++) {
+        socket_belief belief = socket_believe((int)fd);
+        uint64_t cookie = socket_cookie(belief);
+
+        /* Of several numbers the last one. */
+        if (cookie && (belief & SOCKET_OWN_BIT) && socket_ask_cookie((int)fd) == cookie &&
+            socket_next_duplicate((int)fd, (int)fd, cookie) < 0)
+            note_loss((int)fd, cookie, RECORD_EXIT);
+    }
+}
+
 bool engine_is_own(void)
 {
     return getpid() == engine.pid;

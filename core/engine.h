@@ -113,6 +113,10 @@ void engine_closing_range(unsigned first, unsigned last);
  * so. Async-signal-safe; may change errno. */
 void engine_execs(void);
 
+/* The program ends: what is held for sockets that nobody else can have has a record of its loss.
+ * Async-signal-safe; may change errno. */
+void engine_ends(void);
+
 /* The program is about to fork: from now on others may ask for what is held. */
 void engine_forks(void);
 

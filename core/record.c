@@ -22,6 +22,7 @@ static const char *const call_names[RECORD_CALLS] = {
     [RECORD_WSRX_RECEIVE] = "wsrx_receive",
     [RECORD_CLOSE] = "close",
     [RECORD_EXEC] = "exec",
+    [RECORD_EXIT] = "exit",
 };
 
 const char *record_call_name(enum record_call call)

@@ -26,6 +26,7 @@ enum record_call {
     RECORD_WSRX_RECEIVE,
     RECORD_CLOSE, /* no receive: a descriptor was closed with a tail held, which is lost */
     RECORD_EXEC,  /* nor this: another program is about to take the place of this one */
+    RECORD_EXIT,  /* nor this: the program ends */
     RECORD_CALLS,
 };
 
@@ -64,7 +65,8 @@ struct record {
 /* Not so: the end of a tail that nobody received. */
 static inline bool record_is_receive(const struct record *record)
 {
-    return record->call != RECORD_CLOSE && record->call != RECORD_EXEC;
+    return record->call != RECORD_CLOSE && record->call != RECORD_EXEC &&
+           record->call != RECORD_EXIT;
 }
 
 const char *record_call_name(enum record_call call);

@@ -408,7 +408,7 @@ unsigned settings_read(struct settings *settings, char *const *environment)
     return bad + tell_idle(settings, good, trace_said);
 }
 
-void settings_help(int fd)
+bool settings_help(int fd)
 {
     char text[8192], value[256];
     size_t length = 0;
@@ -425,5 +425,6 @@ void settings_help(int fd)
                                    shown(now, strlen(now), value, sizeof value), setting->help,
                                    setting->expected, setting->fallback);
     }
-    (void)!write(fd, text, length < sizeof text ? length : sizeof text - 1);
+    length = length < sizeof text ? length : sizeof text - 1;
+    return write(fd, text, length) == (ssize_t)length;
 }

@@ -58,7 +58,7 @@ unsigned settings_read(struct settings *settings, char *const *environment);
 /* How a line about a setting ends where it ends the program. */
 extern const char settings_not_started[];
 
-/* Writes the settings with their current values. */
-void settings_help(int fd);
+/* Writes the settings with their current values. False, and errno: not all of it. */
+bool settings_help(int fd);
 
 #endif

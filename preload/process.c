@@ -106,11 +106,17 @@ __attribute__((constructor)) static void start(void)
 }
 
 /* Statistics are printed, and files of records end where their content does. */
+static void end_trace(void)
+{
+    engine_ends();
+    trace_end();
+}
+
 __attribute__((destructor)) static void end(void)
 {
     int saved = errno;
 
-    trace_end();
+    end_trace();
     errno = saved;
 }
 
@@ -125,7 +131,7 @@ INTERPOSED int pthread_cancel(pthread_t thread)
 /* Skips the destructors. */
 INTERPOSED void _exit(int status)
 {
-    trace_end();
+    end_trace();
     REAL(_exit)(status);
     __builtin_unreachable();
 }

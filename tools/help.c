@@ -7,6 +7,7 @@
 #include "suggest.h"
 #include "wsrx.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,8 +30,10 @@ int command_help(int argc, const char **argv)
     const char *word = argc > 1 ? argv[1] : "help", *meant;
 
     if (strcmp(word, "settings") == 0) {
-        settings_help(STDOUT_FILENO);
-        return 0;
+        if (settings_help(STDOUT_FILENO))
+            return 0;
+        complain("standard output: %s", strerror(errno));
+        return EXIT_OURS;
     }
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return list();

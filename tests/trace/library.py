@@ -166,6 +166,37 @@ def a_tail_that_is_closed_is_a_loss(bench):
 
 
 @test
+def a_tail_that_is_held_at_the_end_is_a_loss(bench):
+    ends = ("os._exit(0)", "import ctypes; ctypes.CDLL(None).exit(0)",
+            "os.dup(s.fileno()); os._exit(0)")
+    for i, end in enumerate(ends):
+        done = bench.python(f"c.sendto(b'x' * 100, to); s.recv(30); {end}", TRACE="jsonl",
+                            TRACE_FILE=f"t{i}", STATS=1)
+        equal([fields(r, "call", "lost") for r in bench.lines(f"t{i}")],
+              [("recv", 0), ("exit", 70)])
+        assert re.search(rb"^ +70 +1 +0 +1 +1 +0 +30 .* total$", done.stderr, re.M), done.stderr
+
+
+@test
+def a_tail_that_somebody_may_still_ask_for_is_none(bench):
+    for i, code in enumerate(("os.fork() or os._exit(0); s.recv(30); os._exit(0)",
+                              "s.recv(30); s.recv(70); os._exit(0)")):
+        bench.python(f"c.sendto(b'x' * 100, to); {code}", TRACE="jsonl", TRACE_FILE=f"t{i}")
+        equal({r["call"] for r in bench.lines(f"t{i}")}, {"recv"})
+
+
+@test
+def statistics_name_a_program_as_it_can_be_printed(bench):
+    done = bench.run(["bash", "-c", r"""exec -a $'x\e[31m"y' python3 -c '
+import socket
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+a.send(b"x")
+b.recv(9)
+'"""], STATS=1)
+    assert rb' by x\x1b[31m\"y, mode continue' in done.stderr, done.stderr
+
+
+@test
 def text_has_a_line_for_each_receive(bench):
     done = bench.python("c.sendto(b'x' * 3000, to); s.recvfrom(1000); s.recvfrom(5000)",
                         TRACE="text")
