@@ -57,15 +57,15 @@ static inline bool engine_peeks(void)
 /* Whether a plain receive may take a message whole out of the kernel. */
 static inline bool engine_bounces(void)
 {
-    return atomic_load_explicit(&engine.bounces, memory_order_acquire) &&
-           !atomic_load_explicit(&engine.table->full, memory_order_relaxed);
+    return LIKELY(atomic_load_explicit(&engine.bounces, memory_order_acquire)) &&
+           LIKELY(!atomic_load_explicit(&engine.table->full, memory_order_relaxed));
 }
 
 /* Whether libc would make the system call and nothing else (core/system.h). */
 static inline bool engine_direct(void)
 {
-    return SYSTEM_HAS_DIRECT && system_is_single_threaded() &&
-           atomic_load_explicit(&engine.direct, memory_order_relaxed);
+    return SYSTEM_HAS_DIRECT && LIKELY(system_is_single_threaded()) &&
+           LIKELY(atomic_load_explicit(&engine.direct, memory_order_relaxed));
 }
 
 /* A thread is about to be cancelled, maybe by itself: from now on libc must look. */

@@ -9,7 +9,8 @@
 
 #define HOT __attribute__((section("wsrx_hot")))
 
-/* The code of what is rare stands elsewhere, too. */
+/* The code of what is rare stands elsewhere, too. Each condition is marked by itself: of several in
+ * one mark the compiler forgets it. */
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define RARE __attribute__((noinline, cold))
 

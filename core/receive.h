@@ -84,11 +84,12 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
     socklen_t room;
     ssize_t result;
 
-    if (!LIKELY(socket_is_message(belief) && len - 1 < socket_longest(belief) - 1 &&
-                !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && engine_bounces() &&
-                !table_may_hold(engine.table, socket_cookie(belief)) &&
-                receive_may_bounce(buf, name, namelen) &&
-                (spill = spill_acquire_own(socket_longest(belief)))))
+    if (!(LIKELY(socket_is_message(belief)) &&
+          LIKELY(len - 1 < socket_longest(belief) - 1) &&
+          LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) && LIKELY(engine_bounces()) &&
+          LIKELY(!table_may_hold(engine.table, socket_cookie(belief))) &&
+          LIKELY(receive_may_bounce(buf, name, namelen)) &&
+          LIKELY(spill = spill_acquire_own(socket_longest(belief)))))
         return receive_passes(belief, len)
                    ? RECEIVE_PASS
                    : receive_slowly(fd, buf, len, flags, name, namelen, site);
@@ -96,8 +97,9 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
     room = name ? *namelen : 0;
     spill_face(spill, buf);
     result = engine_recvfrom(fd, spill->data, spill->size, flags, name, namelen);
-    if (!LIKELY(result > 0 && (size_t)result <= len && user_memory_still(buf, (size_t)result) &&
-                !table_may_hold(engine.table, socket_cookie(belief))))
+    if (!(LIKELY(result > 0) && LIKELY((size_t)result <= len) &&
+          LIKELY(user_memory_still(buf, (size_t)result)) &&
+          LIKELY(!table_may_hold(engine.table, socket_cookie(belief)))))
         return receive_bounced(fd, buf, len, flags, name, namelen, spill, result, room, site);
     memcpy(buf, spill->data, (size_t)result);
     spill_release(spill, USER_MEMORY_PAGE);
