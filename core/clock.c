@@ -28,10 +28,8 @@ int64_t clock_realtime_offset(void)
 }
 
 #ifdef __x86_64__
-#include <x86intrin.h>
 
-/* 16 million ticks are 4 to 8 ms: after these the kernel is asked again. */
-enum { TRUSTED_TICKS = 1 << 24, SHORTEST_BASE = 1000000 };
+enum { SHORTEST_BASE = 1000000 };
 
 static struct {
     bool usable;
@@ -53,7 +51,7 @@ void clock_start(void)
     counter.time = ask(CLOCK_MONOTONIC);
 }
 
-static uint64_t ask_again(struct clock *clock)
+uint64_t clock_ask(struct clock *clock)
 {
     uint64_t time = ask(CLOCK_MONOTONIC);
 
@@ -65,24 +63,12 @@ static uint64_t ask_again(struct clock *clock)
     return time;
 }
 
-uint64_t clock_now(struct clock *clock)
-{
-    uint64_t passed = __rdtsc() - clock->ticks, now;
-
-    if (__builtin_expect(clock->rate == 0 || passed > TRUSTED_TICKS, 0))
-        now = ask_again(clock);
-    else
-        now = clock->time + (passed * clock->rate >> 32);
-    if (now < clock->last)
-        now = clock->last;
-    return clock->last = now;
-}
 #else
 void clock_start(void)
 {
 }
 
-uint64_t clock_now(struct clock *clock)
+uint64_t clock_ask(struct clock *clock)
 {
     (void)clock;
     return ask(CLOCK_MONOTONIC);

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "engine.h"
 #include "guard.h"
+#include "hot.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -195,10 +196,10 @@ static bool take_ring(struct ring_process *process, struct ring_writer *writer, 
 
 static bool has_place(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
 {
+    if (LIKELY(writer->head && writer->place < process->capacity))
+        return true;
     if (!writer->head)
         return take_ring(process, writer, tid);
-    if (writer->place < process->capacity)
-        return true;
     /* With no room for a new ring the old one goes round: the last records are worth most. */
     if (!process->settings.keep_all || !take_ring(process, writer, tid))
         writer->place = 0;
@@ -217,7 +218,7 @@ static unsigned char *add_address(unsigned char *to, const unsigned char *end,
         *flags |= RECORD_CUT;
     *ret_length = (uint8_t)fits;
     /* What nearly every address is; the compiler makes two moves of it. */
-    if (fits == 16)
+    if (LIKELY(fits == 16))
         memcpy(to, address, 16);
     else
         memcpy(to, address, fits);
@@ -232,7 +233,7 @@ void ring_write(struct ring_process *process, struct ring_writer *writer,
     uint8_t flags = (uint8_t)record->flags;
     size_t data_length = record->data_length;
 
-    if (!has_place(process, writer, record->tid)) {
+    if (!LIKELY(has_place(process, writer, record->tid))) {
         ring_drop(process);
         return;
     }
@@ -262,14 +263,14 @@ void ring_write(struct ring_process *process, struct ring_writer *writer,
     if (data_length > process->settings.data_size)
         data_length = process->settings.data_size;
     to->data_length = (uint16_t)data_length;
-    if (data_length > 0)
+    if (!LIKELY(data_length == 0))
         memcpy(tail, record->data, data_length);
 
     /* Now it is there, whatever happens to the program. */
     writer->place++;
     __atomic_store_n(&to->sequence, writer->head->base + writer->written + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&writer->head->written, ++writer->written, __ATOMIC_RELEASE);
-    if (writer->head->tid != record->tid)
+    if (!LIKELY(writer->head->tid == record->tid))
         writer->head->tid = record->tid;
     /* A ring is larger than the caches near the processor: until the next receive is through the
      * kernel, the next place may have come. */

@@ -399,7 +399,8 @@ __attribute__((noinline)) static void write_line(struct place *place, struct rec
     }
 }
 
-static inline void add(struct place *place, struct record *record)
+/* All of a record but what is written: names, statistics, filter. Whether it is to be written. */
+static inline bool complete(struct place *place, struct record *record)
 {
     const struct names *names = names_of(place, record);
 
@@ -409,21 +410,26 @@ static inline void add(struct place *place, struct record *record)
         record->peer = (const struct sockaddr *)&names->peer;
         record->peer_length = names->peer_length;
     }
-    if (wanted.stats)
+    if (!LIKELY(!wanted.stats))
         place->row[(unsigned)record->fd % ROWS] = stats_add(&place->stats, record);
-    if (wanted.kind != TRACE_OFF &&
-        (!wanted.filters || record_filter_match(&wanted.filter, record))) {
-        record->tid = place->tid;
-        record->time = clock_now(&place->clock);
-        if (record->data_length > wanted.data_size)
-            record->data_length = wanted.data_size;
-        if (wanted.kind == TRACE_RING) {
-            ring_write(&ring, &place->ring, record);
-        } else {
-            record->pid = pid;
-            record->time += (uint64_t)realtime_offset;
-            write_line(place, record);
-        }
+    return LIKELY(wanted.kind != TRACE_OFF) &&
+           (LIKELY(!wanted.filters) || record_filter_match(&wanted.filter, record));
+}
+
+static inline void add(struct place *place, struct record *record)
+{
+    if (!LIKELY(complete(place, record)))
+        return;
+    record->tid = place->tid;
+    record->time = clock_now(&place->clock);
+    if (record->data_length > wanted.data_size)
+        record->data_length = wanted.data_size;
+    if (LIKELY(wanted.kind == TRACE_RING)) {
+        ring_write(&ring, &place->ring, record);
+    } else {
+        record->pid = pid;
+        record->time += (uint64_t)realtime_offset;
+        write_line(place, record);
     }
 }
 
