@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { PROBES = 8, PROGRAM_MAX = 64 };
+enum { PROBES = 8 };
 
 /* --- counting ---------------------------------------------------------------------------- */
 
@@ -212,13 +212,12 @@ size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, 
     struct text text = {to, size, 0};
     size_t rows = sort(table), whole;
     struct stats_row total = {.call = RECORD_UNKNOWN};
-    char digits[24], name[4 * PROGRAM_MAX + 1];
+    char digits[24];
 
-    *record_put_escaped(name, program, strnlen(program, PROGRAM_MAX), false) = '\0';
     add(&text, "libwsrx[");
     add(&text, decimal(pid, digits + sizeof digits));
     add(&text, "]: datagrams and records received by ");
-    add(&text, name);
+    add(&text, program);
     add(&text, ", mode ");
     add(&text, mode);
     add(&text, "\n");

@@ -49,8 +49,8 @@ static inline void stats_count(struct stats_row *row, uint64_t room, uint32_t le
 /* Adds `from` to `to`. */
 void stats_merge(struct stats_table *to, const struct stats_table *from);
 
-/* Sorts the rows, worst loss first, and makes the text of the table: `mode` is what WSRX_MODE
- * says. Returns its length; a text that is too long is cut at a line. */
+/* Sorts the rows, worst loss first, and makes the text of the table: `program` can be printed,
+ * `mode` is what WSRX_MODE says. Returns its length; a text that is too long is cut at a line. */
 size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, const char *mode,
                   char *to, size_t size);
 

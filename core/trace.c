@@ -502,13 +502,16 @@ static void print_stats(void)
 {
     static struct stats_table sum;
     static char text[64 << 10];
+    enum { PROGRAM_MAX = 64 };
+    const char *program = engine_program((char[ENGINE_PROGRAM]){0});
+    char shown[4 * PROGRAM_MAX + 1];
     size_t length;
     int fd;
 
     for (struct place *place = atomic_load(&places); place; place = place->next)
         stats_merge(&sum, &place->stats);
-    length = stats_text(&sum, engine_program((char[ENGINE_PROGRAM]){0}), pid, wanted.mode, text,
-                        sizeof text);
+    *record_put_escaped(shown, program, strnlen(program, PROGRAM_MAX), false) = '\0';
+    length = stats_text(&sum, shown, pid, wanted.mode, text, sizeof text);
     if (!wanted.stats_pattern[0]) {
         output_write_standard(&stats_output, text, length);
         return;
