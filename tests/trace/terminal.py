@@ -201,6 +201,14 @@ def bash_completes(bench):
     equal(completions("wsrx", "wine", "run", "som"), ["some.exe"])
 
 
+def complete_each(terminal, rows):
+    """On a line of its own each; what is waited for never stands in what is typed."""
+    for typed, wanted in rows:
+        terminal.seen = b""
+        terminal.write(b"\x15" + typed)
+        terminal.read(wanted)
+
+
 @test
 def bash_completes_what_is_typed(bench):
     environment = with_command(bench)
@@ -210,13 +218,10 @@ def bash_completes_what_is_typed(bench):
     try:
         terminal.write(f"source {COMPLETIONS}/completion.bash; echo sour''ced\n".encode())
         terminal.read(b"sourced")
-        for typed, wanted in ((b"wsrx run --mode=obs\t", b"observe"),
-                              (b"wsrx wine inst\t", b"install"),
-                              (b"wsrx trace --mode=off --kee\t", b"keep"),
-                              (b"wsrx run --mode=off setpri\t", b"setpriv")):
-            terminal.seen = b""
-            terminal.write(b"\x15" + typed)
-            terminal.read(wanted)
+        complete_each(terminal, ((b"wsrx run --mode=obs\t", b"observe"),
+                                 (b"wsrx wine inst\t", b"install"),
+                                 (b"wsrx trace --mode=off --kee\t", b"keep"),
+                                 (b"wsrx run --mode=off setpri\t", b"setpriv")))
     finally:
         terminal.close()
 
@@ -239,14 +244,12 @@ def zsh_completes(bench):
         terminal.read(b"convert")
         terminal.write(b"--to pcap\t")
         terminal.read(b"pcapng")
-        for typed, wanted in ((b"wsrx run --sock\t", b"sockets"),
-                              (b"wsrx run --mode=obs\t", b"observe"),
-                              (b"wsrx wine inst\t", b"install"), (b"wsrx help sett\t", b"settings"),
-                              (b"wsrx run -c al\t--kee\t", b"keep"),
-                              (b"wsrx run --mode=off setpri\t", b"setpriv")):
-            terminal.seen = b""
-            terminal.write(b"\x15" + typed)
-            terminal.read(wanted)
+        complete_each(terminal, ((b"wsrx run --sock\t", b"sockets"),
+                                 (b"wsrx run --mode=obs\t", b"observe"),
+                                 (b"wsrx wine inst\t", b"install"),
+                                 (b"wsrx help sett\t", b"settings"),
+                                 (b"wsrx run -c al\t--kee\t", b"keep"),
+                                 (b"wsrx run --mode=off setpri\t", b"setpriv")))
     finally:
         terminal.close()
 
