@@ -2,8 +2,9 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
-#include "output.h"
-#include "tell.h"
+#include "trace/output_file.h"
+#include "trace/record.h"
+#include "base/diag.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -139,7 +140,7 @@ static bool parse_trace(struct settings *settings, const char *value)
 
 static bool parse_trace_file(struct settings *settings, const char *value)
 {
-    if (!output_is_pattern(value))
+    if (!output_file_is_pattern(value))
         return false;
     settings->trace_file = value;
     return true;
@@ -147,7 +148,7 @@ static bool parse_trace_file(struct settings *settings, const char *value)
 
 static bool parse_trace_filter(struct settings *settings, const char *value)
 {
-    struct record_filter filter;
+    struct trace_filter filter;
 
     if (!record_filter_parse(&filter, value))
         return false;
@@ -190,7 +191,7 @@ static bool parse_stats(struct settings *settings, const char *value)
     static const char *const words[] = {"0", "1", NULL};
     int found = word(value, words);
 
-    if (found < 0 && (!strpbrk(value, "/.") || !output_is_pattern(value)))
+    if (found < 0 && (!strpbrk(value, "/.") || !output_file_is_pattern(value)))
         return false;
     settings->stats = found == 0 ? NULL : found == 1 ? "" : value;
     return true;
@@ -360,7 +361,7 @@ static unsigned tell_idle(const struct settings *settings, const char *const *va
 
         if (!value[i] || traces == 0 || (traces & OF(settings->trace)))
             continue;
-        tell("%s=\"%s\": expected WSRX_TRACE=%s beside it; %s", table[i].name,
+        diag("%s=\"%s\": expected WSRX_TRACE=%s beside it; %s", table[i].name,
              shown(value[i], strlen(value[i]), text, sizeof text),
              traces == RING_TRACE ? "ring" : "text, jsonl or ring",
              settings->strict ? settings_not_started
@@ -391,12 +392,12 @@ unsigned settings_read(struct settings *settings, char *const *environment)
             continue;
         setting = find(entry, (size_t)(equals - entry));
         if (!setting) {
-            tell("%s: no such setting (WSRX_HELP=1 lists them); %s",
+            diag("%s: no such setting (WSRX_HELP=1 lists them); %s",
                  shown(entry, (size_t)(equals - entry), name, sizeof name),
                  strict ? settings_not_started : "it is ignored");
             bad++;
         } else if (!setting->parse(settings, equals + 1)) {
-            tell("%s=\"%s\": expected %s; %s", setting->name,
+            diag("%s=\"%s\": expected %s; %s", setting->name,
                  shown(equals + 1, strlen(equals + 1), value, sizeof value), setting->expected,
                  strict ? settings_not_started : setting->stays);
             bad++;

@@ -7,11 +7,10 @@
 #ifndef WSRX_SETTINGS_H
 #define WSRX_SETTINGS_H
 
-#include "message.h"
-#include "record.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+enum mode { MODE_CONTINUE, MODE_ERROR, MODE_DISCARD, MODE_OBSERVE, MODE_OFF };
 
 enum hold { HOLD_AUTO, HOLD_PROCESS, HOLD_KERNEL };
 
@@ -30,6 +29,17 @@ struct selector {
 
 enum { SELECTORS_MAX = 32 };
 
+/* What WSRX_TRACE_FILTER asks for. Items of one kind are alternatives; kinds must all be met. */
+enum { TRACE_FILTER_MAX = 16 };
+
+struct trace_filter {
+    unsigned states; /* of enum record_state; 0: any */
+    unsigned calls;  /* a bit for each enum record_call; 0: any */
+    size_t fds, ports;
+    int fd[TRACE_FILTER_MAX];
+    unsigned port[TRACE_FILTER_MAX];
+};
+
 struct settings {
     enum mode mode;
     bool calls_all;
@@ -40,7 +50,7 @@ struct settings {
     const char *table; /* path of the fragment table's file, or NULL */
     enum trace_kind trace;
     const char *trace_file; /* NULL: the default of the kind */
-    struct record_filter trace_filter;
+    struct trace_filter trace_filter;
     size_t trace_size; /* bytes of a thread's ring */
     bool trace_keep_all;
     size_t trace_data; /* bytes of payload in a record */

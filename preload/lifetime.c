@@ -6,11 +6,12 @@
  * number already.
  */
 #define _GNU_SOURCE
-#include "engine.h"
-#include "interest.h"
+#include "base/user_memory.h"
+#include "lifecycle.h"
 #include "passing.h"
 #include "real.h"
-#include "user_memory.h"
+#include "state.h"
+#include "wait/epoll_ctl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@ INTERPOSED int socket(int domain, int type, int protocol)
 {
     int fd = REAL(socket)(domain, type, protocol);
 
-    socket_made(fd);
+    fd_made(fd);
     return fd;
 }
 
@@ -31,8 +32,8 @@ INTERPOSED int socketpair(int domain, int type, int protocol, int fds[2])
     int result = REAL(socketpair)(domain, type, protocol, fds);
 
     if (result == 0) {
-        socket_made(fds[0]);
-        socket_made(fds[1]);
+        fd_made(fds[0]);
+        fd_made(fds[1]);
     }
     return result;
 }
@@ -41,7 +42,7 @@ INTERPOSED int accept(int fd, struct sockaddr *name, socklen_t *namelen)
 {
     int accepted = REAL(accept)(fd, name, namelen);
 
-    socket_made(accepted);
+    fd_made(accepted);
     return accepted;
 }
 
@@ -49,7 +50,7 @@ INTERPOSED int accept4(int fd, struct sockaddr *name, socklen_t *namelen, int fl
 {
     int accepted = REAL(accept4)(fd, name, namelen, flags);
 
-    socket_made(accepted);
+    fd_made(accepted);
     return accepted;
 }
 
@@ -58,17 +59,17 @@ INTERPOSED int accept4(int fd, struct sockaddr *name, socklen_t *namelen, int fl
 INTERPOSED int close(int fd)
 {
     int saved = errno, result;
-    socket_belief belief;
+    fd_class class;
 
-    if (interest_is_ours(fd)) {
+    if (fd_is_internal(fd)) {
         errno = EBADF;
         return -1;
     }
-    belief = engine_closing(fd);
+    class = lifecycle_closing(fd);
     errno = saved;
     result = REAL(close)(fd);
     saved = errno;
-    engine_closed(fd, belief);
+    lifecycle_closed(fd, class);
     errno = saved;
     return result;
 }
@@ -84,12 +85,12 @@ INTERPOSED int close_range(unsigned first, unsigned last, int flags)
     bool closes = first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC);
 
     if (closes)
-        engine_closing_range(first, last);
+        lifecycle_closing_range(first, last);
     errno = saved;
     result = REAL(close_range)(first, last, flags);
     saved = errno;
     if (closes)
-        interest_refresh();
+        epoll_ctl_refresh();
     errno = saved;
     return result;
 }
@@ -98,9 +99,9 @@ INTERPOSED void closefrom(int first)
 {
     int saved = errno;
 
-    engine_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+    lifecycle_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
     REAL(closefrom)(first);
-    interest_refresh();
+    epoll_ctl_refresh();
     errno = saved;
 }
 
@@ -109,13 +110,13 @@ INTERPOSED int fclose(FILE *stream)
 {
     int saved = errno;
     int fd = fileno(stream);
-    socket_belief belief = engine_closing(fd);
+    fd_class class = lifecycle_closing(fd);
     int result;
 
     errno = saved;
     result = REAL(fclose)(stream);
     saved = errno;
-    engine_closed(fd, belief);
+    lifecycle_closed(fd, class);
     errno = saved;
     return result;
 }
@@ -126,9 +127,9 @@ static int duplicated(int fd, int new)
 {
     int saved = errno;
 
-    if (new >= 0 && engine_is_own()) {
-        socket_duplicated(fd, new);
-        interest_duplicated(fd, new);
+    if (new >= 0 && state_is_own()) {
+        fd_duplicated(fd, new);
+        epoll_ctl_duplicated(fd, new);
     }
     errno = saved;
     return new;
@@ -142,21 +143,21 @@ INTERPOSED int dup(int fd)
 /* dup2(2) and dup3(2): what is at `to` ends, unless it is `fd` itself. */
 static int duplicate_over(int fd, int to, int (*call)(int fd, int to, int flags), int flags)
 {
-    bool ours = fd != to && interest_is_ours(to);
-    socket_belief belief = 0;
+    bool ours = fd != to && fd_is_internal(to);
+    fd_class class = 0;
     int saved = errno, result;
 
     if (ours) /* the program takes the number: our descriptor moves elsewhere */
-        interest_forget_range((unsigned)to, (unsigned)to);
+        epoll_ctl_forget_range((unsigned)to, (unsigned)to);
     else if (fd != to)
-        belief = engine_closing(to);
+        class = lifecycle_closing(to);
     errno = saved;
     result = call(fd, to, flags);
     saved = errno;
     if (ours)
-        interest_refresh();
+        epoll_ctl_refresh();
     if (result >= 0 && fd != to) {
-        engine_closed(to, belief);
+        lifecycle_closed(to, class);
         duplicated(fd, to);
     }
     errno = saved;
@@ -231,7 +232,7 @@ INTERPOSED int __fcntl(int fd, int command, ...)
 static void note_passing(const struct msghdr *msg)
 {
     if (msg->msg_controllen > 0)
-        passing_each(msg, socket_sent);
+        passing_each(msg, fd_sent);
 }
 
 INTERPOSED ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)

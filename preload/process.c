@@ -3,11 +3,9 @@
  * The library's start, and the interposed calls that make processes.
  */
 #define _GNU_SOURCE
-#include "engine.h"
-#include "interest.h"
+#include "lifecycle.h"
 #include "real.h"
-#include "tell.h"
-#include "trace.h"
+#include "table/held.h"
 
 #include <alloca.h>
 #include <dlfcn.h>
@@ -49,74 +47,32 @@ static bool is_wine_loader(void)
     return name_behind("wine") && dlsym(RTLD_DEFAULT, "wine_main_preload_info") != NULL;
 }
 
-static void before_fork(void)
-{
-    engine_forks();
-    interest_before_fork();
-}
-
-static void after_fork(void)
-{
-    interest_after_fork();
-}
-
-static void after_fork_in_child(void)
-{
-    engine_forked();
-    interest_after_fork();
-    trace_forked();
-}
-
 __attribute__((constructor)) static void start(void)
 {
-    struct settings settings;
-    struct system_calls system;
+    struct lifecycle_face face;
     int saved = errno;
-    unsigned bad;
-    int error;
 
     real_resolve();
     /* A setuid program: as if we were not there. */
     if (getauxval(AT_SECURE) || is_wineserver())
         return;
-
-    bad = settings_read(&settings, environ);
-    if (settings.help)
-        settings_help(STDERR_FILENO);
-    if (bad && settings.strict)
-        _exit(125);
-
-    system.recvfrom = real.recvfrom;
-    system.recvmsg = real.recvmsg;
-    system.ppoll = real.ppoll;
-    system.pselect = real.pselect;
-    system.epoll_ctl = real.epoll_ctl;
-    system.fcntl = real.fcntl;
-    system.close = real.close;
-    system.direct = real_is_libc("recvfrom", (void *)real.recvfrom) &&
-                    real_is_libc("epoll_wait", (void *)real.epoll_wait);
-    pthread_atfork(before_fork, after_fork, after_fork_in_child);
-    trace_start(&settings);
-    error = engine_start(&settings, &system, is_wine_loader());
-    if (engine.without_file && settings.strict)
-        _exit(125);
-    if (error)
-        tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
+    face.next.recvfrom = real.recvfrom;
+    face.next.recvmsg = real.recvmsg;
+    face.next.ppoll = real.ppoll;
+    face.next.pselect = real.pselect;
+    face.next.epoll_ctl = real.epoll_ctl;
+    face.libc_beneath = real_is_libc("recvfrom", (void *)real.recvfrom) &&
+                        real_is_libc("epoll_wait", (void *)real.epoll_wait);
+    face.under_wine = is_wine_loader();
+    lifecycle_start(&face, environ);
     errno = saved;
-}
-
-/* Statistics are printed, and files of records end where their content does. */
-static void end_trace(void)
-{
-    engine_ends();
-    trace_end();
 }
 
 __attribute__((destructor)) static void end(void)
 {
     int saved = errno;
 
-    end_trace();
+    lifecycle_end();
     errno = saved;
 }
 
@@ -124,14 +80,14 @@ __attribute__((destructor)) static void end(void)
  * it tells itself alone: the program may have a copy of __libc_single_threaded, which stays. */
 INTERPOSED int pthread_cancel(pthread_t thread)
 {
-    engine_cancels();
+    sys_may_cancel();
     return REAL(pthread_cancel)(thread);
 }
 
 /* Skips the destructors. */
 INTERPOSED void _exit(int status)
 {
-    end_trace();
+    lifecycle_end();
     REAL(_exit)(status);
     __builtin_unreachable();
 }
@@ -146,12 +102,12 @@ INTERPOSED pid_t _Fork(void)
 {
     pid_t pid;
 
-    before_fork();
+    lifecycle_before_fork();
     pid = REAL(_Fork)();
     if (pid == 0)
-        after_fork_in_child();
+        lifecycle_after_fork_in_child();
     else
-        after_fork();
+        lifecycle_after_fork();
     return pid;
 }
 
@@ -168,7 +124,7 @@ INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argu
     child_tid = va_arg(list, pid_t *);
     va_end(list);
     if (!(flags & CLONE_VM))
-        engine_forks();
+        lifecycle_forks();
     return REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
 }
 
@@ -181,11 +137,8 @@ INTERPOSED int __clone(int (*function)(void *), void *stack, int flags, void *ar
  * paths that are not there. */
 static void before_exec(const char *path)
 {
-    int saved = errno;
-
-    if (!engine_idle() && (!path || access(path, X_OK) == 0))
-        engine_execs();
-    errno = saved;
+    if (!table_nothing_held() && (!path || sys_is_executable(path)))
+        lifecycle_exec();
 }
 
 INTERPOSED int execve(const char *path, char *const argv[], char *const environment[])
@@ -227,19 +180,19 @@ INTERPOSED int execveat(int at, const char *path, char *const argv[], char *cons
 
 /* The arguments of an execl() as the array of an execv(); on the stack, for exec must stay
  * async-signal-safe. `list` stands behind the NULL afterwards. */
-#define ARGV_OF_LIST(argv, first, list)                           \
-    do {                                                          \
-        va_list count_;                                           \
-        size_t length_ = 1;                                       \
-                                                                  \
-        va_copy(count_, list);                                    \
-        for (const char *at_ = (first); at_; length_++)           \
-            at_ = va_arg(count_, const char *);                   \
-        va_end(count_);                                           \
-        (argv) = alloca(length_ * sizeof *(argv));                \
-        (argv)[0] = (char *)(uintptr_t)(first);                   \
-        for (size_t i_ = 1; i_ < length_; i_++)                   \
-            (argv)[i_] = va_arg(list, char *);                    \
+#define ARGV_OF_LIST(argv, first, list)                 \
+    do {                                                \
+        va_list count_;                                 \
+        size_t length_ = 1;                             \
+                                                        \
+        va_copy(count_, list);                          \
+        for (const char *at_ = (first); at_; length_++) \
+            at_ = va_arg(count_, const char *);         \
+        va_end(count_);                                 \
+        (argv) = alloca(length_ * sizeof *(argv));      \
+        (argv)[0] = (char *)(uintptr_t)(first);         \
+        for (size_t i_ = 1; i_ < length_; i_++)         \
+            (argv)[i_] = va_arg(list, char *);          \
     } while (0)
 
 INTERPOSED int execl(const char *path, const char *argument, ...)

@@ -3,9 +3,10 @@
  * The interposed receives: a quick look, then the engine, else the program's own call.
  */
 #define _GNU_SOURCE
+#include "lifecycle.h"
 #include "passing.h"
 #include "real.h"
-#include "receive.h"
+#include "receive/fast_path.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,15 +15,14 @@
 #include <unistd.h>
 
 /* Gives what receive_buffer() says, or falls through to the program's own call. */
-#define RECEIVE_BUFFER(fd, buf, len, flags, name, namelen, call)                            \
-    do {                                                                                    \
-        ssize_t result_ = receive_buffer(fd, buf, len, flags, name, namelen,                \
-                                         RECEIVE_SITE(call));                               \
-                                                                                            \
-        if (LIKELY(result_ >= 0))                                                           \
-            return result_;                                                                 \
-        if (result_ != RECEIVE_PASS)                                                        \
-            return real_failure(result_);                                                   \
+#define RECEIVE_BUFFER(fd, buf, len, flags, name, namelen, call)                                  \
+    do {                                                                                          \
+        ssize_t result_ = receive_buffer(fd, buf, len, flags, name, namelen, RECEIVE_SITE(call)); \
+                                                                                                  \
+        if (LIKELY(result_ >= 0))                                                                 \
+            return result_;                                                                       \
+        if (result_ != RECEIVE_PASS)                                                              \
+            return real_failure(result_);                                                         \
     } while (0)
 
 INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
@@ -59,7 +59,7 @@ static void note_descriptors(const struct msghdr *msg)
 {
     int saved = errno;
 
-    passing_each(msg, socket_received);
+    passing_each(msg, fd_received);
     errno = saved;
 }
 
@@ -83,8 +83,7 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                         struct timespec *timeout)
 {
     int saved = errno;
-    ssize_t result = receive_messages(fd, vec, vlen, flags, timeout,
-                                      RECEIVE_SITE(RECORD_RECVMMSG));
+    ssize_t result = receive_messages(fd, vec, vlen, flags, timeout, RECEIVE_SITE(RECORD_RECVMMSG));
 
     if (result == RECEIVE_PASS) {
         errno = saved;
@@ -135,7 +134,7 @@ INTERPOSED ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
 {
     ssize_t result;
 
-    if (!receive_passes(socket_believe(fd), 0) &&
+    if (!receive_passes(fd_class_cached(fd), 0) &&
         read_vector(fd, iov, iovcnt, 0, RECEIVE_SITE(RECORD_READV), &result))
         return result;
     return REAL(readv)(fd, iov, iovcnt);
@@ -146,7 +145,7 @@ INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t of
 {
     ssize_t result;
 
-    if (offset == -1 && (flags & ~RWF_NOWAIT) == 0 && !receive_passes(socket_believe(fd), 0) &&
+    if (offset == -1 && (flags & ~RWF_NOWAIT) == 0 && !receive_passes(fd_class_cached(fd), 0) &&
         read_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0,
                     RECEIVE_SITE(RECORD_PREADV2), &result))
         return result;
@@ -257,7 +256,7 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
 #ifdef SYS_clone3
     case SYS_clone3:
 #endif
-        engine_forks();
+        lifecycle_forks();
         return false;
     default:
         return false;
@@ -270,17 +269,17 @@ INTERPOSED long syscall(long number, ...)
     struct arguments arguments;
     long result;
     va_list list;
-    int state;
+    int cancel_state;
 
     va_start(list, number);
     for (int i = 0; i < 6; i++)
         arguments.at[i] = va_arg(list, long);
     va_end(list);
 
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (!redirect(number, &arguments, &result))
         result = REAL(syscall)(number, arguments.at[0], arguments.at[1], arguments.at[2],
                                arguments.at[3], arguments.at[4], arguments.at[5]);
-    pthread_setcancelstate(state, NULL);
+    pthread_setcancelstate(cancel_state, NULL);
     return result;
 }

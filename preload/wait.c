@@ -3,11 +3,13 @@
  * The interposed waits: a held tail ends them at once; with nothing held they are libc's.
  */
 #define _GNU_SOURCE
-#include "interest.h"
-#include "interest_wait.h"
-#include "readiness.h"
+#include "base/sys.h"
+#include "base/user_memory.h"
 #include "real.h"
-#include "user_memory.h"
+#include "table/held.h"
+#include "wait/epoll_ctl.h"
+#include "wait/epoll_wait.h"
+#include "wait/poll.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -20,20 +22,20 @@ static bool ends(int result, int saved)
     return result != 0;
 }
 
-#define RETURN_IF_READY(valid, call)              \
-    do {                                          \
-        if (readiness_concerns() && (valid)) {    \
-            int saved_ = errno;                   \
-            int result_ = (call);                 \
-                                                  \
-            if (ends(result_, saved_))            \
+#define RETURN_IF_READY(valid, call)               \
+    do {                                           \
+        if (poll_tails_held() && (valid)) {        \
+            int saved_ = errno;                    \
+            int result_ = (call);                  \
+                                                   \
+            if (ends(result_, saved_))             \
                 return result_ < 0 ? -1 : result_; \
-        }                                         \
+        }                                          \
     } while (0)
 
 INTERPOSED int poll(struct pollfd *fds, nfds_t nfds, int timeout)
 {
-    RETURN_IF_READY(true, readiness_poll(fds, nfds, NULL));
+    RETURN_IF_READY(true, poll_with_tails(fds, nfds, NULL));
     return REAL(poll)(fds, nfds, timeout);
 }
 
@@ -52,7 +54,7 @@ INTERPOSED int __poll_chk(struct pollfd *fds, nfds_t nfds, int timeout, size_t f
 INTERPOSED int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout,
                      const sigset_t *mask)
 {
-    RETURN_IF_READY(readiness_is_time(timeout), readiness_poll(fds, nfds, mask));
+    RETURN_IF_READY(poll_is_timespec(timeout), poll_with_tails(fds, nfds, mask));
     return REAL(ppoll)(fds, nfds, timeout, mask);
 }
 
@@ -67,8 +69,8 @@ INTERPOSED int __ppoll_chk(struct pollfd *fds, nfds_t nfds, const struct timespe
 INTERPOSED int select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       struct timeval *timeout)
 {
-    RETURN_IF_READY(readiness_is_timeval(timeout),
-                    readiness_select(nfds, reading, writing, except, NULL));
+    RETURN_IF_READY(poll_is_timeval(timeout),
+                    select_with_tails(nfds, reading, writing, except, NULL));
     return REAL(select)(nfds, reading, writing, except, timeout);
 }
 
@@ -81,8 +83,8 @@ INTERPOSED int __select(int nfds, fd_set *reading, fd_set *writing, fd_set *exce
 INTERPOSED int pselect(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                        const struct timespec *timeout, const sigset_t *mask)
 {
-    RETURN_IF_READY(readiness_is_time(timeout),
-                    readiness_select(nfds, reading, writing, except, mask));
+    RETURN_IF_READY(poll_is_timespec(timeout),
+                    select_with_tails(nfds, reading, writing, except, mask));
     return REAL(pselect)(nfds, reading, writing, except, timeout, mask);
 }
 
@@ -93,7 +95,7 @@ static int made(int epfd)
     int saved = errno;
 
     if (epfd >= 0)
-        interest_made(epfd);
+        epoll_ctl_set_made(epfd);
     errno = saved;
     return epfd;
 }
@@ -112,9 +114,9 @@ INTERPOSED int epoll_ctl(int epfd, int operation, int fd, struct epoll_event *ev
 {
     int saved = errno;
 
-    if (!atomic_load_explicit(&engine.active, memory_order_acquire))
+    if (!atomic_load_explicit(&state.active, memory_order_acquire))
         return REAL(epoll_ctl)(epfd, operation, fd, event);
-    return (int)real_answer(interest_control(epfd, operation, fd, event), saved);
+    return (int)real_answer(epoll_ctl_follow(epfd, operation, fd, event), saved);
 }
 
 enum { NANOSECONDS_IN_A_MILLISECOND = 1000000, NANOSECONDS_IN_A_SECOND = 1000000000 };
@@ -126,18 +128,18 @@ static int milliseconds(int64_t timeout)
     return (int)((timeout + NANOSECONDS_IN_A_MILLISECOND - 1) / NANOSECONDS_IN_A_MILLISECOND);
 }
 
-static int call_wait(const struct interest_wait *wait, int64_t timeout)
+static int call_wait(const struct epoll_wait_call *wait, int64_t timeout)
 {
     return REAL(epoll_wait)(wait->epfd, wait->events, wait->max, milliseconds(timeout));
 }
 
-static int call_pwait(const struct interest_wait *wait, int64_t timeout)
+static int call_pwait(const struct epoll_wait_call *wait, int64_t timeout)
 {
     return REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, milliseconds(timeout),
                              wait->mask);
 }
 
-static int call_pwait2(const struct interest_wait *wait, int64_t timeout)
+static int call_pwait2(const struct epoll_wait_call *wait, int64_t timeout)
 {
     struct timespec left = {(time_t)(timeout / NANOSECONDS_IN_A_SECOND),
                             (long)(timeout % NANOSECONDS_IN_A_SECOND)};
@@ -152,56 +154,56 @@ static int64_t nanoseconds(int timeout)
 }
 
 /* A wait that is more than the program's own call, or has become it. */
-RARE static int wait_on(const struct interest_wait *wait, int count)
+SLOW_PATH static int wait_on(const struct epoll_wait_call *wait, int count)
 {
     int saved = errno;
 
-    return (int)real_answer(interest_wait(wait, count), saved);
+    return (int)real_answer(epoll_wait_with_tails(wait, count), saved);
 }
 
 /* The program's own call, and where that is not all, the wait that the rest describes. */
-#define WAIT(call_own, epfd, ...)                                           \
-    int before = interest_wait_begins(), count = INTEREST_NOT_CALLED;       \
-                                                                            \
-    if (!interest_cares(epfd))                                              \
-        count = (call_own);                                                 \
-    interest_wait_ends(before, epfd);                                       \
-    if (count != INTEREST_NOT_CALLED && (count <= 0 || !interest_cares(epfd))) \
-        return count;                                                       \
-    return wait_on(&(struct interest_wait){(epfd), __VA_ARGS__}, count)
+#define WAIT(call_own, epfd, ...)                                                       \
+    int before = epoll_wait_begins(), count = EPOLL_WAIT_NOT_CALLED;                    \
+                                                                                        \
+    if (!epoll_wait_is_watched(epfd))                                                   \
+        count = (call_own);                                                             \
+    epoll_wait_ends(before, epfd);                                                      \
+    if (count != EPOLL_WAIT_NOT_CALLED && (count <= 0 || !epoll_wait_is_watched(epfd))) \
+        return count;                                                                   \
+    return wait_on(&(struct epoll_wait_call){(epfd), __VA_ARGS__}, count)
 
 /* epoll_wait(2) is made of functions that end in each other's call, so that on the way back from
  * the kernel there is one return: see receive_buffer(). */
 
-RARE static int wait_failed(long error)
+SLOW_PATH static int wait_failed(long error)
 {
     return real_failure(error);
 }
 
 /* With something to care for in the set, before its own call, */
-RARE static int wait_caring(int epfd, struct epoll_event *events, int max, int timeout)
+SLOW_PATH static int wait_watched(int epfd, struct epoll_event *events, int max, int timeout)
 {
     WAIT(REAL(epoll_wait)(epfd, events, max, timeout), epfd, events, max, nanoseconds(timeout),
          NULL, call_wait);
 }
 
 /* or after it. */
-RARE static int wait_on_caring(int epfd, struct epoll_event *events, int max, int timeout,
-                               int count)
+SLOW_PATH static int wait_on_watched(int epfd, struct epoll_event *events, int max, int timeout,
+                                     int count)
 {
-    return wait_on(&(struct interest_wait){epfd, events, max, nanoseconds(timeout), NULL,
-                                           call_wait}, count);
+    return wait_on(
+        &(struct epoll_wait_call){epfd, events, max, nanoseconds(timeout), NULL, call_wait}, count);
 }
 
 /* With other threads. */
 __attribute__((noinline)) static int wait_by_libc(int epfd, struct epoll_event *events, int max,
                                                   int timeout)
 {
-    int before = interest_wait_begins(), count = REAL(epoll_wait)(epfd, events, max, timeout);
+    int before = epoll_wait_begins(), count = REAL(epoll_wait)(epfd, events, max, timeout);
 
-    interest_wait_ends(before, epfd);
-    if (!LIKELY(interest_rests()) && count > 0 && interest_cares(epfd))
-        return wait_on_caring(epfd, events, max, timeout, count);
+    epoll_wait_ends(before, epfd);
+    if (!LIKELY(epoll_wait_is_plain()) && count > 0 && epoll_wait_is_watched(epfd))
+        return wait_on_watched(epfd, events, max, timeout, count);
     return count;
 }
 
@@ -210,17 +212,17 @@ INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int tim
     int before;
     long count;
 
-    if (!LIKELY(interest_rests()))
-        return wait_caring(epfd, events, max, timeout);
-    if (!LIKELY(engine_direct()))
+    if (!LIKELY(epoll_wait_is_plain()))
+        return wait_watched(epfd, events, max, timeout);
+    if (!LIKELY(sys_is_direct()))
         return wait_by_libc(epfd, events, max, timeout);
-    before = interest_wait_begins();
-    count = system_direct(SYSTEM_EPOLL_WAIT, epfd, (long)events, max, timeout, 0, 0);
-    interest_wait_ends(before, epfd);
+    before = epoll_wait_begins();
+    count = sys_direct_call(SYS_DIRECT_EPOLL_WAIT, epfd, (long)events, max, timeout, 0, 0);
+    epoll_wait_ends(before, epfd);
     if (!LIKELY(count >= 0))
         return wait_failed(count);
-    if (!LIKELY(interest_rests()) && interest_cares(epfd))
-        return wait_on_caring(epfd, events, max, timeout, (int)count);
+    if (!LIKELY(epoll_wait_is_plain()) && epoll_wait_is_watched(epfd))
+        return wait_on_watched(epfd, events, max, timeout, (int)count);
     return (int)count;
 }
 
@@ -247,7 +249,7 @@ static int64_t nanoseconds_of(const struct timespec *timeout)
 INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
                             const struct timespec *timeout, const sigset_t *mask)
 {
-    if (!readiness_is_time(timeout))
+    if (!poll_is_timespec(timeout))
         return REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
     WAIT(REAL(epoll_pwait2)(epfd, events, max, timeout, mask), epfd, events, max,
          nanoseconds_of(timeout), mask, call_pwait2);
@@ -268,7 +270,7 @@ INTERPOSED int ioctl(int fd, unsigned long request, ...)
         int saved = errno;
         size_t left;
 
-        if (readiness_left(fd, &left)) {
+        if (poll_bytes_left(fd, &left)) {
             int value = (int)left;
 
             return (int)real_answer(user_memory_write(argument, &value, sizeof value), saved);

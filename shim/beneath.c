@@ -11,10 +11,9 @@
 #define _GNU_SOURCE
 #include "beneath.h"
 
-#include "engine.h"
-#include "receive.h"
-#include "tell.h"
-#include "trace.h"
+#include "base/diag.h"
+#include "lifecycle.h"
+#include "receive/fast_path.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -51,20 +50,24 @@ static ssize_t beneath_recvmsg(int fd, struct msghdr *msg, int flags)
 
 static int beneath_close(int fd)
 {
-    int saved = errno;
+    int saved = errno, result;
+    fd_class class = lifecycle_closing(fd);
 
-    engine_closing(fd);
     errno = saved;
-    return close(fd);
+    result = close(fd);
+    saved = errno;
+    lifecycle_closed(fd, class);
+    errno = saved;
+    return result;
 }
 
 /* --- the slots ------------------------------------------------------------------------------- */
 
 struct slots {
     ElfW(Addr) base;
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     const char *strings;
-    const ElfW(Rela) *rela, *jumps;
+    const ElfW(Rela) * rela, *jumps;
     size_t rela_size, jumps_size;
 };
 
@@ -101,7 +104,7 @@ static void read_dynamic(const struct link_map *map, struct slots *slots)
 
 /* The slot of a function in one list of relocations: by the jump table, or by address where the
  * library was linked to be bound at once without one. */
-static void **find_in(const struct slots *slots, const ElfW(Rela) *list, size_t size,
+static void **find_in(const struct slots *slots, const ElfW(Rela) * list, size_t size,
                       const char *name)
 {
     for (const ElfW(Rela) *at = list; at && at < list + size / sizeof *list; at++) {
@@ -151,38 +154,19 @@ static bool is_free(const struct link_map *ntdll, void *slot)
 
 /* --- start ----------------------------------------------------------------------------------- */
 
-static int start_engine(void)
+static int start_core(void)
 {
-    struct settings settings;
-    struct system_calls system = {
-        .recvfrom = recvfrom,
-        .recvmsg = recvmsg,
-        .ppoll = ppoll,
-        .pselect = pselect,
-        .epoll_ctl = epoll_ctl,
-        .fcntl = fcntl,
-        .close = close,
+    static const struct lifecycle_face face = {
+        .next = {recvfrom, recvmsg, ppoll, pselect, epoll_ctl},
+        .under_wine = true,
     };
-    unsigned bad = settings_read(&settings, environ);
-    int error;
 
-    if (settings.help)
-        settings_help(STDERR_FILENO);
-    if (bad && settings.strict)
-        _exit(125);
-    pthread_atfork(engine_forks, NULL, trace_forked);
-    error = engine_start(&settings, &system, true);
-    if (engine.without_file && settings.strict)
-        _exit(125);
-    if (!error)
-        trace_start(&settings);
-    return error;
+    return lifecycle_start(&face, environ);
 }
 
-/* Statistics are printed, and files of records end where their content does. */
 __attribute__((destructor)) static void end(void)
 {
-    trace_end();
+    lifecycle_end();
 }
 
 void beneath_start(void)
@@ -190,7 +174,6 @@ void beneath_start(void)
     struct link_map *ntdll = dlopen("ntdll.so", RTLD_LAZY | RTLD_NOLOAD);
     struct slots slots;
     void **receive, **close_slot;
-    int error;
 
     if (!ntdll)
         return; /* not under Wine: a tool that looks at the file */
@@ -200,19 +183,16 @@ void beneath_start(void)
     receive = find(&slots, "recvmsg");
     close_slot = find(&slots, "close");
     if (!receive || !close_slot) {
-        tell("this Wine's ntdll.so does not call recvmsg(); WSARecvEx cannot keep what does not "
+        diag("this Wine's ntdll.so does not call recvmsg(); WSARecvEx cannot keep what does not "
              "fit");
         return;
     }
     if (!is_free(ntdll, *receive))
         return;
 
-    error = start_engine();
-    if (error) {
-        tell("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
+    if (start_core() != 0)
         return;
-    }
     /* close() first: what a receive learns of a descriptor must be forgotten with it. */
     if (!direct(close_slot, (void *)beneath_close) || !direct(receive, (void *)beneath_recvmsg))
-        tell("cannot direct ntdll.so's recvmsg(); WSARecvEx cannot keep what does not fit");
+        diag("cannot direct ntdll.so's recvmsg(); WSARecvEx cannot keep what does not fit");
 }

@@ -7,7 +7,6 @@
 
 #include <mswsock.h>
 
-
 /* One function, looked up at its first call. The pointer does not change, so it does not matter
  * how many threads are the first. */
 struct extension {
@@ -20,10 +19,9 @@ static void *find(struct extension *extension, SOCKET socket)
     void *pointer = extension->pointer;
     DWORD size;
 
-    if (!pointer &&
-        winsock()->WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &extension->name,
-                            sizeof extension->name, &pointer, sizeof pointer, &size, NULL,
-                            NULL) != 0)
+    if (!pointer && winsock()->WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER,
+                                        &extension->name, sizeof extension->name, &pointer,
+                                        sizeof pointer, &size, NULL, NULL) != 0)
         return NULL; /* GetLastError() tells what is wrong with the socket */
     extension->pointer = pointer;
     return pointer;
@@ -50,10 +48,9 @@ BOOL WINAPI TransmitFile(SOCKET socket, HANDLE file, DWORD size, DWORD block_siz
 }
 
 /* It has no socket to ask with, so one is made for the question. */
-void WINAPI GetAcceptExSockaddrs(PVOID buffer, DWORD data_size, DWORD local_size,
-                                 DWORD remote_size, struct sockaddr **ret_local,
-                                 LPINT ret_local_size, struct sockaddr **ret_remote,
-                                 LPINT ret_remote_size)
+void WINAPI GetAcceptExSockaddrs(PVOID buffer, DWORD data_size, DWORD local_size, DWORD remote_size,
+                                 struct sockaddr **ret_local, LPINT ret_local_size,
+                                 struct sockaddr **ret_remote, LPINT ret_remote_size)
 {
     static struct extension sockaddrs = {WSAID_GETACCEPTEXSOCKADDRS, NULL};
     LPFN_GETACCEPTEXSOCKADDRS call = (LPFN_GETACCEPTEXSOCKADDRS)sockaddrs.pointer;

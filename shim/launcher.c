@@ -78,8 +78,8 @@ static char *allocate_behind(HANDLE process, char *image, SIZE_T image_size, SIZ
 
     for (UINT64 offset = (image_size + STEP - 1) / STEP * STEP; offset < 0xf0000000;
          offset += STEP) {
-        char *at = VirtualAllocEx(process, image + offset, size, MEM_RESERVE | MEM_COMMIT,
-                                  PAGE_READWRITE);
+        char *at =
+            VirtualAllocEx(process, image + offset, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 
         if (at)
             return at;
@@ -103,8 +103,8 @@ static BOOL add_imports(HANDLE process, const char *directory)
         return FALSE;
     table = nt.OptionalHeader.DataDirectory;
     old = table[IMAGE_DIRECTORY_ENTRY_IMPORT];
-    size = sizeof *addition + DLLS * sizeof *addition->imports + old.Size +
-           sizeof *addition->imports;
+    size =
+        sizeof *addition + DLLS * sizeof *addition->imports + old.Size + sizeof *addition->imports;
     addition = calloc(1, size);
     at = allocate_behind(process, image, nt.OptionalHeader.SizeOfImage, size);
     if (!addition || !at)
@@ -147,7 +147,7 @@ static const WCHAR *skip_argument(const WCHAR *line)
 
 int wmain(int argc, WCHAR **argv)
 {
-    WCHAR *(CDECL *dos_name)(const char *) =
+    WCHAR *(CDECL * dos_name)(const char *) =
         (void *)GetProcAddress(GetModuleHandleA("kernel32.dll"), "wine_get_dos_file_name");
     const WCHAR *arguments = GetCommandLineW();
     char unix_name[NAME_SIZE], directory[NAME_SIZE - 32];

@@ -24,7 +24,7 @@ static __thread int last_error;
 
 /* --- WSAStartup -------------------------------------------------------------------------- */
 
-static atomic_int started;       /* calls of WSAStartup that WSACleanup has not undone */
+static atomic_int started; /* calls of WSAStartup that WSACleanup has not undone */
 static atomic_bool ever_started;
 
 static bool is_initialised(void)
@@ -57,10 +57,10 @@ PUBLIC int WSACleanup(void)
 /* --- sockets ----------------------------------------------------------------------------- */
 
 enum nature {
-    STREAM,     /* recv(2) is all there is to it */
-    MESSAGES,   /* libwsrx keeps the tails */
-    RECORDS,    /* the kernel delivers long messages in parts by itself: SCTP, TIPC */
-    UNKEPT,     /* messages whose tails nobody keeps */
+    STREAM,   /* recv(2) is all there is to it */
+    MESSAGES, /* libwsrx keeps the tails */
+    RECORDS,  /* the kernel delivers long messages in parts by itself: SCTP, TIPC */
+    UNKEPT,   /* messages whose tails nobody keeps */
 };
 
 static int option(int fd, int name)

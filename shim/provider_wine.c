@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider_wine.h"
 
-#include "ask.h"
+#include "wine_protocol.h"
 #include "winsock.h"
 
 /* WSARecv says WSAENOTSOCK where Winsock is not started; WSASocket knows better. */
@@ -108,17 +108,17 @@ static int error_of(SOCKET socket, int error)
  * tells whether it has any bytes. FALSE: an ordinary receive has to tell. */
 static BOOL look_for_bytes(SOCKET socket)
 {
-    struct wsrx_ask ask = {WSRX_ASK_MAGIC, WSRX_ANSWER_NONE, 0, 0};
+    struct wine_request ask = {WINE_REQUEST_MAGIC, WINE_ANSWER_NONE, 0, 0};
     WSABUF buffers[2] = {{0, NULL}, {0, (char *)&ask}};
     DWORD count = 0, flags = MSG_PEEK;
 
     return winsock()->WSARecv(socket, buffers, 2, &count, &flags, NULL, NULL) != 0 &&
-           GetLastError() == WSAEMSGSIZE && ask.answer == WSRX_ANSWER_NONE;
+           GetLastError() == WSAEMSGSIZE && ask.answer == WINE_ANSWER_NONE;
 }
 
 static int receive(uintptr_t socket, char *buf, unsigned len, bool *ret_partial, int *ret_error)
 {
-    struct wsrx_ask ask = {WSRX_ASK_MAGIC, WSRX_ANSWER_NONE, 0, 0};
+    struct wine_request ask = {WINE_REQUEST_MAGIC, WINE_ANSWER_NONE, 0, 0};
     WSABUF buffers[2] = {{len, buf}, {0, (char *)&ask}};
     DWORD count = 0, flags = 0;
 
@@ -134,9 +134,9 @@ static int receive(uintptr_t socket, char *buf, unsigned len, bool *ret_partial,
         *ret_error = error_of(socket, (int)GetLastError());
         return -1;
     }
-    if (ask.answer != WSRX_ANSWER_NONE && !closes && (UINT_PTR)ask.closes == ask.closes)
+    if (ask.answer != WINE_ANSWER_NONE && !closes && (UINT_PTR)ask.closes == ask.closes)
         closes = (const volatile unsigned *)(UINT_PTR)ask.closes;
-    *ret_partial = ask.answer == WSRX_ANSWER_PARTIAL || ask.answer == WSRX_ANSWER_DROPPED;
+    *ret_partial = ask.answer == WINE_ANSWER_PARTIAL || ask.answer == WINE_ANSWER_DROPPED;
     return (int)count;
 }
 

@@ -5,6 +5,7 @@
 #include "provider_wine.h"
 
 #include <winsock2.h>
+/* After it: windows.h alone brings the older winsock.h. */
 #include <windows.h>
 
 #ifdef WSRX_WINELIB

@@ -11,7 +11,10 @@
 enum { ABIS = WSRX_ABI_STDCALL + 1, FUNCTIONS = 5 };
 
 static const struct thunk_function functions[FUNCTIONS] = {
-    {"WSARecvEx", (void (*)(void))WSARecvEx, THUNK_INT, 4,
+    {"WSARecvEx",
+     (void (*)(void))WSARecvEx,
+     THUNK_INT,
+     4,
      {THUNK_INT, THUNK_POINTER, THUNK_INT, THUNK_POINTER}},
     {"WSAGetLastError", (void (*)(void))WSAGetLastError, THUNK_INT, 0, {THUNK_VOID}},
     {"WSASetLastError", (void (*)(void))WSASetLastError, THUNK_VOID, 1, {THUNK_INT}},

@@ -68,7 +68,7 @@ static void *make(const struct thunk_function *function, ffi_abi abi)
     struct whole {
         ffi_closure closure;
         struct thunk thunk;
-    } *whole;
+    } * whole;
     void *code;
 
     whole = ffi_closure_alloc(sizeof *whole, &code);

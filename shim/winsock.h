@@ -9,21 +9,22 @@
 #define WSRX_WINSOCK_CALLS_H
 
 #include <winsock2.h>
+/* After it: windows.h alone brings the older winsock.h. */
 #include <windows.h>
 
-#define WINSOCK_CALLS(CALL)                                                                       \
-    CALL(int, WSARecv,                                                                            \
-         (SOCKET socket, LPWSABUF buffers, DWORD count, LPDWORD ret_received, LPDWORD flags,      \
-          LPWSAOVERLAPPED overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine))                \
-    CALL(int, WSAIoctl,                                                                           \
-         (SOCKET socket, DWORD code, LPVOID in, DWORD in_size, LPVOID out, DWORD out_size,        \
-          LPDWORD ret_size, LPWSAOVERLAPPED overlapped,                                           \
-          LPWSAOVERLAPPED_COMPLETION_ROUTINE routine))                                            \
-    CALL(SOCKET, WSASocketW,                                                                      \
+#define WINSOCK_CALLS(CALL)                                                                        \
+    CALL(int, WSARecv,                                                                             \
+         (SOCKET socket, LPWSABUF buffers, DWORD count, LPDWORD ret_received, LPDWORD flags,       \
+          LPWSAOVERLAPPED overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine))                 \
+    CALL(int, WSAIoctl,                                                                            \
+         (SOCKET socket, DWORD code, LPVOID in, DWORD in_size, LPVOID out, DWORD out_size,         \
+          LPDWORD ret_size, LPWSAOVERLAPPED overlapped,                                            \
+          LPWSAOVERLAPPED_COMPLETION_ROUTINE routine))                                             \
+    CALL(SOCKET, WSASocketW,                                                                       \
          (int family, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROUP group, DWORD flags)) \
-    CALL(int, closesocket, (SOCKET socket))                                                       \
-    CALL(int, getsockname, (SOCKET socket, struct sockaddr *name, int *length))                   \
-    CALL(int, getpeername, (SOCKET socket, struct sockaddr *name, int *length))                   \
+    CALL(int, closesocket, (SOCKET socket))                                                        \
+    CALL(int, getsockname, (SOCKET socket, struct sockaddr * name, int *length))                   \
+    CALL(int, getpeername, (SOCKET socket, struct sockaddr * name, int *length))                   \
     CALL(int, getsockopt, (SOCKET socket, int level, int option, char *value, int *length))
 
 struct winsock {

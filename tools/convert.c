@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "formats.h"
-#include "record_line.h"
+#include "trace/format.h"
 #include "reader.h"
 #include "wsrx.h"
 
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct record_lines lines;
+static struct format_cache lines;
 
 static int to_text(struct reader *reader, FILE *out, struct progress *progress)
 {
@@ -25,13 +25,13 @@ static int to_text(struct reader *reader, FILE *out, struct progress *progress)
     size_t room = 0;
 
     while (reader_next(reader, &record, &file)) {
-        if (room < RECORD_LINE_MAX(record.data_length)) {
-            room = RECORD_LINE_MAX(record.data_length);
+        if (room < FORMAT_LINE_MAX(record.data_length)) {
+            room = FORMAT_LINE_MAX(record.data_length);
             line = realloc(line, room);
             if (!line)
                 return -ENOMEM;
         }
-        fwrite_unlocked(line, 1, record_text(&lines, &record, file->east, line), out);
+        fwrite_unlocked(line, 1, format_text(&lines, &record, file->east, line), out);
         progress_step(progress);
     }
     free(line);
@@ -45,13 +45,13 @@ static int to_jsonl(struct reader *reader, FILE *out, struct progress *progress)
     size_t room = 0;
 
     while (reader_next(reader, &record, NULL)) {
-        if (room < RECORD_LINE_MAX(record.data_length)) {
-            room = RECORD_LINE_MAX(record.data_length);
+        if (room < FORMAT_LINE_MAX(record.data_length)) {
+            room = FORMAT_LINE_MAX(record.data_length);
             line = realloc(line, room);
             if (!line)
                 return -ENOMEM;
         }
-        fwrite_unlocked(line, 1, record_jsonl(&lines, &record, line), out);
+        fwrite_unlocked(line, 1, format_jsonl(&lines, &record, line), out);
         progress_step(progress);
     }
     free(line);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads records from JSON Lines: the inverse of record_jsonl().
+ * Reads records from JSON Lines: the inverse of format_jsonl().
  */
 #ifndef WSRX_LINES_H
 #define WSRX_LINES_H
 
-#include "record.h"
+#include "trace/record.h"
 
 #include <stdio.h>
 

@@ -10,7 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "formats.h"
-#include "line.h"
+#include "base/strbuf.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "formats.h"
-#include "line.h"
+#include "base/strbuf.h"
 
 #include <errno.h>
 #include <search.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "printable.h"
 
-#include "line.h"
+#include "base/strbuf.h"
 #include "wsrx.h"
 
 #include <stdbool.h>

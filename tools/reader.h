@@ -9,8 +9,8 @@
 #ifndef WSRX_READER_H
 #define WSRX_READER_H
 
-#include "record.h"
-#include "ring.h"
+#include "trace/record.h"
+#include "trace/ring.h"
 
 #include <stdio.h>
 

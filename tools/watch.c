@@ -9,8 +9,8 @@
 #include "launch.h"
 #include "printable.h"
 #include "reader.h"
-#include "record_line.h"
-#include "stats.h"
+#include "trace/format.h"
+#include "trace/stats.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -33,8 +33,8 @@ struct watch {
     struct stats_table stats;
     char *line;
     size_t room;
-    struct record_lines lines;
-    struct record_filter filter; /* of a ring that is there; else the library has heeded it */
+    struct format_cache lines;
+    struct trace_filter filter; /* of a ring that is there; else the library has heeded it */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -92,13 +92,13 @@ static void show(struct watch *watch, const struct record *record, const struct 
     const char *colour = NULL;
     size_t length;
 
-    if (watch->room < RECORD_LINE_MAX(record->data_length)) {
-        watch->room = RECORD_LINE_MAX(record->data_length);
+    if (watch->room < FORMAT_LINE_MAX(record->data_length)) {
+        watch->room = FORMAT_LINE_MAX(record->data_length);
         watch->line = realloc(watch->line, watch->room);
         if (!watch->line)
             exit(EXIT_OURS);
     }
-    length = record_text(&watch->lines, record, file->east, watch->line);
+    length = format_text(&watch->lines, record, file->east, watch->line);
     if (watch->colour)
         colour = record->lost > 0                  ? "\033[31m"
                  : record->flags & RECORD_PARTIAL ? "\033[33m"

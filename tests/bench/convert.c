@@ -9,8 +9,8 @@
  * still tells what the command needs: the goal is judged by it.
  */
 #define _GNU_SOURCE
-#include "clock.h"
-#include "ring.h"
+#include "base/clock.h"
+#include "trace/ring.h"
 
 #include <netinet/in.h>
 #include <spawn.h>
@@ -58,7 +58,7 @@ static socklen_t make_address(unsigned socket, unsigned port, struct sockaddr_st
 
 static bool write_ring(const char *path)
 {
-    static struct output output;
+    static struct output_file output;
     static struct ring_process process;
     const struct ring_settings settings = {.size = (size_t)(RECORDS + 16) * 256};
     struct sockaddr_storage local[SOCKETS], peer[SOCKETS];

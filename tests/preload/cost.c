@@ -32,7 +32,7 @@ static const char *const calls[] = {
     "recv 100 peek trunc",
     "recv 100 trunc",
     "recv 0",
-    /* Not MSG_WAITALL: what a stream would wait for is asked about first (core/receive.c). */
+    /* Not MSG_WAITALL: what a stream would wait for is asked about first (core/receive/receive.c). */
     "poll 0",
     "select 0",
 };

@@ -99,7 +99,7 @@ static void read_calls(struct names *names)
 /* A function of wsrx.h: an identifier wsrx_… right before "(" outside a comment. */
 static void read_public(struct names *names)
 {
-    char *text = read_source("core/wsrx.h");
+    char *text = read_source("preload/wsrx.h");
     bool comment = false;
 
     for (char *at = text; *at; at++) {

@@ -64,8 +64,8 @@ c.sendto(b'x' * 64, to); s.recvfrom(2000)
 @test
 def without_the_header_there_is_no_probe_and_it_compiles(bench):
     cc = need("cc")
-    source = '#include "probe.h"\nvoid f(int fd);\nvoid f(int fd)\n{\n' \
-             '    PROBE_PART(fd, 1, 2, 3, 4);\n}\n'
+    source = '#include "base/usdt.h"\nvoid f(int fd);\nvoid f(int fd)\n{\n' \
+             '    USDT_PART(fd, 1, 2, 3, 4);\n}\n'
     include = sys.argv[4]
     # -nostdinc: then no header of the system's is there.
     for more, wanted in ((("-nostdinc",), 0), ((), 1)):

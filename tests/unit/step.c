@@ -7,26 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
-
-/* A trap that is blocked ends the process, whatever its handler is (signal(7)). */
-int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
-{
-    enum { KERNEL_SIGSET = 8 };
-    sigset_t but_traps;
-
-    if (set && how != SIG_UNBLOCK) {
-        but_traps = *set;
-        sigdelset(&but_traps, SIGTRAP);
-        set = &but_traps;
-    }
-    /* The kernel writes only its part of the caller's set. */
-    if (old)
-        sigemptyset(old);
-    return syscall(SYS_rt_sigprocmask, how, set, old, KERNEL_SIGSET) == 0 ? 0 : errno;
-}
 
 #ifdef __x86_64__
 

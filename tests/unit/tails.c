@@ -142,12 +142,12 @@ size_t tails_drain(struct table *table, uint64_t cookie, struct tail *ret_tails,
         struct tail_take take = tails_take(table, cookie, TAILS_LONGEST, 0);
 
         if (take.result == -EREMOTE) {
-            struct guard guard;
+            struct critical_section section;
 
-            table_enter(table, &guard);
+            table_enter(table, &section);
             table_get_locked(table, cookie, &take.held);
             table_finish_locked(table, cookie);
-            table_leave(table, &guard);
+            table_leave(table, &section);
         } else if (take.result == 1) {
             *ret_wrong += take.part.given - take.right;
         } else {

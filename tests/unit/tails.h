@@ -8,7 +8,7 @@
 #ifndef WSRX_TESTS_TAILS_H
 #define WSRX_TESTS_TAILS_H
 
-#include "table.h"
+#include "table/table.h"
 
 enum { TAILS_LONGEST = 8 << 20 };
 

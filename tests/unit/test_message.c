@@ -2,13 +2,14 @@
  *
  * The receive contract as arithmetic: each row of the contract's table for the sizes at its edges,
  * and each mode for each kind of call. */
-#include "message.h"
+#include "receive/policy.h"
+#include "table/part.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdint.h>
 
-/* --- message_part ------------------------------------------------------------------------ */
+/* --- part_next ------------------------------------------------------------------------ */
 
 /* For the first receive `remaining` is the message's length, for later ones what is left of it:
  * the arithmetic is one. */
@@ -19,7 +20,7 @@ struct row {
     struct part expected; /* given, result, left */
 };
 
-enum { PEEK = MESSAGE_PEEK, TRUNC = MESSAGE_TRUNC, STREAM = MESSAGE_STREAM };
+enum { PEEK = PART_PEEK, TRUNC = PART_TRUNC, STREAM = PART_STREAM };
 
 static const struct row rows[] = {
     {"L > N: the message, nothing left", 100, 512, 0, {100, 100, 0}},
@@ -60,7 +61,7 @@ static const struct row rows[] = {
 
 enum { ROWS = sizeof rows / sizeof *rows };
 
-ParameterizedTestParameters(message_part, follows_the_contract)
+ParameterizedTestParameters(part_next, follows_the_contract)
 {
     static int indices[ROWS];
 
@@ -69,10 +70,10 @@ ParameterizedTestParameters(message_part, follows_the_contract)
     return cr_make_param_array(int, indices, ROWS);
 }
 
-ParameterizedTest(int *index, message_part, follows_the_contract)
+ParameterizedTest(int *index, part_next, follows_the_contract)
 {
     const struct row *row = &rows[*index];
-    struct part part = message_part(row->remaining, row->room, row->how);
+    struct part part = part_next(row->remaining, row->room, row->how);
 
     cr_expect_eq(part.given, row->expected.given, "%s: given %zu", row->what, part.given);
     cr_expect_eq(part.result, row->expected.result, "%s: result %zu", row->what, part.result);
@@ -80,14 +81,14 @@ ParameterizedTest(int *index, message_part, follows_the_contract)
 }
 
 /* Part by part, every message ends, and its parts add up to it. */
-Test(message_part, parts_add_up_to_the_message)
+Test(part_next, parts_add_up_to_the_message)
 {
     for (size_t length = 0; length <= 40; length++) {
         for (size_t room = 1; room <= 42; room++) {
             size_t remaining = length, sum = 0, parts = 0;
 
             do {
-                struct part part = message_part(remaining, room, 0);
+                struct part part = part_next(remaining, room, 0);
 
                 cr_assert_leq(part.given, room);
                 cr_assert_eq(part.result, part.given);
@@ -103,15 +104,15 @@ Test(message_part, parts_add_up_to_the_message)
 }
 
 /* A peek announces exactly what the receive after it gives. */
-Test(message_part, a_peek_shows_what_a_receive_gives)
+Test(part_next, a_peek_shows_what_a_receive_gives)
 {
     static const unsigned hows[] = {0, TRUNC, STREAM};
 
     for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
         for (size_t remaining = 0; remaining < 10; remaining++) {
             for (size_t room = 0; room < 12; room++) {
-                struct part peeked = message_part(remaining, room, hows[i] | PEEK);
-                struct part taken = message_part(remaining, room, hows[i]);
+                struct part peeked = part_next(remaining, room, hows[i] | PEEK);
+                struct part taken = part_next(remaining, room, hows[i]);
 
                 cr_assert_eq(peeked.given, taken.given);
                 cr_assert_eq(peeked.result, taken.result);
@@ -121,7 +122,7 @@ Test(message_part, a_peek_shows_what_a_receive_gives)
     }
 }
 
-/* --- message_policy ---------------------------------------------------------------------- */
+/* --- receive_policy ---------------------------------------------------------------------- */
 
 struct ruling {
     enum mode mode;
@@ -170,7 +171,7 @@ static const struct ruling rulings[] = {
 
 enum { RULINGS = sizeof rulings / sizeof *rulings };
 
-ParameterizedTestParameters(message_policy, of_each_mode_and_call)
+ParameterizedTestParameters(receive_policy, of_each_mode_and_call)
 {
     static int indices[RULINGS];
 
@@ -179,10 +180,10 @@ ParameterizedTestParameters(message_policy, of_each_mode_and_call)
     return cr_make_param_array(int, indices, RULINGS);
 }
 
-ParameterizedTest(int *index, message_policy, of_each_mode_and_call)
+ParameterizedTest(int *index, receive_policy, of_each_mode_and_call)
 {
     const struct ruling *ruling = &rulings[*index];
-    struct policy policy = message_policy(ruling->mode, ruling->kind, ruling->calls_all);
+    struct policy policy = receive_policy(ruling->mode, ruling->kind, ruling->calls_all);
 
     cr_expect_eq(policy.hold, ruling->expected.hold, "mode %d, kind %d, all %d: hold %d",
                  ruling->mode, ruling->kind, ruling->calls_all, policy.hold);
@@ -191,7 +192,7 @@ ParameterizedTest(int *index, message_policy, of_each_mode_and_call)
                  ruling->calls_all, policy.emsgsize);
 }
 
-Test(message_policy, the_list_above_is_complete)
+Test(receive_policy, the_list_above_is_complete)
 {
     bool seen[5][3][2] = {0};
 

@@ -4,7 +4,7 @@
  * duplicated and go.
  */
 #define _GNU_SOURCE
-#include "socket.h"
+#include "fd/fd_class.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -31,14 +31,14 @@ static struct settings settings;
 static void set_up(void)
 {
     memset(&settings, 0, sizeof settings);
-    cr_assert_eq(socket_start(&settings), 0);
+    cr_assert_eq(fd_class_start(&settings), 0);
 }
 
-TestSuite(socket_ask, .init = set_up, .timeout = 60);
-TestSuite(socket_identify, .init = set_up, .timeout = 60);
+TestSuite(fd_class_query, .init = set_up, .timeout = 60);
+TestSuite(fd_identify, .init = set_up, .timeout = 60);
 TestSuite(socket_select, .init = set_up, .timeout = 60);
-TestSuite(socket_believe, .init = set_up, .timeout = 60);
-TestSuite(socket_duplicated, .init = set_up, .timeout = 60);
+TestSuite(fd_class_cached, .init = set_up, .timeout = 60);
+TestSuite(fd_duplicated, .init = set_up, .timeout = 60);
 
 /* --- helpers ----------------------------------------------------------------------------- */
 
@@ -136,7 +136,7 @@ static void select_sockets(const char *value)
     cr_assert_eq(settings_read(&settings, environment), 0, "%s", entry);
 }
 
-/* --- socket_ask: classification ---------------------------------------------------------- */
+/* --- fd_class_query: classification ---------------------------------------------------------- */
 
 static int open_pipe(void)
 {
@@ -211,45 +211,45 @@ struct sort {
     const char *what;
     int (*open)(void); /* or a socket of: */
     int domain, type, protocol;
-    enum socket_kind kind;
+    enum fd_kind kind;
 };
 
 static const struct sort sorts[] = {
-    {"UDP", NULL, AF_INET, SOCK_DGRAM, 0, SOCKET_DATAGRAM},
-    {"UDP, by number", NULL, AF_INET, SOCK_DGRAM, IPPROTO_UDP, SOCKET_DATAGRAM},
-    {"UDP, non-blocking", NULL, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0, SOCKET_DATAGRAM},
-    {"UDP over IPv6", NULL, AF_INET6, SOCK_DGRAM, 0, SOCKET_DATAGRAM},
-    {"UDP-Lite", NULL, AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, SOCKET_DATAGRAM},
-    {"unix datagram", NULL, AF_UNIX, SOCK_DGRAM, 0, SOCKET_LARGE},
-    {"unix sequenced packet", NULL, AF_UNIX, SOCK_SEQPACKET, 0, SOCKET_LARGE},
-    {"unix pair", open_pair, 0, 0, 0, SOCKET_LARGE},
-    {"vsock datagram", NULL, AF_VSOCK, SOCK_DGRAM, 0, SOCKET_LARGE},
-    {"vsock sequenced packet", NULL, AF_VSOCK, SOCK_SEQPACKET, 0, SOCKET_LARGE},
+    {"UDP", NULL, AF_INET, SOCK_DGRAM, 0, FD_DATAGRAM},
+    {"UDP, by number", NULL, AF_INET, SOCK_DGRAM, IPPROTO_UDP, FD_DATAGRAM},
+    {"UDP, non-blocking", NULL, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0, FD_DATAGRAM},
+    {"UDP over IPv6", NULL, AF_INET6, SOCK_DGRAM, 0, FD_DATAGRAM},
+    {"UDP-Lite", NULL, AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, FD_DATAGRAM},
+    {"unix datagram", NULL, AF_UNIX, SOCK_DGRAM, 0, FD_LARGE},
+    {"unix sequenced packet", NULL, AF_UNIX, SOCK_SEQPACKET, 0, FD_LARGE},
+    {"unix pair", open_pair, 0, 0, 0, FD_LARGE},
+    {"vsock datagram", NULL, AF_VSOCK, SOCK_DGRAM, 0, FD_LARGE},
+    {"vsock sequenced packet", NULL, AF_VSOCK, SOCK_SEQPACKET, 0, FD_LARGE},
 
-    {"TCP", NULL, AF_INET, SOCK_STREAM, 0, SOCKET_OTHER},
-    {"TCP, listening", open_listening, 0, 0, 0, SOCKET_OTHER},
-    {"TCP over IPv6", NULL, AF_INET6, SOCK_STREAM, 0, SOCKET_OTHER},
-    {"unix stream", NULL, AF_UNIX, SOCK_STREAM, 0, SOCKET_OTHER},
-    {"vsock stream", NULL, AF_VSOCK, SOCK_STREAM, 0, SOCKET_OTHER},
-    {"ICMP", open_icmp, 0, 0, 0, SOCKET_OTHER},
-    {"ICMPv6", open_icmp6, 0, 0, 0, SOCKET_OTHER},
-    {"raw", NULL, AF_INET, SOCK_RAW, IPPROTO_UDP, SOCKET_OTHER},
-    {"raw IPv6", NULL, AF_INET6, SOCK_RAW, IPPROTO_UDP, SOCKET_OTHER},
-    {"SCTP, one to many", NULL, AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, SOCKET_OTHER},
-    {"TIPC", NULL, AF_TIPC, SOCK_SEQPACKET, 0, SOCKET_OTHER},
-    {"netlink", NULL, AF_NETLINK, SOCK_RAW, 0, SOCKET_OTHER},
-    {"netlink, as datagram", NULL, AF_NETLINK, SOCK_DGRAM, 0, SOCKET_OTHER},
-    {"packet", NULL, AF_PACKET, SOCK_DGRAM, 0, SOCKET_OTHER},
-    {"pipe", open_pipe, 0, 0, 0, SOCKET_OTHER},
-    {"file", open_file, 0, 0, 0, SOCKET_OTHER},
-    {"directory", open_directory, 0, 0, 0, SOCKET_OTHER},
-    {"epoll", open_epoll, 0, 0, 0, SOCKET_OTHER},
-    {"eventfd", open_eventfd, 0, 0, 0, SOCKET_OTHER},
+    {"TCP", NULL, AF_INET, SOCK_STREAM, 0, FD_OTHER},
+    {"TCP, listening", open_listening, 0, 0, 0, FD_OTHER},
+    {"TCP over IPv6", NULL, AF_INET6, SOCK_STREAM, 0, FD_OTHER},
+    {"unix stream", NULL, AF_UNIX, SOCK_STREAM, 0, FD_OTHER},
+    {"vsock stream", NULL, AF_VSOCK, SOCK_STREAM, 0, FD_OTHER},
+    {"ICMP", open_icmp, 0, 0, 0, FD_OTHER},
+    {"ICMPv6", open_icmp6, 0, 0, 0, FD_OTHER},
+    {"raw", NULL, AF_INET, SOCK_RAW, IPPROTO_UDP, FD_OTHER},
+    {"raw IPv6", NULL, AF_INET6, SOCK_RAW, IPPROTO_UDP, FD_OTHER},
+    {"SCTP, one to many", NULL, AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, FD_OTHER},
+    {"TIPC", NULL, AF_TIPC, SOCK_SEQPACKET, 0, FD_OTHER},
+    {"netlink", NULL, AF_NETLINK, SOCK_RAW, 0, FD_OTHER},
+    {"netlink, as datagram", NULL, AF_NETLINK, SOCK_DGRAM, 0, FD_OTHER},
+    {"packet", NULL, AF_PACKET, SOCK_DGRAM, 0, FD_OTHER},
+    {"pipe", open_pipe, 0, 0, 0, FD_OTHER},
+    {"file", open_file, 0, 0, 0, FD_OTHER},
+    {"directory", open_directory, 0, 0, 0, FD_OTHER},
+    {"epoll", open_epoll, 0, 0, 0, FD_OTHER},
+    {"eventfd", open_eventfd, 0, 0, 0, FD_OTHER},
 };
 
 enum { SORTS = sizeof sorts / sizeof *sorts };
 
-ParameterizedTestParameters(socket_ask, classifies)
+ParameterizedTestParameters(fd_class_query, classifies)
 {
     static int indices[SORTS];
 
@@ -258,69 +258,69 @@ ParameterizedTestParameters(socket_ask, classifies)
     return cr_make_param_array(int, indices, SORTS);
 }
 
-ParameterizedTest(int *index, socket_ask, classifies)
+ParameterizedTest(int *index, fd_class_query, classifies)
 {
     const struct sort *sort = &sorts[*index];
     int fd = sort->open ? sort->open() : socket(sort->domain, sort->type, sort->protocol);
-    bool ours = sort->kind != SOCKET_OTHER;
-    socket_belief belief;
+    bool ours = sort->kind != FD_OTHER;
+    fd_class class;
 
     if (fd < 0)
         cr_skip_test("%s: not on this machine: %s", sort->what, strerror(errno));
-    belief = socket_know(fd);
-    cr_expect_eq(socket_kind(belief), sort->kind, "%s: kind %d", sort->what, socket_kind(belief));
-    cr_expect_eq(socket_is_message(belief), ours, "%s", sort->what);
-    cr_expect_eq(socket_cookie(belief), ours ? cookie_of(fd) : 0, "%s", sort->what);
-    cr_expect_eq(socket_believe(fd), belief, "%s: not kept", sort->what);
-    cr_expect_eq(socket_ask(fd), belief, "%s: asked again", sort->what);
-    cr_expect_eq(socket_know(fd), belief, "%s: known", sort->what);
+    class = fd_class_get(fd);
+    cr_expect_eq(fd_kind(class), sort->kind, "%s: kind %d", sort->what, fd_kind(class));
+    cr_expect_eq(fd_class_is_message(class), ours, "%s", sort->what);
+    cr_expect_eq(fd_class_cookie(class), ours ? cookie_of(fd) : 0, "%s", sort->what);
+    cr_expect_eq(fd_class_cached(fd), class, "%s: not kept", sort->what);
+    cr_expect_eq(fd_class_query(fd), class, "%s: asked again", sort->what);
+    cr_expect_eq(fd_class_get(fd), class, "%s: known", sort->what);
 }
 
-Test(socket_ask, of_no_descriptor_is_unknown)
+Test(fd_class_query, of_no_descriptor_is_unknown)
 {
     int closed = udp();
 
     close(closed);
-    cr_expect_eq(socket_kind(socket_ask(closed)), SOCKET_UNKNOWN);
-    cr_expect_eq(socket_kind(socket_know(closed)), SOCKET_UNKNOWN);
-    cr_expect_eq(socket_believe(closed), 0);
-    cr_expect_eq(socket_kind(socket_know(-1)), SOCKET_UNKNOWN);
-    cr_expect_eq(socket_kind(socket_know(INT_MAX)), SOCKET_UNKNOWN);
-    cr_expect_eq(socket_kind(socket_know(INT_MIN)), SOCKET_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_query(closed)), FD_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_get(closed)), FD_UNKNOWN);
+    cr_expect_eq(fd_class_cached(closed), 0);
+    cr_expect_eq(fd_kind(fd_class_get(-1)), FD_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_get(INT_MAX)), FD_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_get(INT_MIN)), FD_UNKNOWN);
 }
 
-Test(socket_ask, a_datagram_is_never_longer_than_it_says)
+Test(fd_class_query, a_datagram_is_never_longer_than_it_says)
 {
     int large = opened(AF_UNIX, SOCK_DGRAM, 0);
 
-    cr_expect_geq(socket_longest(socket_ask(udp())), 65507);
-    cr_expect_geq(socket_longest(socket_ask(large)), 1 << 20);
+    cr_expect_geq(fd_class_longest(fd_class_query(udp())), 65507);
+    cr_expect_geq(fd_class_longest(fd_class_query(large)), 1 << 20);
 }
 
 /* The number was closed behind our back and is something else now. */
-Test(socket_ask, tells_the_number_from_the_socket)
+Test(fd_class_query, tells_the_number_from_the_socket)
 {
     int fd = udp();
-    socket_belief before = socket_know(fd), after;
+    fd_class before = fd_class_get(fd), after;
 
     syscall(SYS_close, fd);
     cr_assert_eq(udp(), fd);
-    cr_assert_eq(socket_know(fd), before, "a belief may be stale");
-    after = socket_ask(fd);
-    cr_assert_eq(socket_kind(after), SOCKET_DATAGRAM);
-    cr_assert_neq(socket_cookie(after), socket_cookie(before));
-    cr_assert_eq(socket_know(fd), after);
+    cr_assert_eq(fd_class_get(fd), before, "a class may be stale");
+    after = fd_class_query(fd);
+    cr_assert_eq(fd_kind(after), FD_DATAGRAM);
+    cr_assert_neq(fd_class_cookie(after), fd_class_cookie(before));
+    cr_assert_eq(fd_class_get(fd), after);
 
     syscall(SYS_close, fd);
     cr_assert_eq(opened(AF_INET, SOCK_STREAM, 0), fd);
-    cr_assert_eq(socket_kind(socket_ask(fd)), SOCKET_OTHER);
+    cr_assert_eq(fd_kind(fd_class_query(fd)), FD_OTHER);
     syscall(SYS_close, fd);
-    cr_assert_eq(socket_kind(socket_ask(fd)), SOCKET_UNKNOWN);
+    cr_assert_eq(fd_kind(fd_class_query(fd)), FD_UNKNOWN);
 }
 
-/* --- socket_identify, socket_ask_cookie -------------------------------------------------- */
+/* --- fd_identify, fd_query_cookie -------------------------------------------------- */
 
-Test(socket_identify, tells_the_cookie_and_a_stream)
+Test(fd_identify, tells_the_cookie_and_a_stream)
 {
     static const int types[] = {SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
 
@@ -329,24 +329,24 @@ Test(socket_identify, tells_the_cookie_and_a_stream)
         uint64_t cookie = 0;
         bool stream = types[i] != SOCK_STREAM;
 
-        cr_assert_eq(socket_identify(fd, &cookie, &stream), 0);
+        cr_assert_eq(fd_identify(fd, &cookie, &stream), 0);
         cr_expect_eq(cookie, cookie_of(fd));
         cr_expect_eq(stream, types[i] == SOCK_STREAM);
-        cr_expect_eq(socket_ask_cookie(fd), cookie);
-        cr_expect_eq(socket_ask_cookie(copy), cookie, "a dup is the same socket");
-        cr_expect_neq(socket_ask_cookie(opened(AF_UNIX, types[i], 0)), cookie);
+        cr_expect_eq(fd_query_cookie(fd), cookie);
+        cr_expect_eq(fd_query_cookie(copy), cookie, "a dup is the same socket");
+        cr_expect_neq(fd_query_cookie(opened(AF_UNIX, types[i], 0)), cookie);
     }
 }
 
-Test(socket_identify, of_what_is_no_socket)
+Test(fd_identify, of_what_is_no_socket)
 {
     uint64_t cookie;
     bool stream;
 
-    cr_expect_eq(socket_identify(open_pipe(), &cookie, &stream), -ENOTSOCK);
-    cr_expect_eq(socket_identify(-1, &cookie, &stream), -EBADF);
-    cr_expect_eq(socket_ask_cookie(open_pipe()), 0);
-    cr_expect_eq(socket_ask_cookie(-1), 0);
+    cr_expect_eq(fd_identify(open_pipe(), &cookie, &stream), -ENOTSOCK);
+    cr_expect_eq(fd_identify(-1, &cookie, &stream), -EBADF);
+    cr_expect_eq(fd_query_cookie(open_pipe()), 0);
+    cr_expect_eq(fd_query_cookie(-1), 0);
 }
 
 /* --- selectors --------------------------------------------------------------------------- */
@@ -467,7 +467,7 @@ ParameterizedTest(int *index, socket_select, by_what_a_person_knows)
     select_sockets(value);
     for (unsigned i = 0; i < SOCKETS; i++)
         if (fds[i] >= 0)
-            cr_expect_eq(socket_is_message(socket_know(fds[i])), choice->selected >> i & 1,
+            cr_expect_eq(fd_class_is_message(fd_class_get(fds[i])), choice->selected >> i & 1,
                          "%s: %s", value, socket_names[i]);
     remove_own("bound");
 }
@@ -479,7 +479,7 @@ Test(socket_select, without_selectors_all_message_sockets)
     open_all(fds);
     for (unsigned i = 0; i < SOCKETS; i++)
         if (fds[i] >= 0)
-            cr_expect(socket_is_message(socket_know(fds[i])), "%s", socket_names[i]);
+            cr_expect(fd_class_is_message(fd_class_get(fds[i])), "%s", socket_names[i]);
     remove_own("bound");
 }
 
@@ -491,8 +491,8 @@ Test(socket_select, never_what_is_no_message_socket)
 
     snprintf(value, sizeof value, "udp,unix,vsock,fd=%d,fd=%d", stream, netlink);
     select_sockets(value);
-    cr_expect_eq(socket_kind(socket_know(stream)), SOCKET_OTHER);
-    cr_expect_eq(socket_kind(socket_know(netlink)), SOCKET_OTHER);
+    cr_expect_eq(fd_kind(fd_class_get(stream)), FD_OTHER);
+    cr_expect_eq(fd_kind(fd_class_get(netlink)), FD_OTHER);
 }
 
 /* A socket is asked about before it has the name by which it is selected. */
@@ -506,9 +506,9 @@ Test(socket_select, a_socket_that_gets_its_port_later)
     close(other);
     snprintf(value, sizeof value, "port=%u", port);
     select_sockets(value);
-    cr_assert_not(socket_is_message(socket_know(fd)));
+    cr_assert_not(fd_class_is_message(fd_class_get(fd)));
     cr_assert_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
-    cr_assert(socket_is_message(socket_know(fd)));
+    cr_assert(fd_class_is_message(fd_class_get(fd)));
 }
 
 Test(socket_select, a_socket_that_gets_its_path_later)
@@ -518,99 +518,99 @@ Test(socket_select, a_socket_that_gets_its_path_later)
 
     snprintf(value, sizeof value, "path=%s", own_path("later"));
     select_sockets(value);
-    cr_assert_not(socket_is_message(socket_know(fd)));
+    cr_assert_not(fd_class_is_message(fd_class_get(fd)));
     bind_path(fd, own_path("later"));
     remove_own("later");
-    cr_assert(socket_is_message(socket_know(fd)));
+    cr_assert(fd_class_is_message(fd_class_get(fd)));
 }
 
 /* --- beliefs ----------------------------------------------------------------------------- */
 
-Test(socket_believe, of_a_new_descriptor_is_nothing)
+Test(fd_class_cached, of_a_new_descriptor_is_nothing)
 {
-    cr_expect_eq(socket_believe(udp()), 0);
-    cr_expect_eq(socket_believe(-1), 0);
-    cr_expect_eq(socket_believe(INT_MAX), 0);
+    cr_expect_eq(fd_class_cached(udp()), 0);
+    cr_expect_eq(fd_class_cached(-1), 0);
+    cr_expect_eq(fd_class_cached(INT_MAX), 0);
 }
 
-Test(socket_believe, what_we_saw_made_is_our_own)
-{
-    int fd = udp();
-
-    socket_made(fd);
-    cr_expect_eq(socket_kind(socket_believe(fd)), SOCKET_FRESH);
-    cr_expect_not(socket_is_message(socket_believe(fd)));
-    cr_expect_eq(socket_kind(socket_know(fd)), SOCKET_DATAGRAM);
-    cr_expect(socket_know(fd) & SOCKET_OWN_BIT);
-    socket_made(-1); /* a socket() that failed */
-}
-
-Test(socket_believe, what_came_from_elsewhere_is_not)
+Test(fd_class_cached, what_we_saw_made_is_our_own)
 {
     int fd = udp();
 
-    cr_expect_eq(socket_kind(socket_know(fd)), SOCKET_DATAGRAM);
-    cr_expect_not(socket_know(fd) & SOCKET_OWN_BIT);
+    fd_made(fd);
+    cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_NEW);
+    cr_expect_not(fd_class_is_message(fd_class_cached(fd)));
+    cr_expect_eq(fd_kind(fd_class_get(fd)), FD_DATAGRAM);
+    cr_expect(fd_class_get(fd) & FD_DUPS_KNOWN);
+    fd_made(-1); /* a socket() that failed */
 }
 
-Test(socket_believe, is_forgotten)
+Test(fd_class_cached, what_came_from_elsewhere_is_not)
 {
     int fd = udp();
 
-    socket_know(fd);
-    socket_forget(fd);
-    cr_expect_eq(socket_believe(fd), 0);
-    socket_forget(fd);
-    socket_forget(-1);
-    socket_forget(INT_MAX);
-    cr_expect_eq(socket_believe(fd), 0);
+    cr_expect_eq(fd_kind(fd_class_get(fd)), FD_DATAGRAM);
+    cr_expect_not(fd_class_get(fd) & FD_DUPS_KNOWN);
 }
 
-Test(socket_believe, is_forgotten_over_a_range)
+Test(fd_class_cached, is_forgotten)
+{
+    int fd = udp();
+
+    fd_class_get(fd);
+    fd_forget(fd);
+    cr_expect_eq(fd_class_cached(fd), 0);
+    fd_forget(fd);
+    fd_forget(-1);
+    fd_forget(INT_MAX);
+    cr_expect_eq(fd_class_cached(fd), 0);
+}
+
+Test(fd_class_cached, is_forgotten_over_a_range)
 {
     int fds[6];
 
     for (unsigned i = 0; i < 6; i++) {
         fds[i] = dup2(udp(), 200 + (int)i);
         cr_assert_eq(fds[i], 200 + (int)i);
-        socket_know(fds[i]);
+        fd_class_get(fds[i]);
     }
-    socket_forget_range((unsigned)fds[1], (unsigned)fds[3]);
-    cr_expect_neq(socket_believe(fds[0]), 0);
+    fd_forget_range((unsigned)fds[1], (unsigned)fds[3]);
+    cr_expect_neq(fd_class_cached(fds[0]), 0);
     for (unsigned i = 1; i <= 3; i++)
-        cr_expect_eq(socket_believe(fds[i]), 0);
-    cr_expect_neq(socket_believe(fds[4]), 0);
-    socket_forget_range((unsigned)fds[4], (unsigned)fds[3]); /* empty */
-    cr_expect_neq(socket_believe(fds[4]), 0);
-    socket_forget_range((unsigned)fds[5], ~0u); /* closefrom() */
-    cr_expect_neq(socket_believe(fds[4]), 0);
-    cr_expect_eq(socket_believe(fds[5]), 0);
-    socket_forget_range(0, ~0u);
-    cr_expect_eq(socket_believe(fds[0]), 0);
-    cr_expect_eq(socket_believe(fds[4]), 0);
+        cr_expect_eq(fd_class_cached(fds[i]), 0);
+    cr_expect_neq(fd_class_cached(fds[4]), 0);
+    fd_forget_range((unsigned)fds[4], (unsigned)fds[3]); /* empty */
+    cr_expect_neq(fd_class_cached(fds[4]), 0);
+    fd_forget_range((unsigned)fds[5], ~0u); /* closefrom() */
+    cr_expect_neq(fd_class_cached(fds[4]), 0);
+    cr_expect_eq(fd_class_cached(fds[5]), 0);
+    fd_forget_range(0, ~0u);
+    cr_expect_eq(fd_class_cached(fds[0]), 0);
+    cr_expect_eq(fd_class_cached(fds[4]), 0);
 }
 
-Test(socket_believe, of_a_stream_that_holds_bytes)
+Test(fd_class_cached, of_a_stream_that_holds_bytes)
 {
     int fd = opened(AF_UNIX, SOCK_STREAM, 0);
 
-    socket_set_stream(fd, cookie_of(fd));
-    cr_expect_eq(socket_kind(socket_believe(fd)), SOCKET_STREAM);
-    cr_expect_eq(socket_cookie(socket_believe(fd)), cookie_of(fd));
-    cr_expect_not(socket_is_message(socket_believe(fd)));
-    socket_set_stream(fd, 0);
-    cr_expect_eq(socket_kind(socket_believe(fd)), SOCKET_OTHER);
+    fd_set_stream(fd, cookie_of(fd));
+    cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_STREAM);
+    cr_expect_eq(fd_class_cookie(fd_class_cached(fd)), cookie_of(fd));
+    cr_expect_not(fd_class_is_message(fd_class_cached(fd)));
+    fd_set_stream(fd, 0);
+    cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_OTHER);
 }
 
-Test(socket_believe, of_the_librarys_own)
+Test(fd_class_cached, of_the_librarys_own)
 {
     int fd = open_eventfd();
 
-    socket_set_ours(fd, true);
-    cr_expect_eq(socket_kind(socket_believe(fd)), SOCKET_OURS);
-    cr_expect_eq(socket_kind(socket_know(fd)), SOCKET_OURS);
-    socket_set_ours(fd, false);
-    cr_expect_eq(socket_believe(fd), 0);
+    fd_set_internal(fd, true);
+    cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_INTERNAL);
+    cr_expect_eq(fd_kind(fd_class_get(fd)), FD_INTERNAL);
+    fd_set_internal(fd, false);
+    cr_expect_eq(fd_class_cached(fd), 0);
 }
 
 /* --- duplicates -------------------------------------------------------------------------- */
@@ -621,84 +621,84 @@ static int duplicate(int fd)
     int copy = dup(fd);
 
     cr_assert_geq(copy, 0);
-    socket_duplicated(fd, copy);
+    fd_duplicated(fd, copy);
     return copy;
 }
 
-Test(socket_duplicated, is_the_same_socket)
+Test(fd_duplicated, is_the_same_socket)
 {
     int fd = udp(), copy;
 
-    socket_made(fd);
+    fd_made(fd);
     copy = duplicate(fd);
-    cr_expect_eq(socket_cookie(socket_believe(copy)), cookie_of(fd));
-    cr_expect_eq(socket_believe(copy), socket_believe(fd));
-    cr_expect(socket_believe(copy) & SOCKET_OWN_BIT);
+    cr_expect_eq(fd_class_cookie(fd_class_cached(copy)), cookie_of(fd));
+    cr_expect_eq(fd_class_cached(copy), fd_class_cached(fd));
+    cr_expect(fd_class_cached(copy) & FD_DUPS_KNOWN);
 }
 
-Test(socket_duplicated, the_last_one_is_known)
+Test(fd_duplicated, the_last_one_is_known)
 {
     int fd = udp(), one, two;
-    socket_belief belief;
+    fd_class class;
 
-    socket_made(fd);
-    belief = socket_know(fd);
-    cr_expect(socket_is_last(fd, belief));
+    fd_made(fd);
+    class = fd_class_get(fd);
+    cr_expect(fd_is_last(fd, class));
     one = duplicate(fd);
     two = duplicate(one);
-    socket_know(udp());
-    cr_expect_not(socket_is_last(fd, belief));
-    cr_expect_not(socket_is_last(one, belief));
-    cr_expect_not(socket_is_last(two, belief));
+    fd_class_get(udp());
+    cr_expect_not(fd_is_last(fd, class));
+    cr_expect_not(fd_is_last(one, class));
+    cr_expect_not(fd_is_last(two, class));
 
     /* As the library does on close(): first forget, then ask. */
-    socket_forget(fd);
-    cr_expect_not(socket_is_last(fd, belief));
-    socket_forget(two);
-    cr_expect_not(socket_is_last(two, belief));
-    socket_forget(one);
-    cr_expect(socket_is_last(one, belief));
+    fd_forget(fd);
+    cr_expect_not(fd_is_last(fd, class));
+    fd_forget(two);
+    cr_expect_not(fd_is_last(two, class));
+    fd_forget(one);
+    cr_expect(fd_is_last(one, class));
 }
 
-Test(socket_duplicated, each_one_is_found_once)
+Test(fd_duplicated, each_one_is_found_once)
 {
     int fd = udp(), other = udp(), copies[4], at = -1, count = 0;
     uint64_t cookie = cookie_of(fd);
 
-    socket_know(fd);
-    socket_know(other);
-    cr_expect_eq(socket_next_duplicate(fd, -1, cookie), -1);
+    fd_class_get(fd);
+    fd_class_get(other);
+    cr_expect_eq(fd_next_duplicate(fd, -1, cookie), -1);
     for (unsigned i = 0; i < 4; i++)
         copies[i] = duplicate(fd);
     duplicate(other);
-    while ((at = socket_next_duplicate(fd, at, cookie)) >= 0)
+    while ((at = fd_next_duplicate(fd, at, cookie)) >= 0)
         cr_expect_eq(at, copies[count++]);
     cr_expect_eq(count, 4);
-    cr_expect_eq(socket_next_duplicate(copies[1], -1, cookie), fd);
-    cr_expect_eq(socket_next_duplicate(copies[1], copies[0], cookie), copies[2]);
-    cr_expect_eq(socket_next_duplicate(fd, copies[3], cookie), -1);
+    cr_expect_eq(fd_next_duplicate(copies[1], -1, cookie), fd);
+    cr_expect_eq(fd_next_duplicate(copies[1], copies[0], cookie), copies[2]);
+    cr_expect_eq(fd_next_duplicate(fd, copies[3], cookie), -1);
 }
 
-Test(socket_duplicated, over_another_descriptor)
+Test(fd_duplicated, over_another_descriptor)
 {
     int fd = udp(), stream = opened(AF_INET, SOCK_STREAM, 0);
 
-    cr_assert_eq(socket_kind(socket_know(stream)), SOCKET_OTHER);
+    cr_assert_eq(fd_kind(fd_class_get(stream)), FD_OTHER);
     cr_assert_eq(dup2(fd, stream), stream);
-    socket_duplicated(fd, stream);
-    cr_expect_eq(socket_kind(socket_know(stream)), SOCKET_DATAGRAM);
-    cr_expect_eq(socket_cookie(socket_know(stream)), cookie_of(fd));
+    fd_duplicated(fd, stream);
+    cr_expect_eq(fd_kind(fd_class_get(stream)), FD_DATAGRAM);
+    cr_expect_eq(fd_class_cookie(fd_class_get(stream)), cookie_of(fd));
 }
 
-Test(socket_duplicated, of_what_is_no_socket)
+Test(fd_duplicated, of_what_is_no_socket)
 {
     int fd = open_pipe(), copy = duplicate(fd);
 
-    cr_expect_eq(socket_kind(socket_know(copy)), SOCKET_OTHER);
+    cr_expect_eq(fd_kind(fd_class_get(copy)), FD_OTHER);
 }
 
 /* WSRX_SOCKETS=fd=N is about the number: bash opens a socket as 3 and duplicates it to 0. */
-Test(socket_duplicated, is_selected_by_its_own_number)
+Test(fd_duplicated, is_selected_by_its_own_number)
 {
     int fd = udp(), to = udp();
     char value[32];
@@ -706,15 +706,15 @@ Test(socket_duplicated, is_selected_by_its_own_number)
     snprintf(value, sizeof value, "fd=%d", to);
     select_sockets(value);
     bind_any(fd);
-    cr_assert_not(socket_is_message(socket_know(fd)));
+    cr_assert_not(fd_class_is_message(fd_class_get(fd)));
     cr_assert_eq(dup2(fd, to), to);
-    socket_duplicated(fd, to);
-    cr_expect(socket_is_message(socket_know(to)), "fd %d is not selected by %s", to, value);
-    cr_expect_not(socket_is_message(socket_know(fd)));
+    fd_duplicated(fd, to);
+    cr_expect(fd_class_is_message(fd_class_get(to)), "fd %d is not selected by %s", to, value);
+    cr_expect_not(fd_class_is_message(fd_class_get(fd)));
 }
 
 /* What could not be said of the original yet cannot be said of the duplicate. */
-Test(socket_duplicated, before_the_socket_has_its_port)
+Test(fd_duplicated, before_the_socket_has_its_port)
 {
     int other = udp(), fd = udp(), copy;
     unsigned port = bind_any(other);
@@ -726,6 +726,6 @@ Test(socket_duplicated, before_the_socket_has_its_port)
     select_sockets(value);
     copy = duplicate(fd);
     cr_assert_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
-    cr_expect(socket_is_message(socket_know(fd)));
-    cr_expect(socket_is_message(socket_know(copy)), "the duplicate is not selected by %s", value);
+    cr_expect(fd_class_is_message(fd_class_get(fd)));
+    cr_expect(fd_class_is_message(fd_class_get(copy)), "the duplicate is not selected by %s", value);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The spill areas: one a thread, another one for a receive on top of a receive, and none that
+ * The bounce areas: one a thread, another one for a receive on top of a receive, and none that
  * stays behind. Mappings are counted in /proc/self/maps; an area's size is one that nothing else
  * has, or its address is looked for.
  */
 #define _GNU_SOURCE
-#include "spill.h"
+#include "receive/bounce_buffer.h"
 
 #include "step.h"
 
@@ -26,10 +26,10 @@ enum { SMALL = 65535, LARGE = 8 << 20, PAGE = 4096 };
 
 static void set_up(void)
 {
-    cr_assert_eq(spill_start(), 0);
+    cr_assert_eq(bounce_start(), 0);
 }
 
-TestSuite(spill, .init = set_up, .timeout = 100);
+TestSuite(bounce, .init = set_up, .timeout = 100);
 
 /* --- helpers ----------------------------------------------------------------------------- */
 
@@ -41,9 +41,9 @@ static bool mapped(const void *at)
     return mincore((void *)((uintptr_t)at & ~(uintptr_t)(PAGE - 1)), 1, &resident) == 0;
 }
 
-static bool all_mapped(const struct spill *spill)
+static bool all_mapped(const struct bounce_buffer *bounce)
 {
-    return mapped(spill) && mapped(spill->data) && mapped(spill->data + spill->size - 1);
+    return mapped(bounce) && mapped(bounce->data) && mapped(bounce->data + bounce->size - 1);
 }
 
 /* Bytes of address space in use (proc(5)). Neighbours may be one line there, so bytes, not
@@ -76,76 +76,76 @@ static size_t resident_pages(const void *from, size_t size)
 }
 
 /* Uses all that was promised. */
-static void use(struct spill *spill, char with, size_t size)
+static void use(struct bounce_buffer *bounce, char with, size_t size)
 {
-    memset(spill->data, with, size);
-    for (size_t i = 0; i < SPILL_IOVECS; i++)
-        spill->iov[i] = (struct iovec){spill, (size_t)with};
+    memset(bounce->data, with, size);
+    for (size_t i = 0; i < BOUNCE_IOVECS; i++)
+        bounce->iov[i] = (struct iovec){bounce, (size_t)with};
 }
 
-static bool used(const struct spill *spill, char with, size_t size)
+static bool used(const struct bounce_buffer *bounce, char with, size_t size)
 {
-    return spill->data[0] == with && spill->data[size / 2] == with &&
-           spill->data[size - 1] == with && spill->iov[0].iov_len == (size_t)with &&
-           spill->iov[SPILL_IOVECS - 1].iov_len == (size_t)with;
+    return bounce->data[0] == with && bounce->data[size / 2] == with &&
+           bounce->data[size - 1] == with && bounce->iov[0].iov_len == (size_t)with &&
+           bounce->iov[BOUNCE_IOVECS - 1].iov_len == (size_t)with;
 }
 
 /* --- acquire and release ----------------------------------------------------------------- */
 
-Test(spill, gives_what_was_asked_for_and_gives_it_again)
+Test(bounce, gives_what_was_asked_for_and_gives_it_again)
 {
-    struct spill *first = spill_acquire(SMALL), *again;
+    struct bounce_buffer *first = bounce_acquire(SMALL), *again;
     size_t before;
 
     cr_assert_not_null(first);
     cr_assert_geq(first->size, SMALL);
     cr_assert(all_mapped(first));
     use(first, 1, SMALL);
-    spill_release(first, SMALL);
+    bounce_release(first, SMALL);
 
     before = mapped_bytes();
     for (int i = 0; i < 100; i++) {
-        again = spill_acquire(i % 2 ? SMALL : 100);
+        again = bounce_acquire(i % 2 ? SMALL : 100);
         cr_assert_eq(again, first, "the thread's own area");
-        spill_release(again, 100);
+        bounce_release(again, 100);
     }
     cr_assert_eq(mapped_bytes(), before);
 }
 
-Test(spill, grows_and_leaves_nothing_behind)
+Test(bounce, grows_and_leaves_nothing_behind)
 {
-    struct spill *small = spill_acquire(SMALL), *large;
+    struct bounce_buffer *small = bounce_acquire(SMALL), *large;
     size_t before = mapped_bytes(), mapped_size = small->mapped;
 
-    spill_release(small, 0);
-    large = spill_acquire(LARGE);
+    bounce_release(small, 0);
+    large = bounce_acquire(LARGE);
     cr_assert_not_null(large);
     cr_assert_geq(large->size, LARGE);
     cr_assert(all_mapped(large));
     cr_assert_leq(mapped_bytes(), before - mapped_size / PAGE * PAGE + LARGE + (64 << 10));
     use(large, 2, LARGE);
-    spill_release(large, LARGE);
+    bounce_release(large, LARGE);
 
     /* The larger one does for the smaller need. */
     before = mapped_bytes();
-    small = spill_acquire(SMALL);
+    small = bounce_acquire(SMALL);
     cr_assert_eq(small, large);
-    spill_release(small, 0);
+    bounce_release(small, 0);
     cr_assert_eq(mapped_bytes(), before);
 }
 
 /* A receive in a handler on top of a receive on top of a receive. */
-Test(spill, a_nested_acquire_gets_another_area)
+Test(bounce, a_nested_acquire_gets_another_area)
 {
-    struct spill *outer = spill_acquire(SMALL), *middle, *inner;
+    struct bounce_buffer *outer = bounce_acquire(SMALL), *middle, *inner;
     size_t before = mapped_bytes();
 
     use(outer, 1, SMALL);
-    middle = spill_acquire(SMALL);
+    middle = bounce_acquire(SMALL);
     cr_assert_not_null(middle);
     cr_assert_neq(middle, outer);
     use(middle, 2, SMALL);
-    inner = spill_acquire(LARGE);
+    inner = bounce_acquire(LARGE);
     cr_assert_not_null(inner);
     cr_assert(inner != outer && inner != middle);
     use(inner, 3, LARGE);
@@ -153,62 +153,62 @@ Test(spill, a_nested_acquire_gets_another_area)
     cr_assert(used(outer, 1, SMALL));
     cr_assert(used(middle, 2, SMALL));
     cr_assert(used(inner, 3, LARGE));
-    spill_release(inner, LARGE);
-    spill_release(middle, SMALL);
+    bounce_release(inner, LARGE);
+    bounce_release(middle, SMALL);
     cr_assert_not(mapped(middle));
     cr_assert_eq(mapped_bytes(), before);
     cr_assert(used(outer, 1, SMALL));
-    spill_release(outer, SMALL);
+    bounce_release(outer, SMALL);
 
-    inner = spill_acquire(SMALL);
+    inner = bounce_acquire(SMALL);
     cr_assert_eq(inner, outer, "the thread's own is free again");
-    spill_release(inner, 0);
+    bounce_release(inner, 0);
 }
 
 /* A burst's memory goes back to the system; what an ordinary receive touches stays. */
-Test(spill, what_was_touched_goes_back)
+Test(bounce, what_was_touched_goes_back)
 {
-    struct spill *spill = spill_acquire(LARGE);
+    struct bounce_buffer *bounce = bounce_acquire(LARGE);
 
-    use(spill, 1, LARGE);
-    cr_assert_geq(resident_pages(spill->data, LARGE), LARGE / PAGE - 1);
-    spill_release(spill, LARGE);
-    cr_assert(all_mapped(spill));
-    cr_assert_leq(resident_pages(spill->data, LARGE), SPILL_KEPT / PAGE + 1);
-    cr_assert_eq(spill_acquire(LARGE), spill);
-    use(spill, 2, LARGE);
-    cr_assert(used(spill, 2, LARGE));
-    spill_release(spill, LARGE);
+    use(bounce, 1, LARGE);
+    cr_assert_geq(resident_pages(bounce->data, LARGE), LARGE / PAGE - 1);
+    bounce_release(bounce, LARGE);
+    cr_assert(all_mapped(bounce));
+    cr_assert_leq(resident_pages(bounce->data, LARGE), BOUNCE_KEPT / PAGE + 1);
+    cr_assert_eq(bounce_acquire(LARGE), bounce);
+    use(bounce, 2, LARGE);
+    cr_assert(used(bounce, 2, LARGE));
+    bounce_release(bounce, LARGE);
 
-    cr_assert_eq(spill_acquire(SMALL), spill);
-    use(spill, 3, SMALL);
-    spill_release(spill, SMALL);
-    cr_assert_geq(resident_pages(spill->data, SMALL), SMALL / PAGE - 1);
+    cr_assert_eq(bounce_acquire(SMALL), bounce);
+    use(bounce, 3, SMALL);
+    bounce_release(bounce, SMALL);
+    cr_assert_geq(resident_pages(bounce->data, SMALL), SMALL / PAGE - 1);
 }
 
 /* --- no memory --------------------------------------------------------------------------- */
 
-Test(spill, without_memory_there_is_none_and_later_there_is)
+Test(bounce, without_memory_there_is_none_and_later_there_is)
 {
     struct rlimit before, none = {.rlim_cur = 1 << 20};
-    struct spill *small = spill_acquire(SMALL), *again;
+    struct bounce_buffer *small = bounce_acquire(SMALL), *again;
 
     cr_assert_not_null(small);
-    spill_release(small, 0);
+    bounce_release(small, 0);
     getrlimit(RLIMIT_AS, &before);
     none.rlim_max = before.rlim_max;
     cr_assert_eq(setrlimit(RLIMIT_AS, &none), 0);
-    cr_expect_null(spill_acquire(LARGE));
-    again = spill_acquire(SMALL);
+    cr_expect_null(bounce_acquire(LARGE));
+    again = bounce_acquire(SMALL);
     cr_expect_eq(again, small, "the old one is still there");
-    cr_expect_null(spill_acquire(SMALL), "a nested one");
+    cr_expect_null(bounce_acquire(SMALL), "a nested one");
     cr_assert_eq(setrlimit(RLIMIT_AS, &before), 0);
     cr_assert(all_mapped(small));
-    spill_release(again, 0);
+    bounce_release(again, 0);
 
-    again = spill_acquire(LARGE);
+    again = bounce_acquire(LARGE);
     cr_assert_not_null(again);
-    spill_release(again, 0);
+    bounce_release(again, 0);
 }
 
 /* --- the end of a thread ----------------------------------------------------------------- */
@@ -222,18 +222,18 @@ struct thread {
 static void *live(void *context)
 {
     struct thread *thread = context;
-    struct spill *spill = spill_acquire(SMALL);
+    struct bounce_buffer *bounce = bounce_acquire(SMALL);
 
-    thread->small = spill->iov;
-    use(spill, 1, SMALL);
-    spill_release(spill, SMALL);
-    spill = spill_acquire(LARGE);
-    thread->large = spill->iov;
-    use(spill, 1, SMALL);
-    spill_release(spill_acquire(SMALL), 0);
+    thread->small = bounce->iov;
+    use(bounce, 1, SMALL);
+    bounce_release(bounce, SMALL);
+    bounce = bounce_acquire(LARGE);
+    thread->large = bounce->iov;
+    use(bounce, 1, SMALL);
+    bounce_release(bounce_acquire(SMALL), 0);
     if (thread->then)
         thread->then();
-    spill_release(spill, SMALL);
+    bounce_release(bounce, SMALL);
     return context;
 }
 
@@ -251,7 +251,7 @@ static void run_thread(struct thread *thread)
     cr_assert_eq(pthread_join(id, NULL), 0);
 }
 
-Test(spill, ends_with_its_thread)
+Test(bounce, ends_with_its_thread)
 {
     struct thread thread = {NULL, NULL, NULL}, first = thread;
     size_t before;
@@ -267,7 +267,7 @@ Test(spill, ends_with_its_thread)
 }
 
 /* recv(2) is a cancellation point, so a thread may end with its area in use. */
-Test(spill, ends_with_a_cancelled_thread)
+Test(bounce, ends_with_a_cancelled_thread)
 {
     struct thread thread = {NULL, NULL, be_cancelled};
     size_t before;
@@ -280,16 +280,16 @@ Test(spill, ends_with_a_cancelled_thread)
     cr_assert_eq(mapped_bytes(), before);
 }
 
-Test(spill, each_thread_has_its_own)
+Test(bounce, each_thread_has_its_own)
 {
-    struct spill *own = spill_acquire(SMALL);
+    struct bounce_buffer *own = bounce_acquire(SMALL);
     struct thread thread = {NULL, NULL, NULL};
 
     use(own, 7, SMALL);
     run_thread(&thread);
     cr_assert_neq(thread.small, own->iov);
     cr_assert(used(own, 7, SMALL));
-    spill_release(own, SMALL);
+    bounce_release(own, SMALL);
 }
 
 /* Another key's destructor may receive, after the area is gone. */
@@ -298,13 +298,13 @@ static void *late_area;
 
 static void receive_late(void *unused)
 {
-    struct spill *spill = spill_acquire(SMALL);
+    struct bounce_buffer *bounce = bounce_acquire(SMALL);
 
     (void)unused;
-    if (spill) {
-        late_area = spill->iov;
-        use(spill, 1, SMALL);
-        spill_release(spill, SMALL);
+    if (bounce) {
+        late_area = bounce->iov;
+        use(bounce, 1, SMALL);
+        bounce_release(bounce, SMALL);
     }
 }
 
@@ -313,7 +313,7 @@ static void set_late(void)
     pthread_setspecific(late, &late);
 }
 
-Test(spill, a_receive_in_a_threads_last_moments)
+Test(bounce, a_receive_in_a_threads_last_moments)
 {
     struct thread thread = {NULL, NULL, set_late};
 
@@ -332,37 +332,37 @@ static const char *wrong;
 
 static void receive_in_handler(int signal)
 {
-    struct spill *spill = spill_acquire(handler_needs);
+    struct bounce_buffer *bounce = bounce_acquire(handler_needs);
     volatile char *data;
 
     (void)signal;
     handled++;
-    if (!spill) {
+    if (!bounce) {
         wrong = "no area for the handler";
         return;
     }
-    data = spill->data;
+    data = bounce->data;
     data[0] = data[handler_needs - 1] = 9;
-    spill->iov[0].iov_len = 9;
-    spill_release(spill, 0);
+    bounce->iov[0].iov_len = 9;
+    bounce_release(bounce, 0);
 }
 
 static void receive(void *context)
 {
     const size_t *size = context;
-    struct spill *spill = spill_acquire(*size);
+    struct bounce_buffer *bounce = bounce_acquire(*size);
     volatile char *data;
 
-    if (!spill) {
+    if (!bounce) {
         wrong = "no area";
         return;
     }
     /* The handler comes before this, or after, or within; what is ours stays ours. */
-    data = spill->data;
+    data = bounce->data;
     data[0] = data[*size - 1] = 1;
     if (data[0] != 1 || data[*size - 1] != 1)
         wrong = "the handler had the same area";
-    spill_release(spill, 0);
+    bounce_release(bounce, 0);
 }
 
 static void raise_signal(void *context)
@@ -381,20 +381,20 @@ static void receive_under_signals(unsigned long count)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !wrong; i++) {
         size_t need = sizes[i][1];
 
-        if (spill_own.spill.size > 0) {
-            munmap(spill_own.spill.iov, spill_own.spill.mapped);
-            spill_own.spill = (struct spill){.size = 0};
+        if (bounce_own.bounce.size > 0) {
+            munmap(bounce_own.bounce.iov, bounce_own.bounce.mapped);
+            bounce_own.bounce = (struct bounce_buffer){.size = 0};
         }
         if (sizes[i][0] > 0)
-            spill_release(spill_acquire(sizes[i][0]), 0);
+            bounce_release(bounce_acquire(sizes[i][0]), 0);
         handler_needs = sizes[i][2];
         step_interrupt(count, receive, raise_signal, &need);
-        if (spill_own.busy)
+        if (bounce_own.busy)
             wrong = "the area stays busy";
     }
 }
 
-Test(spill, a_signal_at_any_instruction)
+Test(bounce, a_signal_at_any_instruction)
 {
     int before = -1;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The fragment table, one caller at a time: hold, take, look, abandon, the calls under the guard,
+ * The fragment table, one caller at a time: hold, take, look, abandon, the calls under the critical section,
  * and what becomes of its memory. */
 #define _GNU_SOURCE
-#include "table.h"
+#include "table/table.h"
 
 #include "tails.h"
 
@@ -169,15 +169,15 @@ Test(table_hold, behind_another_one_it_is_whole)
 
 Test(table_hold, behind_one_that_is_held_in_the_kernel)
 {
-    struct guard guard;
+    struct critical_section section;
 
     cr_assert_eq(tails_hold_in_kernel(table, SOCKET, 1, 3000, 512), 0);
     cr_assert_eq(tails_hold(table, SOCKET, 2, 900, 512), 1);
     assert_held(2, 1);
     cr_assert_eq(tails_take(table, SOCKET, 3000, 0).result, -EREMOTE);
-    table_enter(table, &guard);
+    table_enter(table, &section);
     table_finish_locked(table, SOCKET);
-    table_leave(table, &guard);
+    table_leave(table, &section);
     assert_part(tails_take(table, SOCKET, 3000, 0), 2, 0, 900, 0);
 }
 
@@ -249,7 +249,7 @@ Test(table_hold, keeps_count_of_very_many)
 {
     enum { MANY = 70000 };
 
-    struct guard guard;
+    struct critical_section section;
 
     table = tails_create((size_t)MANY * PAGE);
     for (unsigned i = 0; i < MANY; i++) {
@@ -257,7 +257,7 @@ Test(table_hold, keeps_count_of_very_many)
         cr_assert(table_may_hold(table, SOCKET), "%u messages", i + 1);
     }
     assert_held(MANY, 0);
-    table_enter(table, &guard);
+    table_enter(table, &section);
     for (unsigned i = 0; i < MANY; i++) {
         struct held held;
 
@@ -266,7 +266,7 @@ Test(table_hold, keeps_count_of_very_many)
         cr_assert_eq(held.msg_flags, (int)i);
         table_finish_locked(table, SOCKET);
     }
-    table_leave(table, &guard);
+    table_leave(table, &section);
     cr_assert_not(table_may_hold(table, SOCKET));
     assert_held(0, 0);
 }
@@ -302,7 +302,7 @@ Test(table_take, of_nothing_takes_nothing)
     tails_hold(table, OTHER, 1, 100, 10);
     cr_assert_eq(tails_take(table, SOCKET, 100, 0).result, 0);
     cr_assert_eq(tails_take(table, SOCKET, 0, 0).result, 0);
-    cr_assert_eq(tails_take(table, SOCKET, 100, MESSAGE_PEEK).result, 0);
+    cr_assert_eq(tails_take(table, SOCKET, 100, PART_PEEK).result, 0);
     assert_held(1, 1);
 }
 
@@ -320,14 +320,14 @@ Test(table_take, with_peek_consumes_nothing)
 {
     tails_hold(table, SOCKET, 1, 1000, 100);
     for (int i = 0; i < 3; i++) {
-        assert_part(tails_take(table, SOCKET, 300, MESSAGE_PEEK), 1, 100, 300, 900);
-        assert_part(tails_take(table, SOCKET, 3000, MESSAGE_PEEK), 1, 100, 900, 900);
-        assert_part(tails_take(table, SOCKET, 0, MESSAGE_PEEK), 1, 100, 0, 900);
+        assert_part(tails_take(table, SOCKET, 300, PART_PEEK), 1, 100, 300, 900);
+        assert_part(tails_take(table, SOCKET, 3000, PART_PEEK), 1, 100, 900, 900);
+        assert_part(tails_take(table, SOCKET, 0, PART_PEEK), 1, 100, 0, 900);
     }
     assert_counter(parts, 0);
     assert_counter(bytes_saved, 0);
     assert_part(tails_take(table, SOCKET, 300, 0), 1, 100, 300, 600);
-    assert_part(tails_take(table, SOCKET, 300, MESSAGE_PEEK), 1, 400, 300, 600);
+    assert_part(tails_take(table, SOCKET, 300, PART_PEEK), 1, 400, 300, 600);
     assert_part(tails_take(table, SOCKET, 3000, 0), 1, 400, 600, 0);
     assert_held(0, 0);
 }
@@ -337,10 +337,10 @@ Test(table_take, with_peek_and_trunc_tells_what_remains)
     struct tail_take take;
 
     tails_hold(table, SOCKET, 1, 1000, 100);
-    take = tails_take(table, SOCKET, 0, MESSAGE_PEEK | MESSAGE_TRUNC);
+    take = tails_take(table, SOCKET, 0, PART_PEEK | PART_TRUNC);
     assert_part(take, 1, 100, 0, 900);
     cr_assert_eq(take.part.result, 900);
-    take = tails_take(table, SOCKET, 10, MESSAGE_PEEK | MESSAGE_TRUNC);
+    take = tails_take(table, SOCKET, 10, PART_PEEK | PART_TRUNC);
     assert_part(take, 1, 100, 10, 900);
     cr_assert_eq(take.part.result, 900);
 }
@@ -362,11 +362,11 @@ Test(table_take, with_trunc_drops_what_does_not_fit)
 
     tails_hold(table, SOCKET, 1, 1000, 100);
     tails_hold(table, SOCKET, 2, 50, 0);
-    take = tails_take(table, SOCKET, 10, MESSAGE_TRUNC);
+    take = tails_take(table, SOCKET, 10, PART_TRUNC);
     assert_part(take, 1, 100, 10, 0);
     cr_assert_eq(take.part.result, 900);
     assert_counter(bytes_lost, 890);
-    take = tails_take(table, SOCKET, 100, MESSAGE_TRUNC);
+    take = tails_take(table, SOCKET, 100, PART_TRUNC);
     assert_part(take, 2, 0, 50, 0);
     cr_assert_eq(take.part.result, 50);
     assert_counter(messages_lost, 1);
@@ -376,7 +376,7 @@ Test(table_take, with_trunc_drops_what_does_not_fit)
 /* EFAULT consumes nothing: the next receive with a good buffer gets the very same part. */
 Test(table_take, whose_copy_fails_leaves_everything)
 {
-    static const unsigned hows[] = {0, MESSAGE_PEEK, MESSAGE_TRUNC};
+    static const unsigned hows[] = {0, PART_PEEK, PART_TRUNC};
 
     tails_hold(table, SOCKET, 1, 1000, 100);
     tails_hold(table, SOCKET, 2, 50, 0);
@@ -417,8 +417,8 @@ Test(table_take, leaves_what_is_held_in_the_kernel)
     take = tails_take(table, SOCKET, 100, 0);
     cr_assert_eq(take.result, -EREMOTE);
     cr_assert_eq(take.copies, 0);
-    cr_assert_eq(tails_take(table, SOCKET, 0, MESSAGE_PEEK).result, -EREMOTE);
-    cr_assert_eq(tails_take(table, SOCKET, 5000, MESSAGE_TRUNC).result, -EREMOTE);
+    cr_assert_eq(tails_take(table, SOCKET, 0, PART_PEEK).result, -EREMOTE);
+    cr_assert_eq(tails_take(table, SOCKET, 5000, PART_TRUNC).result, -EREMOTE);
     cr_assert_eq(table_look(table, SOCKET, &left), HELD_KERNEL);
     cr_assert_eq(left, 2488);
 }
@@ -600,17 +600,17 @@ Test(table_abandon, of_not_the_last_keeps_when_room_is_needed)
 
 Test(table_guard, get_advance_and_finish)
 {
-    struct guard guard;
+    struct critical_section section;
     struct held held;
     size_t left;
 
-    table_enter(table, &guard);
+    table_enter(table, &section);
     cr_assert_not(table_get_locked(table, SOCKET, &held));
-    table_leave(table, &guard);
+    table_leave(table, &section);
 
     tails_hold_in_kernel(table, SOCKET, 1, 3000, 512);
     tails_hold_in_kernel(table, SOCKET, 2, 700, 0);
-    table_enter(table, &guard);
+    table_enter(table, &section);
     cr_assert(table_get_locked(table, SOCKET, &held));
     cr_assert_eq(held.kind, HELD_KERNEL);
     cr_assert_eq(held.length, 3000);
@@ -619,48 +619,48 @@ Test(table_guard, get_advance_and_finish)
     table_advance_locked(table, SOCKET, &(struct held){.offset = 1024});
     cr_assert(table_get_locked(table, SOCKET, &held));
     cr_assert_eq(held.offset, 1024);
-    table_leave(table, &guard);
+    table_leave(table, &section);
 
     cr_assert_eq(table_look(table, SOCKET, &left), HELD_KERNEL);
     cr_assert_eq(left, 1976);
     assert_held(2, 0);
 
-    table_enter(table, &guard);
+    table_enter(table, &section);
     table_finish_locked(table, SOCKET);
     cr_assert(table_get_locked(table, SOCKET, &held));
     cr_assert_eq(held.msg_flags, 2);
     cr_assert_eq(held.offset, 0);
     table_finish_locked(table, SOCKET);
     cr_assert_not(table_get_locked(table, SOCKET, &held));
-    table_leave(table, &guard);
+    table_leave(table, &section);
     assert_held(0, 0);
     assert_nothing_held(SOCKET);
 }
 
 Test(table_guard, holds_under_the_guard)
 {
-    struct guard guard;
+    struct critical_section section;
     struct held held = {.kind = HELD_KERNEL, .length = 100, .offset = 30};
 
-    table_enter(table, &guard);
+    table_enter(table, &section);
     cr_assert_eq(table_hold_locked(table, SOCKET, &held, NULL, 0), 0);
     cr_assert_eq(table_hold_locked(table, SOCKET, &held, NULL, 0), 1);
-    table_leave(table, &guard);
+    table_leave(table, &section);
     assert_held(2, 0);
 }
 
 /* The thread's own mask comes back, and nothing is delivered in between. */
 Test(table_guard, blocks_signals_and_gives_the_mask_back)
 {
-    struct guard guard;
+    struct critical_section section;
     sigset_t before, within, after;
 
     sigemptyset(&before);
     sigaddset(&before, SIGUSR2);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    table_enter(table, &guard);
+    table_enter(table, &section);
     pthread_sigmask(SIG_SETMASK, NULL, &within);
-    table_leave(table, &guard);
+    table_leave(table, &section);
     pthread_sigmask(SIG_SETMASK, NULL, &after);
 
     cr_expect(sigismember(&within, SIGINT));
@@ -674,13 +674,13 @@ static bool still_in;
 
 static void *be_cancelled(void *unused)
 {
-    struct guard guard;
+    struct critical_section section;
 
-    table_enter(table, &guard);
+    table_enter(table, &section);
     pthread_cancel(pthread_self());
     pthread_testcancel();
     still_in = true;
-    table_leave(table, &guard);
+    table_leave(table, &section);
     pthread_testcancel();
     return unused;
 }
@@ -728,7 +728,7 @@ Test(table_counters, count_messages_parts_and_bytes)
     assert_counter(held, 3);
     assert_counter(parts, 0);
     tails_take(table, SOCKET, 300, 0);
-    tails_take(table, SOCKET, 300, MESSAGE_PEEK);
+    tails_take(table, SOCKET, 300, PART_PEEK);
     tails_take(table, SOCKET, 3000, 0);
     tails_take(table, SOCKET, 50, 0);
     tails_take(table, SOCKET, 50, 0);
@@ -787,7 +787,7 @@ Test(table_memory, the_largest_hold_max_is_address_space_only)
 Test(table_memory, no_room_at_all_is_told)
 {
     unsigned held = 0;
-    struct guard guard;
+    struct critical_section section;
     int result;
 
     table = tails_create(PAGE);
@@ -799,9 +799,9 @@ Test(table_memory, no_room_at_all_is_told)
     assert_held(held, 0);
     assert_counter(held, held);
 
-    table_enter(table, &guard);
+    table_enter(table, &section);
     table_finish_locked(table, 1000 + held / 2);
-    table_leave(table, &guard);
+    table_leave(table, &section);
     cr_assert_eq(tails_hold(table, 1, 1, 2 * PAGE, 0), -ENOMEM, "two pages in the place of one");
     cr_assert_eq(tails_hold(table, 1, 1, PAGE, 0), 0);
     assert_part(tails_take(table, 1, PAGE, 0), 1, 0, PAGE, 0);

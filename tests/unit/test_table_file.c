@@ -3,7 +3,7 @@
  * The fragment table in a file: shared by whoever opens it, and never made of somebody else's.
  */
 #define _GNU_SOURCE
-#include "table_layout.h"
+#include "table/layout.h"
 
 #include "tails.h"
 
@@ -384,7 +384,7 @@ static const char *use_damaged(struct table *table)
 
     for (unsigned i = 0; i < SOCKETS; i++) {
         table_look(table, sockets[i], &left);
-        tails_take(table, sockets[i], PART, MESSAGE_PEEK);
+        tails_take(table, sockets[i], PART, PART_PEEK);
         tails_take(table, sockets[i], PART, 0);
         if (tails_hold(table, sockets[i], NEW, LENGTH, 100) < 0)
             return "there is no room";

@@ -6,7 +6,7 @@
  * WSRX_TEST_SEED=N repeats the run that a failure names.
  */
 #define _GNU_SOURCE
-#include "table_layout.h"
+#include "table/layout.h"
 
 #include "tails.h"
 
@@ -196,7 +196,7 @@ static void do_hold(struct queue *queue, unsigned step)
 static void do_take(struct queue *queue, unsigned step)
 {
     static const unsigned hows[] = {
-        0, 0, 0, 0, MESSAGE_PEEK, MESSAGE_TRUNC, MESSAGE_PEEK | MESSAGE_TRUNC};
+        0, 0, 0, 0, PART_PEEK, PART_TRUNC, PART_PEEK | PART_TRUNC};
     unsigned how = hows[below(7)];
     struct message *message = queue->message;
     size_t remaining = message->length - message->offset;
@@ -220,14 +220,14 @@ static void do_take(struct queue *queue, unsigned step)
     if (result != 1)
         return;
 
-    part = message_part(remaining, room, how);
+    part = part_next(remaining, room, how);
     assert_same("number", take.message, message->number);
     assert_same("offset", take.held.offset, message->offset);
     assert_same("given", take.part.given, part.given);
     assert_same("result", take.part.result, part.result);
     assert_same("left", take.part.left, part.left);
     assert_same("right bytes", take.right, part.given);
-    if (how & MESSAGE_PEEK)
+    if (how & PART_PEEK)
         return;
     model.parts++;
     model.bytes_saved += part.given;
@@ -244,12 +244,12 @@ static void do_take(struct queue *queue, unsigned step)
 static void do_kernel_part(struct queue *queue, unsigned step)
 {
     struct message *message = queue->message;
-    struct guard guard;
+    struct critical_section section;
     struct held held = {0};
     size_t offset;
     bool got;
 
-    table_enter(table, &guard);
+    table_enter(table, &section);
     got = table_get_locked(table, queue->cookie, &held);
     assert_same("get", got, queue->count > 0);
     if (got) {
@@ -268,7 +268,7 @@ static void do_kernel_part(struct queue *queue, unsigned step)
             model_remove(queue);
         }
     }
-    table_leave(table, &guard);
+    table_leave(table, &section);
 }
 
 static void do_abandon(struct queue *queue)

@@ -4,7 +4,7 @@
  * locks nobody out and takes nothing along.
  */
 #define _GNU_SOURCE
-#include "table_layout.h"
+#include "table/layout.h"
 
 #include "pattern.h"
 #include "step.h"
@@ -405,7 +405,7 @@ struct dying_take {
 };
 
 static const struct dying_take dying_takes[] = {
-    {PART, 0}, {600, 0}, {0, 0}, {PART, MESSAGE_PEEK}, {PART, MESSAGE_TRUNC}};
+    {PART, 0}, {600, 0}, {0, 0}, {PART, PART_PEEK}, {PART, PART_TRUNC}};
 
 enum { DYING_TAKES = sizeof dying_takes / sizeof *dying_takes };
 
@@ -484,9 +484,9 @@ static void die_in_the_table(void)
     pid_t pid = start();
 
     if (pid == 0) {
-        struct guard guard;
+        struct critical_section section;
 
-        table_enter(table, &guard);
+        table_enter(table, &section);
         die(NULL);
     }
     cr_assert_eq(end_of(pid), 128 + SIGKILL);
@@ -495,7 +495,7 @@ static void die_in_the_table(void)
 /* The mutex goes on being one: whoever is in the table keeps others out of it. */
 Test(table_process, a_death_leaves_the_mutex_whole)
 {
-    struct guard guard;
+    struct critical_section section;
     struct pollfd in = {.events = POLLIN};
     int ends[2];
     pid_t other;
@@ -505,15 +505,15 @@ Test(table_process, a_death_leaves_the_mutex_whole)
     scene_set_up();
     die_in_the_table();
     for (unsigned i = 0; i < 2; i++) {
-        table_enter(table, &guard);
+        table_enter(table, &section);
         other = start();
         if (other == 0) {
-            table_enter(table, &guard);
+            table_enter(table, &section);
             _exit(write(ends[1], "", 1) == 1 ? 0 : 1);
         }
         /* Where it is slow to come, the test is easier, not wrong. It dies in the table too. */
         cr_assert_eq(poll(&in, 1, 50), 0, "two are in the table");
-        table_leave(table, &guard);
+        table_leave(table, &section);
         cr_assert_eq(end_of(other), 0);
         cr_assert_eq(read(ends[0], (char[1]){0}, 1), 1);
     }
@@ -524,23 +524,23 @@ Test(table_process, a_death_leaves_the_mutex_whole)
 Test(table_process, a_wake_up_that_does_not_come, .timeout = 60)
 {
     int *word;
-    struct guard guard;
+    struct critical_section section;
     pid_t other;
 
     scene_set_up();
     word = &((struct inside *)table)->mutex.__data.__lock;
-    table_enter(table, &guard);
+    table_enter(table, &section);
     other = start();
     if (other == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* it would sleep for ever */
-        table_enter(table, &guard);
+        table_enter(table, &section);
         _exit(0);
     }
     while (!(__atomic_load_n(word, __ATOMIC_RELAXED) & (int)FUTEX_WAITERS))
         sched_yield();
     poll(NULL, 0, 5); /* and it sleeps; or else the test is easier, not wrong */
     __atomic_and_fetch(word, (int)~FUTEX_WAITERS, __ATOMIC_RELAXED);
-    table_leave(table, &guard);
+    table_leave(table, &section);
     cr_assert_eq(end_of(other), 0);
 }
 
@@ -558,9 +558,9 @@ Test(table_process, a_death_in_our_name, .timeout = 60)
         pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 
         if (pid == 0) {
-            struct guard guard;
+            struct critical_section section;
 
-            table_enter(table, &guard);
+            table_enter(table, &section);
             syscall(SYS_exit_group, 0);
         }
         cr_assert_eq(end_of(pid), 0);
@@ -646,7 +646,7 @@ static void operate_skip(void *context)
 static void operate_peek(void *context)
 {
     (void)context;
-    take(PART, MESSAGE_PEEK, copy_nothing);
+    take(PART, PART_PEEK, copy_nothing);
 }
 
 static void operate_fault(void *context)
@@ -675,22 +675,22 @@ static void operate_leave(void *context)
 
 static void operate_advance(void *context)
 {
-    struct guard guard;
+    struct critical_section section;
 
     (void)context;
-    table_enter(table, &guard);
+    table_enter(table, &section);
     table_advance_locked(table, scene_socket, &(struct held){.offset = 100 + PART});
-    table_leave(table, &guard);
+    table_leave(table, &section);
 }
 
 static void operate_finish(void *context)
 {
-    struct guard guard;
+    struct critical_section section;
 
     (void)context;
-    table_enter(table, &guard);
+    table_enter(table, &section);
     table_finish_locked(table, scene_socket);
-    table_leave(table, &guard);
+    table_leave(table, &section);
 }
 
 struct scene {

@@ -4,7 +4,7 @@
  * is known of a page is forgotten in time. A crash of a test is its failure.
  */
 #define _GNU_SOURCE
-#include "user_memory.h"
+#include "base/user_memory.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>

@@ -5,11 +5,11 @@
  * FLAGs: peek, trunc. That thread is done for; the other goes on. Says what each receive got.
  *
  * Under a name that begins with "wine" it is taken for Wine, and asks for parts as Wine's programs
- * do (core/ask.h).
+ * do (core/wine_protocol.h).
  */
 #include "../../lib/pattern.h"
 #include "../../process/victim/link.h"
-#include "ask.h"
+#include "wine_protocol.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -52,7 +52,7 @@ static void refuse(void)
 static void play(unsigned message, size_t room, size_t offset)
 {
     static unsigned char bytes[65536];
-    struct wsrx_ask ask = {.magic = WSRX_ASK_MAGIC};
+    struct wine_request ask = {.magic = WINE_REQUEST_MAGIC};
     struct iovec iov[] = {{bytes, room}, {&ask, 0}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
     ssize_t got = recvmsg(link_.r, &msg, MSG_DONTWAIT);

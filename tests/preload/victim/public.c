@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../../../core/wsrx.h"
+#include "../../../preload/wsrx.h"
 #include "../../lib/pattern.h"
 
 static void *public_function(const char *name, struct line *line)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "base/clock.h"
+
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+int64_t clock_read(clockid_t id)
+{
+    struct timespec time;
+
+    clock_gettime(id, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static uint64_t ask(clockid_t id)
+{
+    return (uint64_t)clock_read(id);
+}
+
+int64_t clock_realtime_offset(void)
+{
+    return clock_read(CLOCK_REALTIME) - clock_read(CLOCK_MONOTONIC);
+}
+
+#ifdef __x86_64__
+
+enum { SHORTEST_BASE = 1000000 };
+
+static struct {
+    bool usable;
+    uint64_t ticks, time; /* at the start: the far end of the line that gives the rate */
+} counter;
+
+void clock_start(void)
+{
+    static const char path[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    char source[4] = "";
+    int fd = sys_open(path, O_RDONLY, 0);
+
+    if (fd < 0)
+        return;
+    counter.usable = sys_read(fd, source, sizeof source) == sizeof source &&
+                     memcmp(source, "tsc\n", sizeof source) == 0;
+    sys_close(fd);
+    counter.ticks = __rdtsc();
+    counter.time = ask(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_ask(struct clock *clock)
+{
+    uint64_t time = ask(CLOCK_MONOTONIC);
+
+    clock->ticks = __rdtsc();
+    clock->time = time;
+    if (counter.usable && time - counter.time > SHORTEST_BASE)
+        clock->rate = (uint64_t)((double)(time - counter.time) * 4294967296.0 /
+                                 (double)(clock->ticks - counter.ticks));
+    return time;
+}
+
+#else
+void clock_start(void)
+{
+}
+
+uint64_t clock_ask(struct clock *clock)
+{
+    (void)clock;
+    return ask(CLOCK_MONOTONIC);
+}
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "base/critical_section.h"
+
+#include "base/sys.h"
+
+#include <pthread.h>
+
+/* How many this thread is in. A handler never finds it above 0. */
+static __thread unsigned depth;
+
+/* SIGTRAP is left: blocked it would end a program that steps through itself, or lose its handler
+ * under a debugger (force_sig() of the kernel). */
+void critical_section_enter(struct critical_section *section)
+{
+    if (depth == 0) {
+        sigset_t all;
+
+        sigfillset(&all);
+        sigdelset(&all, SIGTRAP);
+        sys_set_signal_mask(&all, &section->signals);
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &section->cancel);
+    }
+    depth++;
+}
+
+void critical_section_leave(const struct critical_section *section)
+{
+    if (--depth == 0) {
+        pthread_setcancelstate(section->cancel, NULL);
+        sys_set_signal_mask(&section->signals, NULL);
+    }
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct next_calls next_calls;
+FAST_PATH_DATA atomic_bool sys_libc_beneath;
+
+/* The kernel's calls by their number and up to six arguments. */
+#define CALL0(number)          sys_call((number), 0, 0, 0, 0, 0, 0)
+#define CALL1(number, a)       sys_call((number), (long)(a), 0, 0, 0, 0, 0)
+#define CALL2(number, a, b)    sys_call((number), (long)(a), (long)(b), 0, 0, 0, 0)
+#define CALL3(number, a, b, c) sys_call((number), (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define CALL6(number, a, b, c, d, e, f) \
+    sys_call((number), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* An offset is one argument, or on a processor of 32 bits two; on ARM these begin at an even one.
+ * See syscall(2). */
+#ifdef __LP64__
+#define OFFSET(offset) (long)(offset), 0
+#else
+#define OFFSET(offset) (long)(uint32_t)(offset), (long)(uint32_t)((offset) >> 32)
+#endif
+
+ssize_t sys_recvfrom_by_libc(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                             socklen_t *namelen)
+{
+    int saved = errno;
+    ssize_t result = next_calls.recvfrom(fd, buf, len, flags, name, namelen);
+
+    if (result < 0) {
+        result = -errno;
+        errno = saved;
+    }
+    return result;
+}
+
+/* --- descriptors ------------------------------------------------------------------------- */
+
+int sys_open(const char *path, int flags, mode_t mode)
+{
+    /* O_LARGEFILE, which libc adds by itself, is 0 where it is needed only by 32-bit programs. */
+    return (int)CALL6(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, mode, 0, 0);
+}
+
+int sys_close(int fd)
+{
+    return (int)CALL1(SYS_close, fd);
+}
+
+ssize_t sys_read(int fd, void *buf, size_t size)
+{
+    return CALL3(SYS_read, fd, buf, size);
+}
+
+ssize_t sys_pread(int fd, void *buf, size_t size, uint64_t offset)
+{
+#ifdef __arm__
+    return sys_call(SYS_pread64, fd, (long)buf, (long)size, 0, OFFSET(offset));
+#else
+    return sys_call(SYS_pread64, fd, (long)buf, (long)size, OFFSET(offset), 0);
+#endif
+}
+
+ssize_t sys_write(int fd, const void *buf, size_t size)
+{
+    return CALL3(SYS_write, fd, buf, size);
+}
+
+ssize_t sys_pwrite(int fd, const void *buf, size_t size, uint64_t offset)
+{
+#ifdef __arm__
+    return sys_call(SYS_pwrite64, fd, (long)buf, (long)size, 0, OFFSET(offset));
+#else
+    return sys_call(SYS_pwrite64, fd, (long)buf, (long)size, OFFSET(offset), 0);
+#endif
+}
+
+int sys_eventfd(unsigned value, int flags)
+{
+    return (int)CALL2(SYS_eventfd2, value, flags);
+}
+
+#ifdef SYS_fcntl64
+#define FCNTL SYS_fcntl64
+#else
+#define FCNTL SYS_fcntl
+#endif
+
+int sys_fcntl(int fd, int command, long argument)
+{
+    return (int)CALL3(FCNTL, fd, command, argument);
+}
+
+int sys_fcntl_lock(int fd, int command, struct flock *lock)
+{
+    return (int)CALL3(SYS_fcntl, fd, command, lock);
+}
+
+/* --- sockets ----------------------------------------------------------------------------- */
+
+int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+    return (int)CALL6(SYS_getsockopt, fd, level, name, value, length, 0);
+}
+
+int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    return (int)CALL6(SYS_setsockopt, fd, level, name, value, length, 0);
+}
+
+int sys_getsockname(int fd, struct sockaddr *name, socklen_t *length)
+{
+    return (int)CALL3(SYS_getsockname, fd, name, length);
+}
+
+int sys_getpeername(int fd, struct sockaddr *name, socklen_t *length)
+{
+    return (int)CALL3(SYS_getpeername, fd, name, length);
+}
+
+/* --- files ------------------------------------------------------------------------------- */
+
+int sys_fstat(int fd, struct sys_file *ret_file)
+{
+#ifdef __LP64__
+    struct stat now; /* as the kernel's, on x86-64 and the newer processors */
+    int error = (int)CALL6(SYS_newfstatat, fd, "", &now, AT_EMPTY_PATH, 0, 0);
+#else
+    struct stat64 now;
+    int error = (int)CALL2(SYS_fstat64, fd, &now);
+#endif
+
+    if (error == 0)
+        *ret_file = (struct sys_file){
+            .device = now.st_dev,
+            .inode = now.st_ino,
+            .size = (uint64_t)now.st_size,
+            .on_disk = (uint64_t)now.st_blocks * 512,
+            .mode = now.st_mode,
+            .owner = now.st_uid,
+            .links = now.st_nlink,
+        };
+    return error;
+}
+
+int sys_ftruncate(int fd, uint64_t size)
+{
+#ifdef __LP64__
+    return (int)CALL2(SYS_ftruncate, fd, size);
+#elif defined(__arm__)
+    return (int)sys_call(SYS_ftruncate64, fd, 0, OFFSET(size), 0, 0);
+#else
+    return (int)sys_call(SYS_ftruncate64, fd, OFFSET(size), 0, 0, 0);
+#endif
+}
+
+int sys_fallocate(int fd, uint64_t offset, uint64_t size)
+{
+#ifdef __LP64__
+    return (int)CALL6(SYS_fallocate, fd, 0, offset, size, 0, 0);
+#else
+    return (int)sys_call(SYS_fallocate, fd, 0, OFFSET(offset), OFFSET(size));
+#endif
+}
+
+int sys_fchmod(int fd, mode_t mode)
+{
+    return (int)CALL2(SYS_fchmod, fd, mode);
+}
+
+int sys_flock(int fd, int operation)
+{
+    return (int)CALL2(SYS_flock, fd, operation);
+}
+
+int sys_unlink(const char *path)
+{
+    return (int)CALL3(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+ssize_t sys_readlink(const char *path, char *to, size_t size)
+{
+    return CALL6(SYS_readlinkat, AT_FDCWD, path, to, size, 0, 0);
+}
+
+bool sys_is_executable(const char *path)
+{
+    return CALL3(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
+}
+
+ssize_t sys_getcwd(char *to, size_t size)
+{
+    return CALL2(SYS_getcwd, to, size);
+}
+
+/* --- memory ------------------------------------------------------------------------------ */
+
+void *sys_map(size_t size, int protection, int flags, int fd, uint64_t offset, int *ret_error)
+{
+#ifdef __LP64__
+    long at = CALL6(SYS_mmap, 0, size, protection, flags, fd, offset);
+#else
+    long at = CALL6(SYS_mmap2, 0, size, protection, flags, fd, offset / 4096);
+#endif
+    bool failed = (unsigned long)at > -4096ul; /* as libc tells an error from an address */
+
+    if (ret_error)
+        *ret_error = failed ? (int)at : 0;
+    return failed ? NULL : (void *)at;
+}
+
+void *sys_map_private(size_t size)
+{
+    return sys_map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+                   NULL);
+}
+
+int sys_unmap(void *at, size_t size)
+{
+    return (int)CALL2(SYS_munmap, at, size);
+}
+
+int sys_madvise(void *at, size_t size, int advice)
+{
+    return (int)CALL3(SYS_madvise, at, size, advice);
+}
+
+ssize_t sys_copy_from(const struct iovec *ours, size_t count, const struct iovec *theirs,
+                      size_t their_count)
+{
+    return CALL6(SYS_process_vm_readv, sys_getpid(), ours, count, theirs, their_count, 0);
+}
+
+ssize_t sys_copy_to(const struct iovec *ours, size_t count, const struct iovec *theirs,
+                    size_t their_count)
+{
+    return CALL6(SYS_process_vm_writev, sys_getpid(), ours, count, theirs, their_count, 0);
+}
+
+/* --- processes, threads, signals --------------------------------------------------------- */
+
+pid_t sys_getpid(void)
+{
+    return (pid_t)CALL0(SYS_getpid);
+}
+
+pid_t sys_gettid(void)
+{
+    return (pid_t)CALL0(SYS_gettid);
+}
+
+uid_t sys_geteuid(void)
+{
+#ifdef SYS_geteuid32
+    return (uid_t)CALL0(SYS_geteuid32);
+#else
+    return (uid_t)CALL0(SYS_geteuid);
+#endif
+}
+
+void sys_yield(void)
+{
+    CALL0(SYS_sched_yield);
+}
+
+void sys_sleep(long nanoseconds)
+{
+    /* The kernel's structure: two words, on every processor that has the call. */
+    const long time[2] = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+
+    CALL2(SYS_nanosleep, time, NULL);
+}
+
+void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before)
+{
+    enum { KERNEL_SIGSET = 8 }; /* bytes; libc's is larger, for signals that there are none */
+
+    CALL6(SYS_rt_sigprocmask, SIG_SETMASK, mask, ret_before, KERNEL_SIGSET, 0, 0);
+}
+
+int sys_membarrier(int command)
+{
+    return (int)CALL3(SYS_membarrier, command, 0, 0);
+}
+
+_Noreturn void sys_exit(int status)
+{
+    for (;;)
+        CALL1(SYS_exit_group, status);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one door to the kernel. Nothing else in core/ makes a system call.
+ *
+ * Two kinds of calls stand here:
+ *
+ * For the program. Its own receives and waits, which the library makes in its stead, go through
+ * `next_calls`: the next definition beneath us, so that a socket_wrapper, a torsocks or a sanitizer
+ * there sees them. They behave as in libc: -1 and errno, and a cancellation point where libc's is.
+ *
+ * For ourselves. Everything named sys_… is a bare system call: no cancellation point, never seen by
+ * our own wrappers (whose names are the program's), errno untouched. A result, or a negative errno.
+ * All are async-signal-safe.
+ *
+ * When may they be made? The phases are those of docs/architecture.md, "The door to the kernel":
+ *
+ *   START    start-up, and the first time that something is needed
+ *   PARTS    a message did not fit, or a tail is held
+ *   EPOLL    the program changes an epoll set, a descriptor or a process, with sets to follow
+ *   TRACE    a trace or statistics are asked for, or a line has to be reported
+ *   END      the program ends
+ *
+ * In a receive or wait that the program makes while nothing is held, none.
+ */
+#ifndef WSRX_BASE_SYS_H
+#define WSRX_BASE_SYS_H
+
+#include "base/arch/syscall.h"
+#include "base/compiler.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#else
+static const char __libc_single_threaded = 0;
+#endif
+
+/* --- for the program --------------------------------------------------------------------- */
+
+struct next_calls {
+    ssize_t (*recvfrom)(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                        socklen_t *namelen);
+    ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
+    int (*ppoll)(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout,
+                 const sigset_t *mask);
+    int (*pselect)(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
+                   const struct timespec *timeout, const sigset_t *mask);
+    int (*epoll_ctl)(int epfd, int operation, int fd, struct epoll_event *event);
+};
+
+/* Set by lifecycle_start(), before the core is active. */
+extern struct next_calls next_calls;
+
+/* Whether recvfrom and epoll_wait beneath us are libc's own, and nobody has been cancelled: see
+ * sys_is_direct(). */
+extern atomic_bool sys_libc_beneath;
+
+/* Whether this process has a single thread, for sure. */
+static inline bool sys_is_single_threaded(void)
+{
+    return __libc_single_threaded;
+}
+
+/* Whether libc's own function would make the system call and nothing else: it stands beneath us,
+ * and there is a single thread, and thus nobody to cancel it. Then the bare instruction serves,
+ * without the call of that function and the return from it, which is often mispredicted after a
+ * system call. */
+static inline bool sys_is_direct(void)
+{
+    return SYS_HAS_DIRECT && LIKELY(sys_is_single_threaded()) &&
+           LIKELY(atomic_load_explicit(&sys_libc_beneath, memory_order_relaxed));
+}
+
+/* A thread is about to be cancelled, maybe by itself: from now on libc must look. */
+static inline void sys_may_cancel(void)
+{
+    atomic_store(&sys_libc_beneath, false);
+}
+
+/* recvfrom(2) beneath us. A length, or a negative errno; errno is as it was. A cancellation point
+ * where libc's is. */
+ssize_t sys_recvfrom_by_libc(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                             socklen_t *namelen);
+
+static inline ssize_t sys_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                                   socklen_t *namelen)
+{
+    if (LIKELY(sys_is_direct()))
+        return sys_direct_call(SYS_DIRECT_RECVFROM, fd, (long)buf, (long)len, flags, (long)name,
+                               (long)namelen);
+    return sys_recvfrom_by_libc(fd, buf, len, flags, name, namelen);
+}
+
+/* --- for ourselves: descriptors ---------------------------------------------------------- */
+
+/* O_CLOEXEC is added to the flags. START, PARTS (WSRX_TABLE, fdinfo), TRACE, END. */
+int sys_open(const char *path, int flags, mode_t mode);
+int sys_close(int fd);
+ssize_t sys_read(int fd, void *buf, size_t size);
+ssize_t sys_pread(int fd, void *buf, size_t size, uint64_t offset);
+ssize_t sys_write(int fd, const void *buf, size_t size);
+ssize_t sys_pwrite(int fd, const void *buf, size_t size, uint64_t offset);
+/* EPOLL: a proxy's descriptor. */
+int sys_eventfd(unsigned value, int flags);
+int sys_fcntl(int fd, int command, long argument);
+/* PARTS: a record lock on a socket (Wine). */
+struct flock;
+int sys_fcntl_lock(int fd, int command, struct flock *lock);
+
+/* --- sockets: PARTS, EPOLL and TRACE ----------------------------------------------------- */
+
+int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
+int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int sys_getsockname(int fd, struct sockaddr *name, socklen_t *length);
+int sys_getpeername(int fd, struct sockaddr *name, socklen_t *length);
+
+/* --- files: START (WSRX_TABLE), TRACE and END -------------------------------------------- */
+
+/* What fstat(2) says; the structures of libc and of the kernel differ by machine. */
+struct sys_file {
+    uint64_t device, inode, size;
+    uint64_t on_disk; /* bytes */
+    mode_t mode;
+    uid_t owner;
+    uint64_t links;
+};
+
+int sys_fstat(int fd, struct sys_file *ret_file);
+int sys_ftruncate(int fd, uint64_t size);
+int sys_fallocate(int fd, uint64_t offset, uint64_t size);
+int sys_fchmod(int fd, mode_t mode);
+int sys_flock(int fd, int operation);
+int sys_unlink(const char *path);
+ssize_t sys_readlink(const char *path, char *to, size_t size);
+/* Whether the program could execute it. PARTS: before an exec that ends tails. */
+bool sys_is_executable(const char *path);
+/* Terminated. Its length, or a negative errno. */
+ssize_t sys_getcwd(char *to, size_t size);
+
+/* --- memory: START, PARTS and TRACE ------------------------------------------------------ */
+
+/* NULL: no memory. `flags` and `protection` as in mmap(2). */
+void *sys_map(size_t size, int protection, int flags, int fd, uint64_t offset, int *ret_error);
+/* Anonymous memory of this process alone, not reserved until it is touched; NULL: none. */
+void *sys_map_private(size_t size);
+int sys_unmap(void *at, size_t size);
+int sys_madvise(void *at, size_t size, int advice);
+/* process_vm_readv(2) and writev(2) on ourselves: PARTS. */
+ssize_t sys_copy_from(const struct iovec *ours, size_t count, const struct iovec *theirs,
+                      size_t their_count);
+ssize_t sys_copy_to(const struct iovec *ours, size_t count, const struct iovec *theirs,
+                    size_t their_count);
+
+/* --- processes, threads, signals --------------------------------------------------------- */
+
+pid_t sys_getpid(void);
+pid_t sys_gettid(void);
+uid_t sys_geteuid(void);
+void sys_yield(void);
+void sys_sleep(long nanoseconds);
+/* SIG_SETMASK. PARTS, EPOLL and TRACE: around our locks. */
+void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before);
+int sys_membarrier(int command);
+/* Ends the process, for WSRX_STRICT: START. */
+_Noreturn void sys_exit(int status);
+
+#endif

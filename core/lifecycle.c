@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "lifecycle.h"
+
+#include "base/diag.h"
+#include "receive/bounce_buffer.h"
+#include "receive/policy.h"
+#include "settings.h"
+#include "state.h"
+#include "table/held.h"
+#include "trace/session.h"
+#include "wait/epoll_ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- start ------------------------------------------------------------------------------- */
+
+static struct settings read_settings(char *const *environment)
+{
+    struct settings settings;
+    unsigned bad = settings_read(&settings, environment);
+
+    if (settings.help)
+        settings_help(STDERR_FILENO);
+    if (bad && settings.strict)
+        sys_exit(125);
+    return settings;
+}
+
+/* In the file that WSRX_TABLE names, or else in memory. */
+static int open_table(const struct settings *settings, struct table **ret_table)
+{
+    const char *why;
+
+    if (!settings->table)
+        return table_create(settings->hold_max, ret_table);
+    why = table_open(settings->table, settings->hold_max, ret_table);
+    if (!why)
+        return 0;
+    diag("WSRX_TABLE=\"%s\": %s; %s", settings->table, why,
+         settings->strict ? settings_not_started
+                          : "tails are held in memory and do not outlast exec");
+    if (settings->strict)
+        sys_exit(125);
+    return table_create(settings->hold_max, ret_table);
+}
+
+static int start_wings(const struct settings *settings)
+{
+    int error = bounce_start();
+
+    if (!error)
+        error = fd_class_start(&state.settings);
+    if (!error)
+        error = epoll_ctl_start();
+    if (!error)
+        error = open_table(settings, &state.table);
+    return error;
+}
+
+int lifecycle_start(const struct lifecycle_face *face, char *const *environment)
+{
+    struct settings settings = read_settings(environment);
+    int error;
+
+    next_calls = face->next;
+    atomic_store(&sys_libc_beneath, face->libc_beneath);
+    state.pid = sys_getpid();
+    state.settings = settings;
+    state.under_wine = face->under_wine;
+    state.plain_holds = receive_policy(settings.mode, CALL_PLAIN, settings.calls_all).hold;
+    atomic_store(&state.hold, (int)settings.hold);
+    if (settings.hold == HOLD_AUTO)
+        atomic_store(&state.hold, face->under_wine ? HOLD_KERNEL : HOLD_PROCESS);
+
+    pthread_atfork(lifecycle_before_fork, lifecycle_after_fork, lifecycle_after_fork_in_child);
+    trace_start(&settings);
+    error = start_wings(&settings);
+    if (error) {
+        diag("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
+        return error;
+    }
+    atomic_store(&state.bounces, settings.mode != MODE_OFF);
+    if (state.hold == HOLD_KERNEL || settings.hold_max == 0)
+        state_hold_in_kernel();
+    atomic_store_explicit(&state.active, true, memory_order_release);
+    return 0;
+}
+
+/* --- descriptors ------------------------------------------------------------------------- */
+
+fd_class lifecycle_closing(int fd)
+{
+    fd_class class = fd_class_cached(fd);
+    bool message = fd_class_is_message(class), gone = !message || fd_is_last(fd, class);
+
+    if (state.under_wine)
+        atomic_fetch_add_explicit(&state.closes, 1, memory_order_relaxed);
+    epoll_ctl_forget(fd, gone);
+    if (message && gone)
+        epoll_ctl_forget_socket(fd_class_cookie(class));
+    fd_forget(fd);
+    return class;
+}
+
+/* A tail goes with its socket. */
+static void note_loss(int fd, uint64_t cookie, enum record_call call)
+{
+    struct record record = {
+        .cookie = cookie, .fd = fd, .call = call, .flags = RECORD_LAST | RECORD_LOST};
+    size_t left = 0;
+
+    if (table_look(state.table, cookie, &left) == HELD_HERE && left > 0) {
+        record.length = record.lost = (uint32_t)left;
+        trace_add(&record);
+    }
+}
+
+void lifecycle_closed(int fd, fd_class class)
+{
+    uint64_t cookie = fd_class_cookie(class);
+    bool last;
+
+    if (cookie == 0 || table_nothing_held() || table_look(state.table, cookie, NULL) == HELD_NOT ||
+        !state_is_own())
+        return;
+    if (!fd_is_last(fd, class))
+        return;
+    last = !atomic_load(&state.table->shared) && (class & FD_DUPS_KNOWN);
+    if (last && trace_on())
+        note_loss(fd, cookie, RECORD_CLOSE);
+    table_abandon(state.table, cookie, last);
+}
+
+void lifecycle_closing_range(unsigned first, unsigned last)
+{
+    epoll_ctl_forget_range(first, last);
+    if (table_nothing_held()) {
+        fd_forget_range(first, last);
+        return;
+    }
+    for (unsigned fd = first; fd <= last && fd < fd_classes_count; fd++)
+        if (fd_class_cached((int)fd) != 0)
+            lifecycle_closed((int)fd, lifecycle_closing((int)fd));
+}
+
+/* --- exec and end ------------------------------------------------------------------------ */
+
+void lifecycle_exec(void)
+{
+    static atomic_int reported;
+    size_t bytes = 0, descriptors = 0, left = 0;
+
+    /* A vfork child's exec ends nothing: its parent keeps what is held. */
+    if (table_nothing_held() || atomic_load(&state.table->shared) || !state_is_own())
+        return;
+    for (unsigned fd = 0; fd <= fd_highest(); fd++) {
+        uint64_t cookie = fd_class_cookie(fd_class_cached((int)fd));
+        int flags;
+
+        if (cookie == 0 || table_look(state.table, cookie, &left) == HELD_NOT ||
+            fd_query_cookie((int)fd) != cookie)
+            continue;
+        flags = sys_fcntl((int)fd, F_GETFD, 0);
+        if (flags < 0 || (flags & FD_CLOEXEC))
+            continue; /* it would be closed: nobody reads on */
+        descriptors++;
+        bytes += left;
+        if (trace_on())
+            note_loss((int)fd, cookie, RECORD_EXEC);
+    }
+    if (descriptors > 0)
+        diag_once(reported,
+                  "exec: %zu bytes held for %zu descriptors are lost to the next program; "
+                  "WSRX_TABLE=path keeps them",
+                  bytes, descriptors);
+}
+
+static void report_held_at_end(void)
+{
+    if (!trace_on() || table_nothing_held() || atomic_load(&state.table->shared) || !state_is_own())
+        return;
+    for (unsigned fd = 0; fd <= fd_highest(); fd++) {
+        fd_class class = fd_class_cached((int)fd);
+        uint64_t cookie = fd_class_cookie(class);
+
+        /* Of several numbers the last one. */
+        if (cookie && (class & FD_DUPS_KNOWN) && fd_query_cookie((int)fd) == cookie &&
+            fd_next_duplicate((int)fd, (int)fd, cookie) < 0)
+            note_loss((int)fd, cookie, RECORD_EXIT);
+    }
+}
+
+/* --- processes --------------------------------------------------------------------------- */
+
+void lifecycle_forks(void)
+{
+    if (!state_is_active())
+        return;
+    atomic_store(&state.table->shared, true);
+    epoll_ctl_forks_now();
+}
+
+void lifecycle_before_fork(void)
+{
+    lifecycle_forks();
+    epoll_ctl_before_fork();
+}
+
+void lifecycle_after_fork(void)
+{
+    epoll_ctl_after_fork();
+}
+
+void lifecycle_after_fork_in_child(void)
+{
+    state.pid = sys_getpid();
+    epoll_ctl_after_fork();
+    trace_forked();
+}
+
+void lifecycle_end(void)
+{
+    report_held_at_end();
+    trace_end();
+}

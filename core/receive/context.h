@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One receive under way: what the files that make it have in common.
+ */
+#ifndef WSRX_RECEIVE_CONTEXT_H
+#define WSRX_RECEIVE_CONTEXT_H
+
+#include "receive/bounce_buffer.h"
+#include "receive/policy.h"
+#include "receive/receive.h"
+#include "table/part.h"
+
+#include <errno.h>
+
+/* From the face's call to its result. The iovec array and the msghdr are our copies; what they
+ * point to is the caller's. */
+struct receive {
+    int fd;
+    int flags;
+    enum call_kind kind;
+    const struct iovec *iov;
+    size_t iovlen;
+    size_t room; /* bytes in all of iov */
+
+    /* Where the peer's address goes: by recvfrom's pair, or by the msghdr. */
+    struct sockaddr *name;
+    socklen_t *namelen;
+    struct msghdr *msg;
+
+    struct bounce_buffer *bounce; /* acquired, or NULL */
+    size_t touched;               /* bytes of it */
+    bool held_before;             /* this part was the next one of a held message */
+    bool control_came; /* the control data of a message behind it is in the msghdr already */
+    struct receive_report report;
+    struct receive_site site;
+    socklen_t name_room; /* for the peer's address; set where a record is wanted */
+};
+
+/* A message in flight: taken from the kernel, nothing of it handed out yet. */
+struct taken {
+    size_t length;
+    const struct iovec *iov; /* its bytes */
+    size_t iovlen;
+    bool delivered; /* the kernel has put the first part in place */
+    int msg_flags;
+    socklen_t peer_length;
+    const struct sockaddr *peer; /* NULL: not asked for */
+    /* What the caller had room for, before the kernel or we wrote to the lengths. */
+    socklen_t name_room;
+    size_t control_room;
+    /* Where the above may point to. */
+    struct iovec whole;
+    struct sockaddr_storage address;
+};
+
+/* Results of the ways of a receive beside those of receive.h. */
+enum {
+    NOTHING_HELD = INT_MIN + 1,   /* others have taken it all: the receive begins anew */
+    HELD_BY_KERNEL = INT_MIN + 2, /* the next part is hold_peek.c's to give */
+};
+
+/* How the receive asks, of enum part_how. */
+static inline unsigned receive_how(const struct receive *receive)
+{
+    return (receive->flags & MSG_PEEK ? PART_PEEK : 0u) |
+           (receive->flags & MSG_TRUNC ? PART_TRUNC : 0u);
+}
+
+/* Whether a system call in the midst of a message is to be made again, after `tries`: a pending
+ * ICMP error makes a receive fail and leaves the message queued (seen). It comes once, is no news
+ * of this message, and is due after it, if at all. One that comes again and again is the answer. */
+static inline bool receive_retries(ssize_t result, unsigned tries)
+{
+    enum { TRIES = 16 };
+
+    return result < 0 && result != -EAGAIN && result != -EFAULT && result != -EBADF &&
+           result != -ENOTSOCK && tries < TRIES;
+}
+
+/* Whether a call of this kind can be ours at all, by the settings and what is held. */
+bool receive_may_act(enum call_kind kind);
+
+/* A result, or RECEIVE_PASS. */
+ssize_t receive_run(struct receive *receive);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fast path: an ordinary datagram, received by a plain call with one buffer.
+ *
+ * It costs the program's own system call, a copy from the bounce buffer, and a few reads of memory
+ * that lies together. Everything else ends in receive_slow_path().
+ */
+#ifndef WSRX_RECEIVE_FAST_PATH_H
+#define WSRX_RECEIVE_FAST_PATH_H
+
+#include "base/compiler.h"
+#include "base/sys.h"
+#include "base/usdt.h"
+#include "base/user_memory.h"
+#include "fd/fd_class.h"
+#include "receive/bounce_buffer.h"
+#include "receive/receive.h"
+#include "table/held.h"
+#include "trace/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Whether a message may be in a socket's queue although a part of it has been handed out, or is
+ * just being handed out. Then none is taken without the table's mutex. */
+static inline bool receive_peeks(void)
+{
+    return atomic_load_explicit(&state.peeks, memory_order_acquire) ||
+           atomic_load_explicit(&state.table->full, memory_order_relaxed);
+}
+
+/* Whether a plain receive may take a message whole out of the kernel. */
+static inline bool receive_bounces(void)
+{
+    return LIKELY(atomic_load_explicit(&state.bounces, memory_order_acquire)) &&
+           LIKELY(!atomic_load_explicit(&state.table->full, memory_order_relaxed));
+}
+
+/* Whether nothing is held and nothing is being peeked, so that a receive which the mode leaves alone
+ * is just the program's own call. */
+static inline bool receive_nothing_held(void)
+{
+    return !state_is_active() || (table_idle(state.table) && !receive_peeks());
+}
+
+/* Whether a receive of `len` bytes on what is believed to be so has nothing to do with us. A false
+ * answer is not a yes: the functions below look closer. */
+bool receive_passes_message(fd_class class, size_t len);
+
+static inline bool receive_passes(fd_class class, size_t len)
+{
+    return fd_kind(class) == FD_OTHER || receive_passes_message(class, len);
+}
+
+/* A buffer that the kernel has written to before may be filled by us: then the message goes whole
+ * into the bounce area by the program's own call, which is as fast as without us. */
+static inline bool receive_may_bounce(const void *buf, const struct sockaddr *name,
+                                      const socklen_t *namelen)
+{
+    return user_memory_known(buf) && (!name || user_memory_known(namelen));
+}
+
+/* The rest of receive_buffer(): all but the ordinary datagram, and what came of a bounce.
+ * `room`: what *namelen was before. */
+SLOW_PATH ssize_t receive_slow_path(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                                    socklen_t *namelen, struct receive_site site);
+SLOW_PATH ssize_t receive_after_bounce(int fd, void *buf, size_t len, int flags,
+                                       struct sockaddr *name, socklen_t *namelen,
+                                       struct bounce_buffer *bounce, ssize_t result, socklen_t room,
+                                       struct receive_site site);
+
+/* recv(2), recvfrom(2) and read(2) on a socket. The way of an ordinary datagram stands here, in
+ * the wrapper itself: on its way back from the kernel a processor may predict no return. This one
+ * leaves errno as it was. */
+static inline __attribute__((always_inline)) ssize_t
+receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, socklen_t *namelen,
+               struct receive_site site)
+{
+    fd_class class = fd_class_cached(fd);
+    struct bounce_buffer *bounce;
+    socklen_t room;
+    ssize_t result;
+
+    if (!(LIKELY(fd_class_is_message(class)) && LIKELY(len - 1 < fd_class_longest(class) - 1) &&
+          LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) && LIKELY(receive_bounces()) &&
+          LIKELY(!table_may_hold(state.table, fd_class_cookie(class))) &&
+          LIKELY(receive_may_bounce(buf, name, namelen)) &&
+          LIKELY(bounce = bounce_acquire_own(fd_class_longest(class)))))
+        return receive_passes(class, len)
+                   ? RECEIVE_PASS
+                   : receive_slow_path(fd, buf, len, flags, name, namelen, site);
+
+    room = name ? *namelen : 0;
+    bounce_align(bounce, buf);
+    result = sys_recvfrom(fd, bounce->data, bounce->size, flags, name, namelen);
+    if (!(LIKELY(result > 0) && LIKELY((size_t)result <= len) &&
+          LIKELY(user_memory_still(buf, (size_t)result)) &&
+          LIKELY(!table_may_hold(state.table, fd_class_cookie(class)))))
+        return receive_after_bounce(fd, buf, len, flags, name, namelen, bounce, result, room, site);
+    memcpy(buf, bounce->data, (size_t)result);
+    bounce_release(bounce, USER_MEMORY_PAGE);
+    USDT_PART(fd, result, len, result, 0);
+    if (trace_on() &&
+        !(trace_counts() && trace_counted(fd, fd_class_cookie(class), (enum record_call)site.call,
+                                          len, (uint32_t)result)))
+        trace_fitting(fd, fd_class_cookie(class), (enum record_call)site.call, len,
+                      (uint32_t)result, buf, site.caller, name,
+                      name ? (*namelen < room ? *namelen : room) : 0);
+    return result;
+}
+
+#endif

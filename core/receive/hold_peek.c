@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "receive/hold_peek.h"
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/sys.h"
+#include "base/user_memory.h"
+#include "receive/copy_out.h"
+#include "receive/hold_process.h"
+#include "receive/passthrough.h"
+#include "table/held.h"
+#include "wait/epoll_ctl.h"
+
+/* The message at the head of the queue, whole in the bounce area. */
+struct head {
+    size_t length;
+    int msg_flags;
+    socklen_t peer_length;
+    struct sockaddr_storage peer;
+};
+
+/* Peeks or takes it; does not block. `control`: with its control data. */
+static ssize_t get_head(struct receive *receive, int flags, bool control, struct head *ret_head)
+{
+    struct iovec whole = {receive->bounce->data, receive->bounce->size};
+    struct msghdr msg = {.msg_name = &ret_head->peer,
+                         .msg_namelen = sizeof ret_head->peer,
+                         .msg_iov = &whole,
+                         .msg_iovlen = 1};
+    ssize_t result;
+
+    if (control && receive->msg) {
+        msg.msg_control = receive->msg->msg_control;
+        msg.msg_controllen = receive->msg->msg_controllen;
+        flags |= receive->flags & MSG_CMSG_CLOEXEC;
+    }
+    result = next_calls.recvmsg(receive->fd, &msg, flags | MSG_DONTWAIT);
+    if (result < 0)
+        return -errno;
+    if (control && receive->msg)
+        receive->msg->msg_controllen = msg.msg_controllen;
+    ret_head->length = (size_t)result;
+    ret_head->msg_flags = msg.msg_flags;
+    ret_head->peer_length = msg.msg_namelen;
+    if (receive->touched < ret_head->length)
+        receive->touched = ret_head->length;
+    return result;
+}
+
+/* The same in the midst of a message: an error that does not come again is due after it. */
+static ssize_t get_head_again(struct receive *receive, int flags, struct head *ret_head, int *error)
+{
+    unsigned tries = 1;
+    ssize_t result;
+
+    for (; receive_retries(result = get_head(receive, flags, false, ret_head), tries); tries++)
+        *error = (int)-result;
+    return result;
+}
+
+static uint64_t fingerprint_of(const struct receive *receive, const struct head *head)
+{
+    struct iovec whole = {receive->bounce->data, head->length};
+
+    return message_fingerprint(&whole, 1, head->length);
+}
+
+static void owe_locked(uint64_t cookie, int error)
+{
+    struct held due = {.kind = HELD_KERNEL, .error = error};
+
+    table_hold_locked(state.table, cookie, &due, NULL, 0);
+}
+
+void hold_peek_error(uint64_t cookie, int error)
+{
+    struct critical_section section;
+
+    table_enter(state.table, &section);
+    owe_locked(cookie, error);
+    table_leave(state.table, &section);
+}
+
+/* Ends the message at the head of the table; an error that waited for that waits on alone. */
+static void finish_locked(uint64_t cookie, int error)
+{
+    table_finish_locked(state.table, cookie);
+    if (error)
+        owe_locked(cookie, error);
+}
+
+static void tell_of_others(size_t lost)
+{
+    static atomic_int reported;
+
+    diag_once(reported,
+              "a message that was held in the kernel was taken from there by somebody else; "
+              "%zu bytes of it are lost",
+              lost);
+    table_count_lost(state.table, lost);
+}
+
+/* A try at a receive, with the mutex held, and what is to be done once it is released. */
+struct attempt {
+    struct receive *receive;
+    uint64_t cookie;
+    bool moved; /* something is held in the process now */
+    bool whole; /* a message that fits is in our hands: */
+    struct taken taken;
+};
+
+/* A whole message goes into the table; the one of the record `held`, or one to stand behind it. */
+static void move_locked(struct attempt *attempt, const struct head *head)
+{
+    struct iovec whole = {attempt->receive->bounce->data, head->length};
+    struct held held = {.kind = HELD_HERE,
+                        .length = head->length,
+                        .msg_flags = head->msg_flags,
+                        .fingerprint = fingerprint_of(attempt->receive, head),
+                        .peer_known = true,
+                        .peer_length = head->peer_length,
+                        .peer = head->peer};
+
+    if (table_hold_locked(state.table, attempt->cookie, &held, &whole, 1) < 0)
+        tell_of_others(head->length);
+    attempt->moved = true;
+}
+
+/* The held message is not at the head of the queue. A receive that began when there was no need for
+ * the mutex may have it in its hands, and is about to put it into the table, unless it has died; or
+ * it was taken by a process that does not share the table. */
+static ssize_t miss_locked(struct attempt *attempt, struct held *held)
+{
+    enum { PATIENCE = 1000000000 }; /* nanoseconds */
+    int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
+
+    if (held->missed == 0)
+        held->missed = now;
+    if (now - held->missed < PATIENCE) {
+        table_advance_locked(state.table, attempt->cookie, held);
+        return -EAGAIN;
+    }
+    tell_of_others(held->length - held->offset);
+    finish_locked(attempt->cookie, held->error);
+    return NOTHING_HELD;
+}
+
+static bool is_held(const struct receive *receive, const struct head *head, const struct held *held)
+{
+    return head->length == held->length && fingerprint_of(receive, head) == held->fingerprint;
+}
+
+/* The part of a message at whose head we are: what the caller gets of it. 0, or -EFAULT. */
+static int give(struct receive *receive, const struct head *head, size_t offset, size_t given)
+{
+    int error = copy_out_bytes(receive, receive->bounce->data + offset, given);
+
+    return error ? error
+                 : copy_out_name(receive, (const struct sockaddr *)&head->peer, head->peer_length);
+}
+
+/* The next part of the message that is held. */
+static ssize_t next_locked(struct attempt *attempt, struct held *held)
+{
+    struct receive *receive = attempt->receive;
+    size_t rest = held->length - held->offset;
+    struct part part = part_next(rest, receive->room, receive_how(receive));
+    bool peek = receive->flags & MSG_PEEK, last = part.left == 0 && !peek, there;
+    struct head head;
+    ssize_t result = get_head_again(receive, MSG_PEEK, &head, &held->error);
+
+    there = result >= 0 && is_held(receive, &head, held);
+    if (there && last) {
+        result = get_head_again(receive, 0, &head, &held->error);
+        there = result >= 0 && is_held(receive, &head, held);
+        if (result >= 0 && !there) /* somebody was faster */
+            move_locked(attempt, &head);
+    }
+    if (result < 0 && result != -EAGAIN)
+        return result;
+    if (!there)
+        return miss_locked(attempt, held);
+
+    result = give(receive, &head, held->offset, part.given);
+    if (result < 0) {
+        if (last)
+            move_locked(attempt, &head);
+        return result;
+    }
+    receive->held_before = true;
+    result = copy_out_part(receive, &part, rest, held);
+    if (receive->msg)
+        receive->msg->msg_controllen = 0; /* delivered with the first part */
+    if (peek)
+        return result;
+    table_count_part(state.table, &part, rest);
+    held->offset += part.given;
+    if (last)
+        finish_locked(attempt->cookie, held->error);
+    else
+        table_advance_locked(state.table, attempt->cookie, held);
+    return result;
+}
+
+/* A message of which nothing is held yet. */
+static ssize_t first_locked(struct attempt *attempt)
+{
+    struct receive *receive = attempt->receive;
+    struct head head;
+    ssize_t result = get_head(receive, MSG_PEEK, false, &head);
+    struct held held;
+    struct part part;
+    int error;
+
+    if (result < 0)
+        return result;
+    if (head.length <= receive->room && receive->iovlen < BOUNCE_IOVECS) {
+        int flags = receive->flags;
+
+        /* By now it may be another one, so it is taken as if it did not fit. */
+        receive->flags |= MSG_DONTWAIT;
+        result = hold_process_take(receive, &attempt->taken);
+        receive->flags = flags;
+        attempt->whole = result >= 0;
+        return result;
+    }
+    if (head.length <= receive->room)
+        return receive_passthrough(receive, MSG_DONTWAIT | MSG_TRUNC);
+
+    /* A peek installs the descriptors that come with the message: here, and never again. */
+    if (receive->msg && receive->msg->msg_controllen > 0 &&
+        (result = get_head(receive, MSG_PEEK, true, &head)) < 0)
+        return result;
+    part = part_next(head.length, receive->room, 0);
+    held = (struct held){.kind = HELD_KERNEL,
+                         .length = head.length,
+                         .msg_flags = head.msg_flags,
+                         .fingerprint = fingerprint_of(receive, &head)};
+    error = give(receive, &head, 0, part.given);
+    if (error)
+        return error;
+    result = copy_out_part(receive, &part, head.length, &held);
+    held.offset = part.given;
+    if (table_hold_locked(state.table, attempt->cookie, &held, NULL, 0) < 0) {
+        get_head(receive, 0, false, &head);
+        return copy_out_cut(receive, head.length, "the fragment table is full");
+    }
+    return result;
+}
+
+/* One try. -EAGAIN: the queue is empty. NOTHING_HELD: things have changed. */
+static ssize_t try_locked(struct attempt *attempt, bool parts)
+{
+    struct held held;
+
+    if (!table_get_locked(state.table, attempt->cookie, &held))
+        return parts ? first_locked(attempt)
+                     : receive_passthrough(attempt->receive, MSG_DONTWAIT | MSG_TRUNC);
+    if (held.kind != HELD_KERNEL)
+        return NOTHING_HELD;
+    if (held.length == 0) { /* no message, but the error that came with the last one */
+        table_finish_locked(state.table, attempt->cookie);
+        return -held.error;
+    }
+    return next_locked(attempt, &held);
+}
+
+ssize_t hold_peek_receive(struct receive *receive, uint64_t cookie, bool parts)
+{
+    if (user_memory_impossible(receive->iov, receive->iovlen))
+        return -EFAULT;
+
+    for (bool again = false;; again = true) {
+        struct attempt attempt;
+        struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
+                              .msg_iovlen = receive->iovlen};
+        struct critical_section section;
+        ssize_t result;
+
+        attempt.receive = receive;
+        attempt.cookie = cookie;
+        attempt.moved = attempt.whole = false;
+        table_enter(state.table, &section);
+        /* Before the peek: whoever takes this message without the mutex, because it knew of no need
+         * for it, learns of it before it tells anybody of the message (hold_process.c). */
+        table_announce_locked(state.table, true);
+        result = try_locked(&attempt, parts);
+        table_announce_locked(state.table, false);
+        table_leave(state.table, &section);
+        if (attempt.moved)
+            epoll_ctl_tail_changed(cookie);
+        if (attempt.whole)
+            return hold_process_finish(receive, result, &attempt.taken);
+        if (result != -EAGAIN)
+            return result;
+        if (again) /* there is one, but not for us yet: see miss_locked() */
+            sys_yield();
+        /* Wait as the program's own call would: blocking, timeout, signals, errors, and bad
+         * buffers, which the kernel refuses before it waits. */
+        if (next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK) < 0)
+            return -errno;
+    }
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A UDP message held in its socket's queue, with the offset of its next part held in the socket.
+ *
+ * Under Wine a socket is polled by one process and received from by another, passed to children
+ * and duplicated, so neither the bytes nor the offset may be the property of a process. The kernel
+ * keeps one number for us in the socket itself: SO_PEEK_OFF, which nothing but MSG_PEEK looks at.
+ * -1: no message is held (the default); otherwise the offset of the next part. It ends with the
+ * socket, so no other socket can ever get it.
+ * It is never let run: a peek moves it, so it is set again after each; it stays below the length
+ * of the first message, where it cannot cross into the next (see socket(7)).
+ *
+ * Locks: the table's mutex between threads, and a record lock (fcntl(2)) on the socket between
+ * processes. Nothing blocks under them, for the receives do not wait.
+ */
+#ifndef WSRX_RECEIVE_HOLD_PEEK_OFFSET_H
+#define WSRX_RECEIVE_HOLD_PEEK_OFFSET_H
+
+#include "receive/receive.h"
+
+/* recvmsg(2) on a UDP socket, made by code that we trust with its pointers. A part is given where
+ * the caller asks (ask.h), where WSRX_CALLS=all asks for everybody, and where the message at the
+ * head of the queue is held already. Does not wait: -EAGAIN, whatever the socket's mode.
+ * RECEIVE_PASS: none of these. */
+ssize_t hold_peek_offset_receive(int fd, struct msghdr *msg, int flags, struct receive_site site);
+
+#endif

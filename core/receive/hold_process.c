@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "receive/hold_process.h"
+
+#include "base/sys.h"
+#include "base/usdt.h"
+#include "base/user_memory.h"
+#include "fd/fd_class.h"
+#include "receive/copy_out.h"
+#include "receive/fast_path.h"
+#include "table/held.h"
+#include "wait/epoll_ctl.h"
+
+/* MSG_CMSG_COMPAT of the kernel: recvfrom(2) ignores it, recvmsg(2) refuses it. */
+enum { CMSG_COMPAT = INT_MIN };
+
+ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
+{
+    struct held held;
+    struct part part;
+    struct critical_section section;
+    size_t left = SIZE_MAX;
+    bool last;
+    ssize_t result;
+    int taken, error;
+
+    /* The last part changes the table, and then what the epoll sets tell. */
+    table_look(state.table, cookie, &left);
+    last = left <= receive->room && !(receive->flags & MSG_PEEK);
+    if (last)
+        critical_section_enter(&section);
+    taken = table_take(state.table, cookie, receive->room, receive_how(receive), copy_out_bytes,
+                       receive, &held, &part);
+    if (taken == 1 && part.left == 0 && !(receive->flags & MSG_PEEK))
+        epoll_ctl_tail_changed(cookie);
+    if (last)
+        critical_section_leave(&section);
+
+    if (taken == 0)
+        return NOTHING_HELD;
+    if (taken == -EREMOTE)
+        return HELD_BY_KERNEL;
+    if (taken < 0)
+        return taken;
+    receive->held_before = true;
+    result = copy_out_part(receive, &part, held.length - held.offset, &held);
+    if (receive->msg && !receive->control_came)
+        receive->msg->msg_controllen = 0;
+    if (!receive->name && !(receive->msg && receive->msg->msg_name))
+        return result;
+
+    /* A first part taken by a call that did not ask: the connected peer's, or none. */
+    if (!held.peer_known) {
+        socklen_t length = sizeof held.peer;
+
+        /* Of an AF_UNIX peer without a name a receive says nothing, getpeername() the family. */
+        if (sys_getpeername(receive->fd, (struct sockaddr *)&held.peer, &length) == 0 &&
+            length > sizeof held.peer.ss_family)
+            held.peer_length = length;
+    }
+    error = copy_out_name(receive, (struct sockaddr *)&held.peer, held.peer_length);
+    return error ? error : result;
+}
+
+/* Into the caller's buffers and the bounce area behind them. */
+static ssize_t take_vectored(struct receive *receive, struct taken *taken)
+{
+    struct bounce_buffer *bounce = receive->bounce;
+    struct msghdr msg = {.msg_iov = bounce->iov, .msg_iovlen = receive->iovlen + 1};
+    int flags = receive->flags;
+    ssize_t result;
+
+    if (receive->iov != bounce->iov)
+        memcpy(bounce->iov, receive->iov, receive->iovlen * sizeof *bounce->iov);
+    bounce->iov[receive->iovlen] = (struct iovec){bounce->data, bounce->size};
+    if (receive->name || receive->msg) {
+        msg.msg_name = &taken->address;
+        msg.msg_namelen = sizeof taken->address;
+    }
+    if (receive->msg && !receive->control_came) {
+        msg.msg_control = receive->msg->msg_control;
+        msg.msg_controllen = taken->control_room = receive->msg->msg_controllen;
+    }
+    if (!receive->msg)
+        flags &= ~CMSG_COMPAT;
+    result = next_calls.recvmsg(receive->fd, &msg, flags);
+    if (result < 0)
+        return -errno;
+
+    if (receive->msg && !receive->control_came)
+        receive->msg->msg_controllen = msg.msg_controllen;
+    if (receive->iovlen > 0)
+        user_memory_learn(receive->iov[0].iov_base, (size_t)result < receive->iov[0].iov_len
+                                                        ? (size_t)result
+                                                        : receive->iov[0].iov_len);
+    taken->name_room = copy_out_name_room(receive);
+    taken->iov = bounce->iov;
+    taken->iovlen = msg.msg_iovlen;
+    taken->delivered = true;
+    taken->msg_flags = msg.msg_flags;
+    taken->peer = msg.msg_name;
+    taken->peer_length = msg.msg_namelen;
+    return result;
+}
+
+/* What the system's recvfrom() has put into the bounce area. `room`: what *namelen was before. */
+static void taken_bounced(const struct receive *receive, ssize_t length, socklen_t room,
+                          struct taken *taken)
+{
+    if (length < 0)
+        return;
+    taken->whole = (struct iovec){receive->bounce->data, (size_t)length};
+    taken->iov = &taken->whole;
+    taken->iovlen = 1;
+    taken->delivered = false;
+    taken->msg_flags = 0;
+    taken->peer = receive->name;
+    taken->peer_length = 0;
+    taken->name_room = room;
+    if (receive->name)
+        taken->peer_length = *receive->namelen < room ? *receive->namelen : room;
+}
+
+ssize_t hold_process_take(struct receive *receive, struct taken *taken)
+{
+    socklen_t room;
+    ssize_t result;
+
+    if (receive->kind != CALL_PLAIN || receive->iovlen != 1 ||
+        !receive_may_bounce(receive->iov->iov_base, receive->name, receive->namelen))
+        return take_vectored(receive, taken);
+
+    room = receive->name ? *receive->namelen : 0;
+    bounce_align(receive->bounce, receive->iov->iov_base);
+    result = sys_recvfrom(receive->fd, receive->bounce->data, receive->bounce->size, receive->flags,
+                          receive->name, receive->namelen);
+    taken_bounced(receive, result, room, taken);
+    return result;
+}
+
+/* Puts the first part in place, where the kernel has not done so. */
+static int deliver(struct receive *receive, const struct taken *taken)
+{
+    if (taken->delivered)
+        return copy_out_name(receive, taken->peer, taken->peer_length);
+    return copy_out_bytes(receive, taken->iov[0].iov_base,
+                          taken->length < receive->room ? taken->length : receive->room);
+}
+
+/* A message that does not fit, or one that comes while an earlier one is held. */
+static ssize_t finish_held(struct receive *receive, const struct taken *taken)
+{
+    struct policy policy =
+        receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
+    struct held held = {.length = taken->length, .msg_flags = taken->msg_flags};
+    bool fits = taken->length <= receive->room;
+    struct part part = part_next(taken->length, receive->room, 0);
+    uint64_t cookie = fd_class_cookie(fd_class_cached(receive->fd));
+    enum held_kind kind = HELD_NOT; /* of what is held before it */
+    bool stream = false;
+    struct critical_section section;
+    int error = 0;
+
+    if (!fits || table_look(state.table, cookie, NULL) != HELD_NOT)
+        error = fd_identify(receive->fd, &cookie, &stream);
+    if (!error)
+        kind = table_look(state.table, cookie, NULL);
+    held.kind = stream ? HELD_STREAM : HELD_HERE;
+    if (fits && kind == HELD_NOT) {
+        error = deliver(receive, taken);
+        return error ? error : copy_out_part(receive, &part, taken->length, &held);
+    }
+    if (!fits) {
+        int fault = deliver(receive, taken);
+
+        if (fault || (!stream && !policy.hold)) {
+            table_count_lost(state.table, taken->length - (fault ? 0 : part.given));
+            part.left = 0;
+            return fault ? fault : copy_out_part(receive, &part, taken->length, &held);
+        }
+        if (error)
+            return copy_out_cut(receive, taken->length, "the socket cannot be identified");
+        held.offset = part.given;
+    }
+
+    if (taken->peer) {
+        held.peer_known = true;
+        held.peer_length = taken->peer_length < sizeof held.peer ? taken->peer_length
+                                                                 : (socklen_t)sizeof held.peer;
+        memcpy(&held.peer, taken->peer, held.peer_length);
+    }
+    /* It may be the one that is held there: peeked by others, then taken by us. */
+    if (kind == HELD_KERNEL)
+        held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
+    critical_section_enter(&section);
+    error = table_hold(state.table, cookie, &held, taken->iov, taken->iovlen);
+    if (error >= 0) {
+        if (stream)
+            fd_set_stream(receive->fd, cookie);
+        else if (cookie != fd_class_cookie(fd_class_cached(receive->fd)))
+            fd_class_query(receive->fd);
+        epoll_ctl_tail_changed(cookie);
+    }
+    critical_section_leave(&section);
+    if (error < 0 && fits) {
+        error = deliver(receive, taken);
+        return error ? error : (ssize_t)taken->length;
+    }
+    if (error < 0)
+        return copy_out_cut(receive, taken->length, "the fragment table is full");
+
+    if (error == 0 && !fits) {
+        held.offset = 0;
+        return copy_out_part(receive, &part, taken->length, &held);
+    }
+    /* Another one's next part is due now; where others have taken that and this one meanwhile, the
+     * receive begins anew. Only the descriptors and other control data that have come with this one
+     * cannot wait: they are told with the part that is due. */
+    if (receive->msg) {
+        receive->msg->msg_namelen = taken->name_room;
+        if (receive->msg->msg_controllen > 0)
+            receive->control_came = true;
+        else
+            receive->msg->msg_controllen = taken->control_room;
+    } else if (receive->name) {
+        user_memory_write(receive->namelen, &taken->name_room, sizeof taken->name_room);
+    }
+    return hold_process_next(receive, cookie);
+}
+
+ssize_t hold_process_finish(struct receive *receive, ssize_t result, struct taken *taken)
+{
+    if (result == -ENOTSOCK) {
+        /* The belief was stale, and this call is not the program's own. */
+        fd_class_query(receive->fd);
+        return RECEIVE_PASS;
+    }
+    if (result < 0)
+        return result;
+    taken->length = (size_t)result;
+    if (receive->touched < taken->length)
+        receive->touched = taken->length;
+    if (taken->length > receive->room ||
+        table_may_hold(state.table, fd_class_cookie(fd_class_cached(receive->fd))))
+        return finish_held(receive, taken);
+
+    receive->report =
+        (struct receive_report){.ours = true, .length = taken->length, .given = taken->length};
+    USDT_PART(receive->fd, taken->length, receive->room, taken->length, 0);
+    if (receive->msg)
+        receive->msg->msg_flags = taken->msg_flags;
+    result = deliver(receive, taken);
+    return result < 0 ? result : (ssize_t)taken->length;
+}
+
+ssize_t hold_process_receive(struct receive *receive)
+{
+    struct taken taken;
+
+    return hold_process_finish(receive, hold_process_take(receive, &taken), &taken);
+}
+
+ssize_t hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room)
+{
+    struct taken taken;
+
+    taken_bounced(receive, result, room, &taken);
+    return hold_process_finish(receive, result, &taken);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages that are taken whole, with their tails in the fragment table.
+ */
+#ifndef WSRX_RECEIVE_HOLD_PROCESS_H
+#define WSRX_RECEIVE_HOLD_PROCESS_H
+
+#include "receive/context.h"
+
+/* The next part of what the table holds for the socket. A result, NOTHING_HELD or
+ * HELD_BY_KERNEL. */
+ssize_t hold_process_next(struct receive *receive, uint64_t cookie);
+
+/* Takes a message whole: the system call, and nothing else. Needs the bounce area, and one buffer
+ * less than a call can have. A length, or a negative errno. */
+ssize_t hold_process_take(struct receive *receive, struct taken *taken);
+
+/* What came of it: gives what fits, and holds the rest. */
+ssize_t hold_process_finish(struct receive *receive, ssize_t result, struct taken *taken);
+
+/* Both. */
+ssize_t hold_process_receive(struct receive *receive);
+
+/* What came of a system call that took a message whole into the bounce area; see receive.h. */
+ssize_t hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room);
+
+#endif

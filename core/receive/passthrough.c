@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "receive/passthrough.h"
+
+#include "base/sys.h"
+
+#include <errno.h>
+
+ssize_t receive_passthrough(struct receive *receive, int added)
+{
+    struct msghdr plain = {.msg_name = receive->name,
+                           .msg_iov = (struct iovec *)receive->iov,
+                           .msg_iovlen = receive->iovlen};
+    int flags = receive->flags | added;
+    ssize_t result;
+    size_t length;
+
+    if (receive->msg)
+        result = next_calls.recvmsg(receive->fd, receive->msg, flags);
+    else if (receive->iovlen == 1)
+        result = next_calls.recvfrom(receive->fd, receive->iov->iov_base, receive->iov->iov_len,
+                                     flags, receive->name, receive->namelen);
+    else
+        result = next_calls.recvmsg(receive->fd, &plain, flags);
+    if (result < 0)
+        return errno == ENOTSOCK ? RECEIVE_PASS : -errno;
+
+    length = (size_t)result;
+    receive->report = (struct receive_report){
+        .ours = true,
+        .length = length,
+        .given = length < receive->room ? length : receive->room,
+    };
+    if (flags & MSG_PEEK)
+        receive->report.left = length - receive->report.given;
+    else
+        receive->report.lost = length - receive->report.given;
+    return receive->flags & MSG_TRUNC ? result : (ssize_t)receive->report.given;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One receive, for the faces: recvmsg(2), recvmmsg(2), readv(2) and wsrx_receive(). The plain calls
+ * with one buffer stand in fast_path.h.
+ *
+ * A message is taken whole out of the kernel, into the caller's buffer and the bounce buffer: the
+ * first part to the caller, the tail to the fragment table, and later parts from there. Or, held in
+ * the kernel, it is peeked there part by part and taken with the last.
+ * Results are those of the system call: a length, or a negative errno. RECEIVE_PASS: the receive is
+ * not ours, and the face makes the program's own call.
+ * Async-signal-safe; may change errno even on success (the face restores it). A cancellation point
+ * where the system's receive is one, with nothing held at that point.
+ */
+#ifndef WSRX_RECEIVE_RECEIVE_H
+#define WSRX_RECEIVE_RECEIVE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#define RECEIVE_PASS ((ssize_t)INT_MIN)
+
+/* What a cooperating program, or a record, is told of the part it got. */
+struct receive_report {
+    bool ours; /* the socket is a message socket */
+    size_t length, offset, given, left;
+    size_t lost; /* dropped with this receive, by the mode or at the caller's wish */
+};
+
+/* Where a receive comes from, for its record; looked at only while somebody wants records. */
+struct receive_site {
+    unsigned long call; /* enum record_call, without a gap behind it that would be copied too */
+    const void *caller; /* the address that the call returns to */
+};
+
+#define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0)})
+
+/* readv(2) on a socket. */
+ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
+                       struct receive_site site);
+
+/* recvmsg(2). */
+ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_site site);
+
+/* recvmmsg(2). */
+ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+                         struct timespec *timeout, struct receive_site site);
+
+/* wsrx_receive(): `name` and `namelen` are our own memory. */
+ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_storage *name,
+                     socklen_t *namelen, struct receive_report *report, struct receive_site site);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "receive/traced.h"
+
+#include "fd/fd_class.h"
+#include "receive/copy_out.h"
+#include "receive/fast_path.h"
+#include "receive/passthrough.h"
+
+/* The program's own call, in which the kernel tells how long the message is. */
+static ssize_t pass(struct receive *receive)
+{
+    fd_class class = fd_class_get(receive->fd);
+    int added = 0;
+
+    if (!fd_class_is_message(class) || (receive->flags & (MSG_OOB | MSG_ERRQUEUE)) ||
+        !receive_may_act(receive->kind))
+        return RECEIVE_PASS;
+    if (receive->room < fd_class_longest(class)) {
+        if (fd_query_cookie(receive->fd) != fd_class_cookie(class)) {
+            fd_class_query(receive->fd);
+            return RECEIVE_PASS;
+        }
+        added = MSG_TRUNC;
+    }
+    return receive_passthrough(receive, added);
+}
+
+void receive_record(const struct receive *receive, ssize_t result)
+{
+    const struct receive_report *report = &receive->report;
+    struct record record = {
+        .cookie = fd_class_cookie(fd_class_cached(receive->fd)),
+        .caller = (uintptr_t)receive->site.caller,
+        .room = receive->room,
+        .fd = receive->fd,
+        .call = (enum record_call)receive->site.call,
+        .error = result < 0 ? (int)-result : 0,
+    };
+
+    if (receive->flags & MSG_PEEK)
+        record.flags |= RECORD_PEEK;
+    /* With EMSGSIZE by the mode a part has been given; with the kernel's own, none. */
+    if (result >= 0 || (result == -EMSGSIZE && report->given > 0)) {
+        record.length = (uint32_t)report->length;
+        record.given = (uint32_t)report->given;
+        record.offset = (uint32_t)report->offset;
+        record.left = (uint32_t)report->left;
+        record.lost = (uint32_t)report->lost;
+        record.flags |= report->left > 0 ? RECORD_PARTIAL : RECORD_LAST;
+        if (report->lost > 0)
+            record.flags |= RECORD_LOST;
+        if (receive->name_room > 0) {
+            record.peer = receive->msg ? receive->msg->msg_name : receive->name;
+            record.peer_length = receive->msg ? receive->msg->msg_namelen : *receive->namelen;
+            if (record.peer_length > receive->name_room)
+                record.peer_length = receive->name_room;
+        }
+        for (size_t i = 0; i < receive->iovlen && record.data_length == 0; i++) {
+            record.data = receive->iov[i].iov_base;
+            record.data_length =
+                receive->iov[i].iov_len < report->given ? receive->iov[i].iov_len : report->given;
+        }
+    }
+    trace_add(&record);
+}
+
+ssize_t receive_traced(struct receive *receive)
+{
+    ssize_t result;
+
+    receive->name_room = copy_out_name_room(receive);
+    result = receive_run(receive);
+    if (result == RECEIVE_PASS)
+        result = pass(receive);
+    if (result != RECEIVE_PASS && (receive->report.ours || result < 0) &&
+        fd_class_is_message(fd_class_cached(receive->fd)))
+        receive_record(receive, result);
+    return result;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What all wings of the core read: the settings, the fragment table, and where tails are held.
+ *
+ * Written once at start-up by lifecycle.c, before `active` is set; but for the atomics it is
+ * read-only afterwards. First comes what every receive looks at.
+ */
+#ifndef WSRX_STATE_H
+#define WSRX_STATE_H
+
+#include "base/compiler.h"
+#include "settings.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct table;
+
+struct state {
+    _Alignas(64) struct table *table;
+    atomic_bool active;
+    atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
+    atomic_bool peeks;   /* messages are peeked, to be taken later: see receive_peeks() */
+    pid_t pid; /* of the process that this memory belongs to; a vfork child only borrows it */
+    struct settings settings;
+    bool plain_holds;   /* by the mode, a plain call's tail is held */
+    atomic_int hold;    /* enum hold, never HOLD_AUTO; may become HOLD_KERNEL later */
+    bool under_wine;    /* recvmsg() is made by Wine, for a program that may ask for parts */
+    atomic_uint closes; /* counted under Wine only: see wine_protocol.h */
+};
+
+extern struct state state;
+
+/* The program's name, as records report it. Wine writes over its arguments, and so over libc's idea
+ * of the name; but it tells the kernel. `room`: where that may be put. Async-signal-safe. */
+enum { STATE_PROGRAM = 16 };
+const char *state_program(char room[STATE_PROGRAM]);
+
+/* From now on tails are held in the kernel. Async-signal-safe. */
+void state_hold_in_kernel(void);
+
+/* A cooperating program asks for parts, which it gets in any mode. Async-signal-safe. */
+void state_cooperates(void);
+
+/* Whether the memory is this process's own. A vfork child, which closes and duplicates descriptors
+ * of its own before it execs, must not change what its parent knows. */
+bool state_is_own(void);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fragment table from the inside: for table.c and table_map.c only.
+ */
+#ifndef WSRX_TABLE_LAYOUT_H
+#define WSRX_TABLE_LAYOUT_H
+
+#include "table/table.h"
+
+enum {
+    PAGE = 4096,
+    TABLE_FORMAT = 3,
+    TABLE_AHEAD = 1024, /* pages of a file that are made sure of before they are needed */
+    /* Abandoned messages that are kept for a process that may still ask. */
+    ORPHANS_MAX = 1024,
+};
+
+/* One slot for each page of the arena; a message uses that of its first page. Pages and slots are
+ * named by index; 0 is never used and means "none". Slots are never reused for data, so the state
+ * word of a message that is gone can be compared safely.
+ *
+ * Fields marked * are read without the mutex (see the head of table.c): there by table_read(), and
+ * written by table_write(). All others belong to the mutex. */
+struct slot {
+    /* * Generation in the upper half, offset of the next part in the message in the lower; equal to
+     * `length` when the message has been taken to its end. Changes by compare-and-swap, also
+     * without the mutex, but for a new message, which is a new generation. */
+    _Alignas(8) _Atomic uint64_t state;
+    _Alignas(8) uint64_t cookie; /* * */
+    uint64_t sequence;           /* in the order of arrival, over all sockets */
+    uint32_t kind;               /* * enum held_kind; written last, cleared first: for rebuild() */
+    uint32_t pages;              /* length of the run that starts here */
+    uint32_t next;               /* the socket's next message */
+    uint32_t last;               /* the socket's last message (first messages only) */
+    uint32_t chain;              /* * the bucket's next socket (first messages only) */
+    uint32_t stored;             /* * offset in the message at which the stored bytes begin */
+    uint32_t orphan;             /* abandoned, and kept for whoever may still ask */
+    uint32_t length;             /* * of struct held, as are the following ones */
+    int32_t msg_flags;           /* * */
+    int32_t error;               /* * */
+    uint32_t peer_known;         /* * */
+    uint32_t peer_length;        /* * */
+    uint64_t fingerprint;
+    int64_t missed;
+    _Alignas(8) uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* * */
+};
+
+/* Whoever reads what a change has written reads afterwards that there is a change: see unchanged()
+ * in table.c. */
+#define table_read(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
+#define table_write(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
+
+/* How large its pieces are, and where in the mapping: at another address in each program. */
+struct extents {
+    uint32_t page_count; /* of the arena, room beyond WSRX_HOLD_MAX included */
+    uint32_t pages_max;  /* WSRX_HOLD_MAX */
+    size_t slots_at;     /* struct slot [page_count] */
+    size_t bitmap_at;    /* a bit set: the page is used */
+    size_t arena_at;
+    size_t size; /* of it all */
+};
+
+struct inside {
+    struct table table; /* first: what may be read without the mutex */
+    char magic[8];
+    uint32_t format;
+    char boot[36]; /* cookies are unique for as long as the system is up */
+    pthread_mutex_t mutex;
+    /* Odd: somebody is in the midst of a change, or died there. Each change makes it another. */
+    _Alignas(8) _Atomic uint64_t version;
+    uint64_t sequence;
+    uint32_t orphans;
+    uint32_t top; /* pages above it were never used */
+    uint32_t pages_used;
+    uint32_t search;    /* where the last free run was found */
+    uint32_t populated; /* pages below it are sure to be there (a file's disk may be full) */
+    bool is_file;
+    struct extents extents;
+    uint32_t remade[TABLE_HASHES]; /* the buckets that rebuild() makes */
+};
+
+static inline struct inside *inside_of(struct table *table)
+{
+    return (struct inside *)table;
+}
+
+static inline struct slot *slot_of(const struct inside *inside, uint32_t at)
+{
+    return (struct slot *)((char *)(uintptr_t)inside + inside->extents.slots_at) + at;
+}
+
+static inline uint64_t *bitmap_of(const struct inside *inside)
+{
+    return (uint64_t *)((char *)(uintptr_t)inside + inside->extents.bitmap_at);
+}
+
+static inline char *page_of(const struct inside *inside, uint32_t page)
+{
+    return (char *)(uintptr_t)inside + inside->extents.arena_at + (size_t)page * PAGE;
+}
+
+static inline size_t round_up(size_t size)
+{
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+/* Makes sure that the arena's pages below `page`, and their slots, can be written to: of a file on
+ * a full disk they cannot. Async-signal-safe. */
+bool table_populate(struct inside *inside, uint32_t page);
+
+/* Initializes the mutex, free. 0, or a negative errno. Async-signal-safe. */
+int table_make_mutex(pthread_mutex_t *mutex);
+
+/* Makes all anew that follows from the slots: links, bitmap and sums. */
+void table_rebuild_locked(struct inside *inside);
+
+#endif

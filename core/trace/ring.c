@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "trace/ring.h"
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/critical_section.h"
+#include "base/sys.h"
+#include "state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static_assert(offsetof(struct ring_record, tail) == 80, "a record's fields have no gaps");
+static_assert(sizeof(struct ring_record) == RING_RECORD_SIZE, "and no end");
+static_assert(sizeof(struct ring_file) <= RING_HEADER_SIZE, "the header has its block");
+static_assert(sizeof(struct ring_head) <= RING_HEAD_SIZE, "a ring's head has its block");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a big-endian writer has to swap");
+
+/* What is stored before is there before what is stored after, for whoever reads the file. */
+static inline void order_stores(void)
+{
+#ifndef __SANITIZE_THREAD__ /* which knows no fences */
+    atomic_thread_fence(memory_order_release);
+#endif
+}
+
+static size_t round_up(size_t size, size_t to)
+{
+    return (size + to - 1) / to * to;
+}
+
+void ring_prepare(struct ring_process *process, const struct ring_settings *settings,
+                  struct output_file *output, uint32_t parent, uint64_t start)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t least;
+
+    memset(process, 0, sizeof *process);
+    process->settings = *settings;
+    process->output = output;
+    process->parent = parent;
+    process->start = start;
+    process->record_size = round_up(RING_RECORD_SIZE + settings->data_size, 64);
+    least = RING_HEAD_SIZE + RING_LEAST_RECORDS * process->record_size;
+    process->ring_size = round_up(settings->size > least ? settings->size : least, page);
+    process->capacity = (process->ring_size - RING_HEAD_SIZE) / process->record_size;
+}
+
+/* --- the file ---------------------------------------------------------------------------- */
+
+static void read_word(const char *path, char *to, size_t size)
+{
+    int fd = sys_open(path, O_RDONLY, 0);
+    ssize_t got = fd < 0 ? 0 : sys_read(fd, to, size - 1);
+
+    output_file_close(fd);
+    to[got > 0 ? got : 0] = '\0';
+    to[strcspn(to, "\n")] = '\0';
+}
+
+static size_t header_size(void)
+{
+    return round_up(RING_HEADER_SIZE, (size_t)sysconf(_SC_PAGESIZE));
+}
+
+static void fill_header(const struct ring_process *process, struct ring_file *file)
+{
+    ssize_t length;
+
+    file->version = RING_VERSION;
+    file->header_size = (uint32_t)header_size();
+    file->ring_head_size = RING_HEAD_SIZE;
+    file->record_size = (uint32_t)process->record_size;
+    file->ring_size = process->ring_size;
+    file->pid = (uint32_t)sys_getpid();
+    file->parent = process->parent;
+    file->realtime_offset = clock_realtime_offset();
+    file->start = process->start;
+    file->east = process->settings.east;
+    file->data_size = (uint32_t)process->settings.data_size;
+    file->flags = process->settings.keep_all ? RING_KEEP_ALL : 0;
+    read_word("/proc/sys/kernel/random/boot_id", file->boot, sizeof file->boot);
+    length = sys_readlink("/proc/self/exe", file->program, sizeof file->program - 1);
+    if (length <= 0)
+        strncpy(file->program, state_program((char[STATE_PROGRAM]){0}), sizeof file->program - 1);
+    strncpy(file->library, WSRX_VERSION, sizeof file->library - 1);
+    /* Last: without it there is no ring file. */
+    order_stores();
+    memcpy(file->magic, RING_MAGIC, sizeof file->magic);
+}
+
+enum { PATIENCE = 100000 }; /* yields; some microseconds are enough where nobody has died */
+
+/* The first thread that needs the file makes it, with its signals blocked; others wait for it. */
+static struct ring_file *make_file(struct ring_process *process)
+{
+    int none = OUTPUT_NONE;
+    void *at;
+    int fd;
+
+    if (!atomic_compare_exchange_strong(&process->output->state, &none, OUTPUT_MAKING)) {
+        for (int tries = 0; tries < PATIENCE; tries++) {
+            at = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
+            if (at || atomic_load(&process->output->state) == OUTPUT_BROKEN)
+                return at;
+            sys_yield();
+        }
+        return NULL;
+    }
+    fd = output_file_make(process->output, header_size(), false);
+    if (fd < 0)
+        return NULL;
+    at = output_file_map(process->output, fd, 0, header_size());
+    output_file_close(fd);
+    if (!at)
+        return NULL;
+    fill_header(process, at);
+    __atomic_store_n(&process->file, at, __ATOMIC_RELEASE);
+    return at;
+}
+
+static struct ring_file *file_of(struct ring_process *process)
+{
+    struct ring_file *file = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
+
+    return file ? file : make_file(process);
+}
+
+void ring_drop(struct ring_process *process)
+{
+    struct ring_file *file = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
+    unsigned long dropped = atomic_fetch_add(&process->dropped, 1) + 1;
+
+    if (file)
+        __atomic_store_n(&file->dropped, dropped, __ATOMIC_RELAXED);
+}
+
+void ring_end(struct ring_process *process)
+{
+    struct ring_file *file = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
+
+    if (!file)
+        return;
+    __atomic_store_n(&file->dropped, atomic_load(&process->dropped), __ATOMIC_RELAXED);
+    file->flags |= RING_FINISHED;
+    output_file_end(process->output, header_size() + file->rings * process->ring_size);
+}
+
+/* --- a ring ------------------------------------------------------------------------------ */
+
+/* False: there is no room for a new one. */
+static bool take_new_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+{
+    struct ring_file *file = file_of(process);
+    uint64_t base = writer->head ? writer->head->base + writer->written : 0;
+    struct ring_head *head;
+    uint32_t number;
+
+    if (!file || atomic_load(&process->output->state) != OUTPUT_MAPPED)
+        return false;
+    number = __atomic_fetch_add(&file->rings, 1, __ATOMIC_RELAXED);
+    head = output_file_map_piece(process->output, header_size() + number * process->ring_size,
+                                 process->ring_size);
+    if (!head)
+        return false;
+    if (writer->head)
+        output_file_unmap(writer->head, process->ring_size);
+    head->number = number;
+    head->tid = tid;
+    head->base = base;
+    head->written = 0;
+    head->capacity = process->capacity;
+    order_stores();
+    memcpy(head->magic, RING_HEAD_MAGIC, sizeof head->magic);
+    *writer = (struct ring_writer){head, (char *)head + RING_HEAD_SIZE, 0, 0};
+    return true;
+}
+
+/* A signal handler that receives must not find a file or a ring half made. */
+static bool take_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+{
+    struct critical_section section;
+    bool taken;
+
+    critical_section_enter(&section);
+    taken = take_new_ring(process, writer, tid);
+    critical_section_leave(&section);
+    return taken;
+}
+
+static bool has_place(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+{
+    if (LIKELY(writer->head && writer->place < process->capacity))
+        return true;
+    if (!writer->head)
+        return take_ring(process, writer, tid);
+    /* With no room for a new ring the old one goes round: the last records are worth most. */
+    if (!process->settings.keep_all || !take_ring(process, writer, tid))
+        writer->place = 0;
+    return true;
+}
+
+static unsigned char *add_address(unsigned char *to, const unsigned char *end,
+                                  const struct sockaddr *address, socklen_t length,
+                                  uint8_t *ret_length, uint8_t *flags)
+{
+    size_t fits = (size_t)(end - to);
+
+    if (length < fits)
+        fits = length;
+    else if (length > fits)
+        *flags |= RECORD_CUT;
+    *ret_length = (uint8_t)fits;
+    /* What nearly every address is; the compiler makes two moves of it. */
+    if (LIKELY(fits == 16))
+        memcpy(to, address, 16);
+    else
+        memcpy(to, address, fits);
+    return to + fits;
+}
+
+void ring_write(struct ring_process *process, struct ring_writer *writer,
+                const struct record *record)
+{
+    struct ring_record *to;
+    unsigned char *tail;
+    uint8_t flags = (uint8_t)record->flags;
+    size_t data_length = record->data_length;
+
+    if (!LIKELY(has_place(process, writer, record->tid))) {
+        ring_drop(process);
+        return;
+    }
+    to = (struct ring_record *)(writer->records + writer->place * process->record_size);
+    __atomic_store_n(&to->sequence, 0, __ATOMIC_RELAXED);
+    order_stores();
+
+    to->time = record->time;
+    to->cookie = record->cookie;
+    to->caller = record->caller;
+    to->room = record->room;
+    to->length = record->length;
+    to->given = record->given;
+    to->offset = record->offset;
+    to->left = record->left;
+    to->lost = record->lost;
+    to->tid = record->tid;
+    to->fd = record->fd;
+    to->call = (uint8_t)record->call;
+    to->error = (uint16_t)record->error;
+    tail = to->tail;
+    tail = add_address(tail, to->tail + RING_ADDRESSES, record->local, record->local_length,
+                       &to->local_length, &flags);
+    tail = add_address(tail, to->tail + RING_ADDRESSES, record->peer, record->peer_length,
+                       &to->peer_length, &flags);
+    to->flags = flags;
+    if (data_length > process->settings.data_size)
+        data_length = process->settings.data_size;
+    to->data_length = (uint16_t)data_length;
+    if (!LIKELY(data_length == 0))
+        memcpy(tail, record->data, data_length);
+
+    /* Now it is there, whatever happens to the program. */
+    writer->place++;
+    __atomic_store_n(&to->sequence, writer->head->base + writer->written + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&writer->head->written, ++writer->written, __ATOMIC_RELEASE);
+    if (!LIKELY(writer->head->tid == record->tid))
+        writer->head->tid = record->tid;
+    /* A ring is larger than the caches near the processor: until the next receive is through the
+     * kernel, the next place may have come. */
+    to = (struct ring_record *)((char *)to + process->record_size);
+    __builtin_prefetch(to, 1);
+    __builtin_prefetch((char *)to + 64, 1);
+}

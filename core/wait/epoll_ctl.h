@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The interest lists of epoll(7), followed: what the program does to them and to descriptors is
+ * entered in the registrations, and what is held now is told to the sets that it concerns.
+ *
+ * Everything here takes the lock of the registrations (registrations.h), and may be called from
+ * signal handlers but not from under the table's mutex. The waits are in epoll_wait_with_tails.h.
+ */
+#ifndef WSRX_WAIT_EPOLL_CTL_H
+#define WSRX_WAIT_EPOLL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+/* Prepares the lists. 0, or a negative errno. */
+int epoll_ctl_start(void);
+
+/* epoll_ctl(2), followed. 0, or a negative errno. Async-signal-safe; may change errno. */
+int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event);
+
+/* The program has made an epoll set, or duplicated a descriptor that may be one. */
+void epoll_ctl_set_made(int epfd);
+void epoll_ctl_duplicated(int old, int new);
+
+/* The program is about to look at a descriptor otherwise than by a wait of epoll: by poll(2) or
+ * select(2). If it is an epoll set, what the waits tell must be there too. */
+void epoll_ctl_expose(int fd);
+/* The highest descriptor of which anything is known here, or `other` if that is higher. */
+int epoll_ctl_highest(int other);
+
+/* What is held for the socket has changed. Async-signal-safe; may change errno. */
+void epoll_ctl_tail_changed(uint64_t cookie);
+
+/* A descriptor is about to be closed: whatever it was to us. `gone`: no other descriptor of this
+ * process is the same socket, as far as is known. */
+void epoll_ctl_forget(int fd, bool gone);
+/* The last descriptor of a socket is about to be closed: what was registered by numbers that it had
+ * before ends, too. */
+void epoll_ctl_forget_socket(uint64_t cookie);
+/* The same for a range, and what is to be made anew after the real close. */
+void epoll_ctl_forget_range(unsigned first, unsigned last);
+void epoll_ctl_refresh(void);
+
+/* Whether `fd` is a stand-in of ours, which the program did not make and cannot close. */
+bool fd_is_internal(int fd);
+
+/* A fork of any kind is about to happen; around those that libc or we see, the other two. */
+void epoll_ctl_forks_now(void);
+void epoll_ctl_before_fork(void);
+void epoll_ctl_after_fork(void);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The waits of epoll(7): epoll_wait(2) and its kin, with the tails that concern their set.
+ *
+ * Where nothing is to be cared for, a wait is the program's own call between two glances at an
+ * atomic of the set. The glances stand inline, as the way of an ordinary datagram does.
+ */
+#ifndef WSRX_WAIT_EPOLL_WAIT_H
+#define WSRX_WAIT_EPOLL_WAIT_H
+
+#include "wait/epoll_proxy.h"
+
+/* A wait as the program made it. */
+struct epoll_wait_call {
+    int epfd;
+    struct epoll_event *events;
+    int max;
+    int64_t timeout; /* nanoseconds; negative: none */
+    const sigset_t *mask;
+    /* The program's own call with this timeout: -1 and errno, as in libc. */
+    int (*call)(const struct epoll_wait_call *wait, int64_t timeout);
+};
+
+/* The count of a wait whose own call was not made yet. */
+enum { EPOLL_WAIT_NOT_CALLED = -2 };
+
+/* Whether there is nothing to care for in any set. */
+static inline bool epoll_wait_is_plain(void)
+{
+    return atomic_load_explicit(&registry_watched, memory_order_acquire) == 0;
+}
+
+/* Whether there is something to care for in the set. */
+static inline bool epoll_wait_is_watched(int epfd)
+{
+    struct set *set;
+
+    return !epoll_wait_is_plain() && (set = set_of(epfd)) &&
+           atomic_load_explicit(&set->watched, memory_order_acquire) != 0;
+}
+
+/* Around a call that may sleep. */
+static inline int epoll_wait_begins(void)
+{
+    int before = proxy_waited;
+
+    proxy_waited = PROXY_WAITS;
+    atomic_signal_fence(memory_order_seq_cst);
+    return before;
+}
+
+static inline void epoll_wait_ends(int before, int epfd)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    proxy_waited = before == PROXY_WAITS ? PROXY_WAITS : epfd;
+}
+
+/* All of the wait, or what is left to do after the program's own call gave `count` events. A count,
+ * or a negative errno. Blocks as the program's own call; a cancellation point with nothing held. */
+int epoll_wait_with_tails(const struct epoll_wait_call *wait, int count);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "wait/poll.h"
+
+#include "base/sys.h"
+#include "base/user_memory.h"
+#include "fd/fd_class.h"
+#include "wait/epoll_ctl.h"
+
+#include <errno.h>
+#include <limits.h>
+
+static const struct timespec at_once = {0, 0};
+
+/* The cookie is asked for again, since the belief may be stale. */
+static enum held_kind held_on(int fd, size_t *ret_left)
+{
+    uint64_t cookie = fd_class_cookie(fd_class_get(fd));
+    enum held_kind kind;
+
+    if (cookie == 0)
+        return HELD_NOT;
+    kind = table_look(state.table, cookie, ret_left);
+    if (kind != HELD_NOT && fd_query_cookie(fd) != cookie) {
+        fd_class_query(fd);
+        return HELD_NOT;
+    }
+    return kind;
+}
+
+static bool has_tail(int fd)
+{
+    enum held_kind kind = held_on(fd, NULL);
+
+    return kind == HELD_HERE || kind == HELD_STREAM;
+}
+
+bool poll_bytes_left(int fd, size_t *ret_left)
+{
+    return !table_nothing_held() && held_on(fd, ret_left) != HELD_NOT;
+}
+
+bool poll_is_timespec(const struct timespec *timeout)
+{
+    struct timespec time;
+
+    return !timeout || (user_memory_read(&time, timeout, sizeof time) == 0 && time.tv_sec >= 0 &&
+                        time.tv_nsec >= 0 && time.tv_nsec < 1000000000);
+}
+
+/* select(2) takes a second or more of microseconds. */
+bool poll_is_timeval(const struct timeval *timeout)
+{
+    struct timeval time;
+
+    return !timeout || (user_memory_read(&time, timeout, sizeof time) == 0 && time.tv_sec >= 0 &&
+                        time.tv_usec >= 0);
+}
+
+int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
+{
+    /* The kernel goes first: it checks the caller's memory as it does. */
+    int count = next_calls.ppoll(fds, nfds, &at_once, mask);
+
+    if (count < 0)
+        return -errno;
+    for (unsigned i = 0; i < (unsigned)nfds; i++)
+        epoll_ctl_expose(fds[i].fd);
+    for (unsigned i = 0; i < (unsigned)nfds; i++) { /* the system call takes no more of it */
+        short readable = fds[i].events & (POLLIN | POLLRDNORM);
+
+        if (fds[i].fd < 0 || !readable || (fds[i].revents & POLLNVAL) || !has_tail(fds[i].fd))
+            continue;
+        count += fds[i].revents == 0;
+        fds[i].revents |= readable;
+    }
+    return count;
+}
+
+/* fd_set is only the usual size: select(2) takes as many bits as nfds says. */
+enum { LONG_BITS = sizeof(long) * CHAR_BIT, SELECT_LONGS = 1024 };
+
+static bool bit(const unsigned long *set, int fd)
+{
+    return set[fd / LONG_BITS] >> fd % LONG_BITS & 1;
+}
+
+int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
+                      const sigset_t *mask)
+{
+    unsigned long asked[SELECT_LONGS], *set = (unsigned long *)reading;
+    /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
+    int highest = epoll_ctl_highest((int)fd_highest());
+    int most = nfds > highest ? highest + 1 : nfds;
+    size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;
+    int tails = 0, count;
+
+    if (!reading || longs == 0 || longs > SELECT_LONGS ||
+        user_memory_read(asked, reading, longs * sizeof *asked) != 0)
+        return 0;
+    for (int fd = 0; fd < most; fd++) {
+        if (!bit(asked, fd))
+            continue;
+        epoll_ctl_expose(fd);
+        if (has_tail(fd))
+            tails++;
+        else
+            asked[fd / LONG_BITS] &= ~(1ul << fd % LONG_BITS);
+    }
+    if (tails == 0)
+        return 0;
+
+    count = next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
+    if (count < 0)
+        return -errno;
+    for (int fd = 0; fd < most; fd++) {
+        if (!bit(asked, fd) || bit(set, fd))
+            continue;
+        set[fd / LONG_BITS] |= 1ul << fd % LONG_BITS;
+        count++;
+    }
+    return count;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a held tail means to poll, select and FIONREAD: a tail that is held in the process makes
+ * its socket readable, which the kernel cannot know.
+ *
+ * Results are those of the system call: a count, or a negative errno. Nothing here blocks: where
+ * no tail ends the wait, 0 is returned, and the face makes the program's own call.
+ * Async-signal-safe; may change errno.
+ */
+#ifndef WSRX_WAIT_POLL_H
+#define WSRX_WAIT_POLL_H
+
+#include "table/held.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/select.h>
+
+/* Whether a tail that the kernel does not know of is held on any socket: one atomic read. */
+static inline bool poll_tails_held(void)
+{
+    return atomic_load_explicit(&state.active, memory_order_acquire) &&
+           atomic_load_explicit(&state.table->here, memory_order_acquire) != 0;
+}
+
+/* Whether a time to wait is one: the kernel refuses others before it looks at anything, and so the
+ * face makes the program's own call. NULL is one. Async-signal-safe; may change errno. */
+bool poll_is_timespec(const struct timespec *timeout);
+bool poll_is_timeval(const struct timeval *timeout);
+
+/* poll(2) and ppoll(2) with what is ready now, tails and the kernel's events as one. */
+int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask);
+
+/* select(2) and pselect(2) likewise; the sets are changed only where something is ready. */
+int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
+                      const sigset_t *mask);
+
+/* FIONREAD: whether something is held for `fd`, and the bytes that are left of the message. */
+bool poll_bytes_left(int fd, size_t *ret_left);
+
+#endif
