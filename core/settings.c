@@ -2,9 +2,9 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
+#include "base/diag.h"
 #include "trace/output_file.h"
 #include "trace/record.h"
-#include "base/diag.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,29 +14,39 @@
 #include <string.h>
 #include <unistd.h>
 
+struct word {
+    int value;
+    const char *text; /* NULL: the end of the list */
+};
+
+/* One row of settings.def. */
 struct setting {
     const char *name;
-    const char *fallback; /* the default, in words */
-    const char *expected;
-    const char *stays; /* what happens now */
+    size_t field; /* its offset in struct settings */
+    bool (*parse)(const struct setting *setting, const char *value, void *ret_field);
+    const struct word *words;
+    const char *rest;         /* of the values: what is not a word */
+    const char *least, *most; /* of a size */
+    const char *fallback;
+    unsigned traces; /* the kinds of trace with which it has an effect; 0: it needs none */
     const char *help;
-    bool (*parse)(struct settings *settings, const char *value);
-    unsigned traces; /* the kinds of trace beside which it has an effect; 0: it needs none */
 };
 
 #define OF(kind)   (1u << (kind))
+#define NO_TRACE   0
 #define ANY_TRACE  (OF(TRACE_TEXT) | OF(TRACE_JSONL) | OF(TRACE_RING))
 #define RING_TRACE OF(TRACE_RING)
 
 /* --- values ------------------------------------------------------------------------------ */
 
-/* The index of `value` in a list of words that ends with NULL, or -1. */
-static int word(const char *value, const char *const *words)
+static bool find_word(const struct word *words, const char *value, int *ret_value)
 {
-    for (int i = 0; words[i]; i++)
-        if (strcmp(value, words[i]) == 0)
-            return i;
-    return -1;
+    for (; words->text; words++)
+        if (strcmp(value, words->text) == 0) {
+            *ret_value = words->value;
+            return true;
+        }
+    return false;
 }
 
 /* A whole number in decimal, all of `value` up to `end`. */
@@ -74,241 +84,161 @@ static bool size(const char *value, size_t *ret_size)
     return true;
 }
 
-static bool flag(const char *value, bool *ret_flag)
+/* --- parsers: false, and nothing changed, on a bad value ----------------------------------- */
+
+/* Of any enum: all have the size of unsigned, which no value of theirs exceeds. */
+static bool parse_word(const struct setting *setting, const char *value, void *ret_field)
 {
-    static const char *const words[] = {"0", "1", NULL};
-    int found = word(value, words);
+    int found;
 
-    *ret_flag = found == 1;
-    return found >= 0;
-}
-
-static bool parse_mode(struct settings *settings, const char *value)
-{
-    static const char *const words[] = {"continue", "error", "discard", "observe", "off", NULL};
-    int found = word(value, words);
-
-    if (found >= 0)
-        settings->mode = (enum mode)found;
-    return found >= 0;
-}
-
-static bool parse_calls(struct settings *settings, const char *value)
-{
-    static const char *const words[] = {"plain", "all", NULL};
-    int found = word(value, words);
-
-    settings->calls_all = found == 1;
-    return found >= 0;
-}
-
-static bool parse_hold(struct settings *settings, const char *value)
-{
-    static const char *const words[] = {"auto", "process", "kernel", NULL};
-    int found = word(value, words);
-
-    if (found >= 0)
-        settings->hold = (enum hold)found;
-    return found >= 0;
-}
-
-static bool parse_hold_max(struct settings *settings, const char *value)
-{
-    size_t most = (size_t)1 << (sizeof(size_t) > 4 ? 40 : 30), parsed;
-
-    if (!size(value, &parsed) || parsed > most)
+    if (!find_word(setting->words, value, &found))
         return false;
-    settings->hold_max = parsed;
+    *(unsigned *)ret_field = (unsigned)found;
     return true;
 }
 
-static bool parse_table(struct settings *settings, const char *value)
+static bool parse_switch(const struct setting *setting, const char *value, void *ret_field)
 {
-    settings->table = *value ? value : NULL;
-    return *value != '\0';
-}
+    int found;
 
-static bool parse_trace(struct settings *settings, const char *value)
-{
-    static const char *const words[] = {"off", "text", "jsonl", "ring", NULL};
-    int found = word(value, words);
-
-    if (found >= 0)
-        settings->trace = (enum trace_kind)found;
-    return found >= 0;
-}
-
-static bool parse_trace_file(struct settings *settings, const char *value)
-{
-    if (!output_file_is_pattern(value))
+    if (!find_word(setting->words, value, &found))
         return false;
-    settings->trace_file = value;
+    *(bool *)ret_field = found;
     return true;
 }
 
-static bool parse_trace_filter(struct settings *settings, const char *value)
+static bool parse_size(const struct setting *setting, const char *value, void *ret_field)
 {
-    struct trace_filter filter;
+    size_t least = 0, most, parsed;
 
-    if (!record_filter_parse(&filter, value))
+    /* What is more than 32 bits can count is as much as a process may well have. */
+    if (!size(setting->most, &most))
+        most = SIZE_MAX / 4 + 1;
+    if (!size(setting->least, &least) || !size(value, &parsed) || parsed < least || parsed > most)
         return false;
-    settings->trace_filter = filter;
+    *(size_t *)ret_field = parsed;
     return true;
 }
 
-static bool parse_trace_size(struct settings *settings, const char *value)
+static bool parse_path(const struct setting *setting, const char *value, void *ret_field)
 {
-    size_t parsed;
-
-    if (!size(value, &parsed) || parsed < 4096 || parsed > (size_t)1 << 30)
+    (void)setting;
+    if (!*value)
         return false;
-    settings->trace_size = parsed;
+    *(const char **)ret_field = value;
     return true;
 }
 
-static bool parse_trace_keep(struct settings *settings, const char *value)
+static bool parse_pattern(const struct setting *setting, const char *value, void *ret_field)
 {
-    static const char *const words[] = {"last", "all", NULL};
-    int found = word(value, words);
-
-    settings->trace_keep_all = found == 1;
-    return found >= 0;
+    return output_file_is_pattern(value) && parse_path(setting, value, ret_field);
 }
 
-static bool parse_trace_data(struct settings *settings, const char *value)
+static bool parse_filter(const struct setting *setting, const char *value, void *ret_field)
 {
-    size_t parsed;
+    struct trace_filter parsed;
 
-    if (!size(value, &parsed) || parsed > UINT16_MAX)
+    (void)setting;
+    if (!record_filter_parse(&parsed, value))
         return false;
-    settings->trace_data = parsed;
+    *(struct trace_filter *)ret_field = parsed;
     return true;
 }
 
 /* A word without / or . is more likely a slip than the name of a file. */
-static bool parse_stats(struct settings *settings, const char *value)
+static bool parse_stats(const struct setting *setting, const char *value, void *ret_field)
 {
-    static const char *const words[] = {"0", "1", NULL};
-    int found = word(value, words);
-
-    if (found < 0 && (!strpbrk(value, "/.") || !output_file_is_pattern(value)))
-        return false;
-    settings->stats = found == 0 ? NULL : found == 1 ? "" : value;
+    if (strcmp(value, "0") == 0)
+        *(const char **)ret_field = NULL;
+    else if (strcmp(value, "1") == 0)
+        *(const char **)ret_field = "";
+    else
+        return strpbrk(value, "/.") && parse_pattern(setting, value, ret_field);
     return true;
 }
 
-static bool parse_strict(struct settings *settings, const char *value)
-{
-    return flag(value, &settings->strict);
-}
-
-static bool parse_help(struct settings *settings, const char *value)
-{
-    return flag(value, &settings->help);
-}
-
-static bool starts(const char **value, const char *end, const char *prefix)
-{
-    size_t length = strlen(prefix);
-
-    if ((size_t)(end - *value) < length || memcmp(*value, prefix, length) != 0)
-        return false;
-    *value += length;
-    return true;
-}
-
-static bool parse_selector(struct selector *selector, const char *item, const char *end)
+/* What follows the = of a selector, or nothing. */
+static bool parse_argument(struct selector *selector, const char *item, const char *end)
 {
     size_t parsed = 0;
 
-    memset(selector, 0, sizeof *selector);
-    selector->exclude = starts(&item, end, "!");
-    if (starts(&item, end, "port=")) {
-        selector->kind = SELECT_PORT;
-        if (!number(item, end, UINT16_MAX, &parsed))
+    switch (selector->kind) {
+    case SELECT_PORT:
+    case SELECT_FD:
+        if (!number(item, end, selector->kind == SELECT_PORT ? UINT16_MAX : INT_MAX, &parsed))
             return false;
-    } else if (starts(&item, end, "fd=")) {
-        selector->kind = SELECT_FD;
-        if (!number(item, end, INT_MAX, &parsed))
-            return false;
-    } else if (starts(&item, end, "path=")) {
-        selector->kind = SELECT_PATH;
+        selector->number = (unsigned)parsed;
+        return true;
+    case SELECT_PATH:
         selector->path = item;
         selector->path_length = (size_t)(end - item);
         return item < end;
-    } else if (starts(&item, end, "udp")) {
-        selector->kind = SELECT_UDP;
+    default:
         return item == end;
-    } else if (starts(&item, end, "unix")) {
-        selector->kind = SELECT_UNIX;
-        return item == end;
-    } else if (starts(&item, end, "vsock")) {
-        selector->kind = SELECT_VSOCK;
-        return item == end;
-    } else {
-        return false;
     }
-    selector->number = (unsigned)parsed;
-    return true;
 }
 
-static bool parse_sockets(struct settings *settings, const char *value)
+static bool parse_selector(const struct word *words, struct selector *selector, const char *item,
+                           const char *end)
 {
-    size_t count = 0;
+    memset(selector, 0, sizeof *selector);
+    selector->exclude = *item == '!';
+    item += selector->exclude;
+    for (; words->text; words++) {
+        size_t length = strcspn(words->text, "=");
+
+        length += words->text[length] == '=';
+        if ((size_t)(end - item) >= length && memcmp(item, words->text, length) == 0) {
+            selector->kind = (enum selector_kind)words->value;
+            return parse_argument(selector, item + length, end);
+        }
+    }
+    return false;
+}
+
+static bool parse_sockets(const struct setting *setting, const char *value, void *ret_field)
+{
+    struct selectors parsed = {.count = 0};
 
     for (const char *item = value;; item++) {
         const char *end = strchrnul(item, ',');
 
-        if (count == SELECTORS_MAX || !parse_selector(&settings->selector[count], item, end))
+        if (parsed.count == SELECTORS_MAX ||
+            !parse_selector(setting->words, &parsed.at[parsed.count], item, end))
             return false;
-        count++;
+        parsed.count++;
         item = end;
         if (!*end)
             break;
     }
-    settings->selectors = count;
+    *(struct selectors *)ret_field = parsed;
     return true;
 }
 
 /* --- the table --------------------------------------------------------------------------- */
 
-static const struct setting table[] = {
-    {"WSRX_MODE", "continue", "continue, error, discard, observe or off", "the mode stays continue",
-     "what a receive shorter than its message does", parse_mode, 0},
-    {"WSRX_CALLS", "plain", "plain or all", "plain calls only",
-     "plain: recv, recvfrom, read, readv, preadv2; all: recvmsg and recvmmsg too", parse_calls, 0},
-    {"WSRX_SOCKETS", "all message sockets",
-     "udp, unix, vsock, port=N, fd=N or path=P, comma-separated, ! before one to exclude it, 32 at "
-     "most",
-     "all message sockets are selected", "which sockets", parse_sockets, 0},
-    {"WSRX_HOLD", "auto", "auto, process or kernel", "the hold stays auto",
-     "where a tail is held (auto: kernel under Wine, process elsewhere)", parse_hold, 0},
-    {"WSRX_HOLD_MAX", "64M", "a size in bytes, with K, M or G, up to 1024G", "it stays 64M",
-     "memory for tails; past it messages are held in the kernel", parse_hold_max, 0},
-    {"WSRX_TABLE", "none", "the path of a file", "tails do not outlast exec",
-     "a file that holds the tails, so that they outlast exec (mode 0600, made if missing)",
-     parse_table, 0},
-    {"WSRX_TRACE", "off", "off, text, jsonl or ring", "tracing stays off",
-     "a record of every receive, as lines for people, JSON Lines, or binary", parse_trace, 0},
-    {"WSRX_TRACE_FILE", "stderr for text, else wsrx.%e.%p.EXT",
-     "a path, in which %p is the pid, %e the program, %t the start time and %% a %",
-     "it stays the default", "where the records go", parse_trace_file, ANY_TRACE},
-    {"WSRX_TRACE_FILTER", "all", "partial, lost, error, fd=N, port=N or call=NAME, comma-separated",
-     "every receive is recorded", "which receives are recorded", parse_trace_filter, ANY_TRACE},
-    {"WSRX_TRACE_SIZE", "1M", "a size in bytes from 4K to 1G, with K, M or G", "it stays 1M",
-     "size of a thread's ring", parse_trace_size, RING_TRACE},
-    {"WSRX_TRACE_KEEP", "last", "last or all", "it stays last",
-     "last: a full ring goes round; all: it is kept, and the file grows", parse_trace_keep,
-     RING_TRACE},
-    {"WSRX_TRACE_DATA", "0", "a size in bytes up to 65535", "no payload is kept",
-     "bytes of each part that its record keeps", parse_trace_data, ANY_TRACE},
-    {"WSRX_STATS", "0", "0, 1 or a path (with a / or a .)", "no statistics are made",
-     "a table when the program ends: who received, lost and saved how much", parse_stats, 0},
-    {"WSRX_STRICT", "0", "0 or 1", "it stays 0", "1: exit 125 on a bad setting", parse_strict, 0},
-    {"WSRX_HELP", "0", "0 or 1", "it stays 0", "1: print this", parse_help, 0},
-};
+#define WORD_ROW(constant, text, meaning) {constant, text},
+#define NO_WORD                           {0, NULL},
+#define WORDS(list)                \
+    .words = (const struct word[]) \
+    {                              \
+        list(WORD_ROW) NO_WORD     \
+    }
+#define LIST(list, text) WORDS(list), .rest = text
+#define SIZE(low, high)  .least = low, .most = high
+#define TEXT(text)       .rest = text
 
-enum { SETTINGS = sizeof table / sizeof *table };
+static const struct setting table[SETTINGS] = {
+#define SETTING(variable, type, member, parser, values, standard, trace, text) \
+    {.name = #variable,                                                        \
+     .field = offsetof(struct settings, member),                               \
+     .parse = parse_##parser,                                                  \
+     values,                                                                   \
+     .fallback = standard,                                                     \
+     .traces = trace,                                                          \
+     .help = text},
+#include "settings.def"
+};
 
 static const struct setting *find(const char *name, size_t length)
 {
@@ -317,6 +247,13 @@ static const struct setting *find(const char *name, size_t length)
             return &table[i];
     return NULL;
 }
+
+static bool parse(const struct setting *setting, struct settings *settings, const char *value)
+{
+    return setting->parse(setting, value, (char *)settings + setting->field);
+}
+
+/* --- texts ------------------------------------------------------------------------------- */
 
 /* A value or name in a message: what is printable of it, within bounds. */
 static const char *shown(const char *text, size_t length, char *buffer, size_t size_of_buffer)
@@ -329,60 +266,133 @@ static const char *shown(const char *text, size_t length, char *buffer, size_t s
     return buffer;
 }
 
+static size_t append(char *to, size_t size_of_to, size_t at, const char *text)
+{
+    while (*text && at < size_of_to - 1)
+        to[at++] = *text++;
+    to[at] = '\0';
+    return at;
+}
+
+/* "one, two or three": the words whose value has its bit in `which`. */
+static size_t append_words(char *to, size_t size_of_to, const struct word *words, unsigned which)
+{
+    unsigned left = 0;
+    size_t at = 0;
+
+    for (const struct word *word = words; word->text; word++)
+        left += (which & OF(word->value)) != 0;
+    for (const struct word *word = words; word->text; word++) {
+        if (!(which & OF(word->value)))
+            continue;
+        at = append(to, size_of_to, at, word->text);
+        left--;
+        at = append(to, size_of_to, at, left > 1 ? ", " : left == 1 ? " or " : "");
+    }
+    return at;
+}
+
+const char *settings_values(enum settings_index index, char *to, size_t size_of_to)
+{
+    const struct setting *setting = &table[index];
+    size_t at = 0;
+
+    if (setting->words)
+        at = append_words(to, size_of_to, setting->words, ~0u);
+    if (setting->words && setting->rest)
+        at = append(to, size_of_to, at, ", ");
+    if (setting->rest)
+        append(to, size_of_to, at, setting->rest);
+    if (setting->most)
+        snprintf(to, size_of_to, "a size in bytes from %s to %s, with K, M or G", setting->least,
+                 setting->most);
+    return to;
+}
+
+const char *settings_purpose(enum settings_index index, char *to, size_t size_of_to)
+{
+    append(to, size_of_to, 0, table[index].help);
+    return to;
+}
+
+/* --- reading ----------------------------------------------------------------------------- */
+
 const char settings_not_started[] = "the program is not started (WSRX_STRICT=1)";
 
-/* Whether a bad setting ends the program: asked before any is told. */
+/* Whether a bad setting ends the program: known before any is reported. */
 static bool is_strict(char *const *environment)
 {
-    static const char start[] = "WSRX_STRICT=";
+    const struct setting *setting = &table[INDEX_WSRX_STRICT];
+    size_t length = strlen(setting->name);
     struct settings scratch = {.strict = false};
 
     for (; *environment; environment++)
-        if (strncmp(*environment, start, sizeof start - 1) == 0)
-            parse_strict(&scratch, *environment + sizeof start - 1);
+        if (strncmp(*environment, setting->name, length) == 0 && (*environment)[length] == '=')
+            parse(setting, &scratch, *environment + length + 1);
     return scratch.strict;
 }
 
-/* What is set for a trace that is not made is told too, for who set it waits for that trace. The
- * statistics make no use of any of these. Not told: in mode off, where the library is as if it were
- * not there; beside a WSRX_TRACE that says off, or that has just been told to be bad. `value`: the
- * good values, in the table's order, or NULL. */
-static unsigned tell_idle(const struct settings *settings, const char *const *value,
-                          bool trace_said)
+/* One line, and whether this ends the program. */
+static void report_bad(const struct setting *setting, const char *value, bool strict)
 {
-    bool off = settings->trace == TRACE_OFF;
-    unsigned bad = 0;
-    char text[128];
+    char text[128], values[256];
 
-    if (settings->mode == MODE_OFF || (off && trace_said))
+    diag("%s=\"%s\": expected %s; %s%s", setting->name,
+         shown(value, strlen(value), text, sizeof text),
+         settings_values((enum settings_index)(setting - table), values, sizeof values),
+         strict ? settings_not_started : "using the default, ", strict ? "" : setting->fallback);
+}
+
+static void report_unknown(const char *name, size_t length, bool strict)
+{
+    char text[64];
+
+    diag("%s: unknown setting (WSRX_HELP=1 lists them); %s", shown(name, length, text, sizeof text),
+         strict ? settings_not_started : "ignored");
+}
+
+/* A setting for a trace that is not made is reported too, since whoever set it waits for that
+ * trace. The statistics use none of these. Not reported: in mode off, where the library is as if it
+ * were not there; next to a WSRX_TRACE that says off, or that has just been reported as bad.
+ * `value`: the good values, in the table's order, or NULL. */
+static unsigned report_idle(const struct settings *settings, const char *const *value,
+                            bool trace_said)
+{
+    unsigned bad = 0;
+    char text[128], kinds[64];
+
+    if (settings->mode == MODE_OFF || (settings->trace == TRACE_OFF && trace_said))
         return 0;
     for (size_t i = 0; i < SETTINGS; i++) {
         unsigned traces = table[i].traces;
 
-        if (!value[i] || traces == 0 || (traces & OF(settings->trace)))
+        if (!value[i] || traces == NO_TRACE || (traces & OF(settings->trace)))
             continue;
-        diag("%s=\"%s\": expected WSRX_TRACE=%s beside it; %s", table[i].name,
-             shown(value[i], strlen(value[i]), text, sizeof text),
-             traces == RING_TRACE ? "ring" : "text, jsonl or ring",
-             settings->strict ? settings_not_started
-             : off            ? "nothing is traced"
-                              : "it has no effect");
+        append_words(kinds, sizeof kinds, table[INDEX_WSRX_TRACE].words, traces);
+        diag("%s=\"%s\" has no effect without WSRX_TRACE=%s%s%s", table[i].name,
+             shown(value[i], strlen(value[i]), text, sizeof text), kinds,
+             settings->strict ? "; " : "", settings->strict ? settings_not_started : "");
         bad++;
     }
     return bad;
 }
 
+static void set_defaults(struct settings *settings)
+{
+    memset(settings, 0, sizeof *settings);
+    /* Where there is a text among the values the default is one as well, for people. */
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (!table[i].rest)
+            parse(&table[i], settings, table[i].fallback);
+}
+
 unsigned settings_read(struct settings *settings, char *const *environment)
 {
     const char *good[SETTINGS] = {NULL};
-    char name[64], value[128];
     bool strict = is_strict(environment), trace_said = false;
     unsigned bad = 0;
 
-    memset(settings, 0, sizeof *settings);
-    settings->hold_max = (size_t)64 << 20;
-    settings->trace_size = (size_t)1 << 20;
-
+    set_defaults(settings);
     for (; *environment; environment++) {
         const char *entry = *environment;
         const char *equals = strchrnul(entry, '=');
@@ -391,27 +401,23 @@ unsigned settings_read(struct settings *settings, char *const *environment)
         if (strncmp(entry, "WSRX_", 5) != 0 || !*equals)
             continue;
         setting = find(entry, (size_t)(equals - entry));
+        trace_said |= setting == &table[INDEX_WSRX_TRACE];
         if (!setting) {
-            diag("%s: no such setting (WSRX_HELP=1 lists them); %s",
-                 shown(entry, (size_t)(equals - entry), name, sizeof name),
-                 strict ? settings_not_started : "it is ignored");
+            report_unknown(entry, (size_t)(equals - entry), strict);
             bad++;
-        } else if (!setting->parse(settings, equals + 1)) {
-            diag("%s=\"%s\": expected %s; %s", setting->name,
-                 shown(equals + 1, strlen(equals + 1), value, sizeof value), setting->expected,
-                 strict ? settings_not_started : setting->stays);
+        } else if (!parse(setting, settings, equals + 1)) {
+            report_bad(setting, equals + 1, strict);
             bad++;
         } else {
             good[setting - table] = equals + 1;
         }
-        trace_said |= setting && setting->parse == parse_trace;
     }
-    return bad + tell_idle(settings, good, trace_said);
+    return bad + report_idle(settings, good, trace_said);
 }
 
 bool settings_help(int fd)
 {
-    char text[8192], value[256];
+    char text[8192], value[256], values[256];
     size_t length = 0;
 
     for (size_t i = 0; i < SETTINGS && length < sizeof text; i++) {
@@ -419,12 +425,13 @@ bool settings_help(int fd)
         const char *now = getenv(setting->name);
         struct settings scratch;
 
-        if (!now || !setting->parse(&scratch, now))
+        if (!now || !parse(setting, &scratch, now))
             now = setting->fallback;
+        settings_values((enum settings_index)i, values, sizeof values);
         length += (size_t)snprintf(text + length, sizeof text - length,
                                    "%s=%s\n    %s\n    values: %s; default: %s\n", setting->name,
                                    shown(now, strlen(now), value, sizeof value), setting->help,
-                                   setting->expected, setting->fallback);
+                                   values, setting->fallback);
     }
     length = length < sizeof text ? length : sizeof text - 1;
     return write(fd, text, length) == (ssize_t)length;

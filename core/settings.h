@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The WSRX_* settings: read once, and the line for each bad value.
+ * The WSRX_* settings: read once, and a line for each bad value.
  *
- * This file owns the table of settings. It must never pass a bad value over in silence.
+ * Which settings there are, and all that is known of each, stands in settings.def. A bad value must
+ * never pass without a line.
  */
 #ifndef WSRX_SETTINGS_H
 #define WSRX_SETTINGS_H
@@ -10,24 +11,40 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum mode { MODE_CONTINUE, MODE_ERROR, MODE_DISCARD, MODE_OBSERVE, MODE_OFF };
+/* The words of a list, for the table of a file that needs only them. */
+#define WORD_TEXT(constant, text, meaning)     text,
+#define WORD_CONSTANT(constant, text, meaning) constant,
 
-enum hold { HOLD_AUTO, HOLD_PROCESS, HOLD_KERNEL };
+/* Where each setting stands in the list; SETTINGS is how many there are. */
+enum settings_index {
+#define SETTING(variable, ...) INDEX_##variable,
+#include "settings.def"
+    SETTINGS
+};
 
-enum selector_kind { SELECT_UDP, SELECT_UNIX, SELECT_VSOCK, SELECT_PORT, SELECT_FD, SELECT_PATH };
+enum mode { MODE_WORDS(WORD_CONSTANT) };
 
-enum trace_kind { TRACE_OFF, TRACE_TEXT, TRACE_JSONL, TRACE_RING };
+enum hold { HOLD_WORDS(WORD_CONSTANT) };
+
+enum trace_kind { TRACE_WORDS(WORD_CONSTANT) };
+
+enum selector_kind { SOCKETS_WORDS(WORD_CONSTANT) };
 
 /* One item of WSRX_SOCKETS. */
 struct selector {
     enum selector_kind kind;
     bool exclude;
-    unsigned number;   /* port or fd */
-    const char *path;  /* not terminated: see path_length */
+    unsigned number;  /* port or fd */
+    const char *path; /* not terminated: see path_length */
     size_t path_length;
 };
 
 enum { SELECTORS_MAX = 32 };
+
+struct selectors {
+    size_t count; /* 0: all message sockets */
+    struct selector at[SELECTORS_MAX];
+};
 
 /* What WSRX_TRACE_FILTER asks for. Items of one kind are alternatives; kinds must all be met. */
 enum { TRACE_FILTER_MAX = 16 };
@@ -40,33 +57,26 @@ struct trace_filter {
     unsigned port[TRACE_FILTER_MAX];
 };
 
+/* Sizes in bytes. Text is NULL where nothing is set; `stats` is "" for stderr. Both text and paths
+ * are the environment's own bytes. */
 struct settings {
-    enum mode mode;
-    bool calls_all;
-    struct selector selector[SELECTORS_MAX];
-    size_t selectors; /* 0: all message sockets */
-    enum hold hold;
-    size_t hold_max; /* bytes */
-    const char *table; /* path of the fragment table's file, or NULL */
-    enum trace_kind trace;
-    const char *trace_file; /* NULL: the default of the kind */
-    struct trace_filter trace_filter;
-    size_t trace_size; /* bytes of a thread's ring */
-    bool trace_keep_all;
-    size_t trace_data; /* bytes of payload in a record */
-    const char *stats; /* NULL: none; "": to stderr; or the pattern of a path */
-    bool strict;
-    bool help;
+#define SETTING(variable, type, field, ...) type field;
+#include "settings.def"
 };
 
-/* Reads the environment. Tells each bad value and each unknown WSRX_ name, and keeps the default;
- * and each setting that has no effect for want of another. Returns how many it told: with `strict`
- * the caller must end the program if there are any, for that is what has been told. Not
+/* Reads the environment. Reports each bad value and each unknown WSRX_ name, and uses the default;
+ * reports each setting that has no effect without another one. Returns how many it reported: with
+ * `strict` the caller must end the program if there are any, since that is what the lines say. Not
  * thread-safe: for start-up. */
 unsigned settings_read(struct settings *settings, char *const *environment);
 
-/* How a line about a setting ends where it ends the program. */
+/* How a line about a setting ends when it ends the program. */
 extern const char settings_not_started[];
+
+/* What a setting is, and which values it takes, as one phrase each. They are cut where they do not
+ * fit; 256 bytes are enough. Both return `to`. */
+const char *settings_purpose(enum settings_index index, char *to, size_t size);
+const char *settings_values(enum settings_index index, char *to, size_t size);
 
 /* Writes the settings with their current values. False, and errno: not all of it. */
 bool settings_help(int fd);

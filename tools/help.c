@@ -16,11 +16,11 @@ static int list(void)
 {
     printf("Usage: wsrx SUBCOMMAND [OPTION...] ...\n"
            "       wsrx --help | --version\n\n"
-           "What happens to datagrams that are longer than the buffer.\n\n");
+           "Find and fix programs that lose the end of long datagrams.\n\n");
     for (const struct command *command = commands; command->name; command++)
         printf("  %-9s %s\n", command->name, command->summary);
-    printf("\nwsrx help SUBCOMMAND lists its options, wsrx help settings the WSRX_ variables\n"
-           "with their values.\n");
+    printf("\nwsrx help SUBCOMMAND lists its options; wsrx help settings lists the WSRX_\n"
+           "variables and their values.\n");
     return 0;
 }
 

@@ -21,58 +21,53 @@
 
 /* --- settings ---------------------------------------------------------------------------- */
 
-enum { SETTINGS = 15 };
-
 static char *values[SETTINGS];
 static const char *const variables[SETTINGS] = {
-    "WSRX_MODE",       "WSRX_CALLS",        "WSRX_SOCKETS",    "WSRX_HOLD",       "WSRX_HOLD_MAX",
-    "WSRX_TABLE",      "WSRX_TRACE",        "WSRX_TRACE_FILE", "WSRX_TRACE_FILTER",
-    "WSRX_TRACE_SIZE", "WSRX_TRACE_KEEP",   "WSRX_TRACE_DATA", "WSRX_STATS",      "WSRX_STRICT",
-    "WSRX_HELP",
+#define SETTING(variable, ...) #variable,
+#include "settings.def"
 };
 
-const struct poptOption launch_options[] = {
-    {"mode", 'm', POPT_ARG_STRING, &values[0], 0, "continue, error, discard, observe or off",
-     "MODE"},
-    {"calls", 'c', POPT_ARG_STRING, &values[1], 0, "plain, or all: recvmsg and recvmmsg too",
-     "CALLS"},
-    {"sockets", 's', POPT_ARG_STRING, &values[2], 0,
-     "which: udp, unix, vsock, port=N, fd=N, path=P", "LIST"},
-    {"hold", 0, POPT_ARG_STRING, &values[3], 0, "where tails are held: auto, process or kernel",
-     "WHERE"},
-    {"hold-max", 0, POPT_ARG_STRING, &values[4], 0, "memory for tails", "SIZE"},
-    {"table", 0, POPT_ARG_STRING, &values[5], 0, "file of the tails that outlast exec", "FILE"},
-    {"filter", 'e', POPT_ARG_STRING, &values[8], 0,
-     "which records: partial, lost, error, fd=N, port=N, call=NAME", "LIST"},
-    {"trace-size", 0, POPT_ARG_STRING, &values[9], 0, "size of a thread's ring", "SIZE"},
-    {"keep", 0, POPT_ARG_STRING, &values[10], 0, "of a full ring: last or all", "WHAT"},
-    {"data", 'd', POPT_ARG_STRING, &values[11], 0, "bytes of payload that a record keeps", "BYTES"},
-    {"stats", 0, POPT_ARG_STRING, &values[12], 0, "statistics at the end: 0, 1 or a file", "WHERE"},
-    {"strict", 0, POPT_ARG_STRING, &values[13], 0, "1: a bad setting ends the program", "0|1"},
-    POPT_TABLEEND,
+/* Which subcommands have an option. */
+enum { RUN, ALL };
+
+static const struct {
+    struct poptOption option;
+    enum settings_index setting;
+    int subcommands;
+} rows[] = {
+#define OPTION(variable, option, letter, argument, subcommands)                       \
+    {{option, letter, POPT_ARG_STRING, &values[INDEX_##variable], 0, NULL, argument}, \
+     INDEX_##variable,                                                                \
+     subcommands},
+#include "settings.def"
 };
 
-const struct poptOption launch_trace_options[] = {
-    {"trace", 't', POPT_ARG_STRING, &values[6], 0, "off, text, jsonl or ring", "KIND"},
-    {"trace-file", 0, POPT_ARG_STRING, &values[7], 0, "where records go; %p %e %t %%", "FILE"},
-    {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)launch_options, 0, NULL, NULL},
-    POPT_TABLEEND,
-};
+enum { OPTIONS = sizeof rows / sizeof *rows };
 
-static size_t number_of(const char *variable)
+const struct poptOption *launch_options(bool for_run)
 {
-    size_t i = 0;
+    static struct poptOption options[OPTIONS + 1];
+    static char texts[OPTIONS][512];
+    size_t count = 0;
 
-    while (i < SETTINGS - 1 && strcmp(variables[i], variable) != 0)
-        i++;
-    return i;
+    for (size_t i = 0; i < OPTIONS; i++) {
+        char purpose[256], accepted[256];
+
+        if (rows[i].subcommands == RUN && !for_run)
+            continue;
+        snprintf(texts[i], sizeof texts[i], "%s: %s",
+                 settings_purpose(rows[i].setting, purpose, sizeof purpose),
+                 settings_values(rows[i].setting, accepted, sizeof accepted));
+        options[count] = rows[i].option;
+        options[count++].descrip = texts[i];
+    }
+    options[count] = (struct poptOption)POPT_TABLEEND;
+    return options;
 }
 
-const char *launch_setting(const char *variable)
+const char *launch_setting(enum settings_index setting)
 {
-    const char *value = values[number_of(variable)];
-
-    return value ? value : getenv(variable);
+    return values[setting] ? values[setting] : getenv(variables[setting]);
 }
 
 /* --- the library ------------------------------------------------------------------------- */
@@ -111,8 +106,7 @@ static bool set_environment(void)
         complain("%s: LD_PRELOAD cannot name a path with a space or a colon", path);
         return false;
     }
-    snprintf(list, sizeof list, "%s%s%s", path, before && *before ? ":" : "",
-             before ? before : "");
+    snprintf(list, sizeof list, "%s%s%s", path, before && *before ? ":" : "", before ? before : "");
     setenv("LD_PRELOAD", list, 1);
     for (size_t i = 0; i < SETTINGS; i++)
         if (values[i])
@@ -165,7 +159,8 @@ static void warn(const char *program)
         return; /* exec says what is wrong */
     if (executable.go)
         complain("warning: %s is a Go program: its receives do not go through libc, and are not "
-                 "seen", program);
+                 "seen",
+                 program);
     else if (executable.is_static && executable.elf && !executable.damaged)
         complain("warning: %s is statically linked: nothing can be preloaded into it", program);
     if (executable.raised)

@@ -6,17 +6,18 @@
 #ifndef WSRX_LAUNCH_H
 #define WSRX_LAUNCH_H
 
+#include "settings.h"
 #include "wsrx.h"
 
 #include <limits.h>
 #include <sys/types.h>
 
-/* The options --mode, --calls …, one for each setting; those of where records go only in the
- * second, for whom they do not go to us. */
-extern const struct poptOption launch_options[], launch_trace_options[];
+/* The options of settings.def, --mode, --calls …: all of them for run, and for the other
+ * subcommands those that they do not set themselves. One array, which the next call fills anew. */
+const struct poptOption *launch_options(bool for_run);
 
-/* What an option, or else the environment, says; NULL: nothing. */
-const char *launch_setting(const char *variable);
+/* What an option, or else the environment, sets; NULL: nothing. */
+const char *launch_setting(enum settings_index setting);
 
 /* The library that programs get. False: it is not there; `tell`: and that was told. */
 bool launch_library(char path[PATH_MAX], bool tell);

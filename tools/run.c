@@ -10,7 +10,7 @@
 
 int command_run(int argc, const char **argv)
 {
-    poptContext context = options_of(argc, argv, launch_trace_options,
+    poptContext context = options_of(argc, argv, launch_options(true),
                                      "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
     const char **program;
     int status;
@@ -20,11 +20,11 @@ int command_run(int argc, const char **argv)
         return EXIT_OURS;
     program = poptGetArgs(context);
     if (!program) {
-        complain("run: which PROGRAM?");
+        complain("run: missing PROGRAM");
         return EXIT_OURS;
     }
     /* A tail follows its descriptor into other programs by a file, which is of no use after. */
-    if (!launch_setting("WSRX_TABLE")) {
+    if (!launch_setting(INDEX_WSRX_TABLE)) {
         char path[4096 + 8];
         const char *directory = launch_directory();
 

@@ -184,10 +184,10 @@ static int watch_program(struct watch *watch, const char **program)
     snprintf(pattern, sizeof pattern, "%s/%%e.%%p.ring", directory);
     setenv("WSRX_TRACE", "ring", 1);
     setenv("WSRX_TRACE_FILE", pattern, 1);
-    if (!launch_setting("WSRX_TRACE_SIZE"))
+    if (!launch_setting(INDEX_WSRX_TRACE_SIZE))
         setenv("WSRX_TRACE_SIZE", "8M", 1);
     /* Who looks does not want to change what he sees. */
-    if (!launch_setting("WSRX_MODE"))
+    if (!launch_setting(INDEX_WSRX_MODE))
         setenv("WSRX_MODE", "observe", 1);
     pid = launch(program, &status);
     if (pid < 0) {
@@ -225,7 +225,7 @@ static int watch_command(int argc, const char **argv, bool counts)
         {"output", 'o', POPT_ARG_STRING, &output, 0, "write there instead of to standard error",
          "FILE"},
         {"ring", 'p', POPT_ARG_STRING, &ring, 0, "show the ring file of a running program", "FILE"},
-        {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)launch_options, 0, "Settings:", NULL},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)launch_options(false), 0, "Settings:", NULL},
         POPT_TABLEEND,
     };
     poptContext context = options_of(argc, argv, trace_options,
@@ -241,15 +241,18 @@ static int watch_command(int argc, const char **argv, bool counts)
     program = poptGetArgs(context);
     if (!program == !ring) {
         complain("%s: %s", counts ? "stat" : "trace",
-                 ring ? "-p FILE and a PROGRAM together make no sense" : "which PROGRAM?");
+                 ring ? "-p FILE and PROGRAM cannot be combined" : "missing PROGRAM");
         return EXIT_OURS;
     }
     watch->counts = counts;
     watch->reader = reader_new();
-    if (ring && launch_setting("WSRX_TRACE_FILTER") &&
-        !record_filter_parse(&watch->filter, launch_setting("WSRX_TRACE_FILTER"))) {
-        complain("%s: \"%s\" is no filter: partial, lost, error, fd=N, port=N or call=NAME",
-                 counts ? "stat" : "trace", launch_setting("WSRX_TRACE_FILTER"));
+    if (ring && launch_setting(INDEX_WSRX_TRACE_FILTER) &&
+        !record_filter_parse(&watch->filter, launch_setting(INDEX_WSRX_TRACE_FILTER))) {
+        char values[256];
+
+        complain("%s: unknown filter \"%s\": expected %s", counts ? "stat" : "trace",
+                 launch_setting(INDEX_WSRX_TRACE_FILTER),
+                 settings_values(INDEX_WSRX_TRACE_FILTER, values, sizeof values));
         return EXIT_OURS;
     }
     if (ring && !reader_add(watch->reader, ring))
@@ -259,7 +262,7 @@ static int watch_command(int argc, const char **argv, bool counts)
     if (!watch->out)
         return EXIT_OURS;
     watch->colour = may_colour(watch->out);
-    mode = launch_setting("WSRX_MODE");
+    mode = launch_setting(INDEX_WSRX_MODE);
     if (mode && strcmp(mode, "off") == 0)
         complain("warning: in mode off nothing is seen");
     result = ring ? follow(watch) : watch_program(watch, program);

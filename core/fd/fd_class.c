@@ -147,8 +147,8 @@ static bool has_path(const struct sockaddr_storage *name, socklen_t length,
 
 static bool selects_by_number(void)
 {
-    for (size_t i = 0; settings && i < settings->selectors; i++)
-        if (settings->selector[i].kind == SELECT_FD)
+    for (size_t i = 0; settings && i < settings->sockets.count; i++)
+        if (settings->sockets.at[i].kind == SELECT_FD)
             return true;
     return false;
 }
@@ -181,7 +181,7 @@ static bool selected(int fd, bool *ret_settled)
     bool included = true, any_inclusion = false, found = false;
 
     *ret_settled = true;
-    if (settings->selectors == 0)
+    if (settings->sockets.count == 0)
         return true;
     if (option(fd, SO_DOMAIN, &names.domain) != 0 ||
         sys_getsockname(fd, (struct sockaddr *)&names.local, &names.local_length) != 0)
@@ -189,8 +189,8 @@ static bool selected(int fd, bool *ret_settled)
     if (sys_getpeername(fd, (struct sockaddr *)&names.peer, &names.peer_length) != 0)
         names.peer_length = 0;
 
-    for (size_t i = 0; i < settings->selectors; i++) {
-        const struct selector *selector = &settings->selector[i];
+    for (size_t i = 0; i < settings->sockets.count; i++) {
+        const struct selector *selector = &settings->sockets.at[i];
 
         /* A name that it does not have yet may come. */
         if ((selector->kind == SELECT_PORT && port(&names.local) == 0) ||

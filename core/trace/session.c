@@ -186,7 +186,7 @@ static void note_time(void)
 
 void trace_start(const struct settings *settings)
 {
-    static const char *const modes[] = {"continue", "error", "discard", "observe", "off"};
+    static const char *const modes[] = {MODE_WORDS(WORD_TEXT)};
     long page = sysconf(_SC_PAGESIZE);
     int error;
     void *at;

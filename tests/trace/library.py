@@ -551,7 +551,8 @@ def bad_settings_are_told_and_the_default_holds(bench):
                             done.stderr.decode()), done.stderr
     done = bench.run([PYTHON, "-c", ""], TRACE="jsno")
     equal(done.stderr.decode().partition(": ")[2],
-          'WSRX_TRACE="jsno": expected off, text, jsonl or ring; tracing stays off\n')
+          'WSRX_TRACE="jsno": expected off, text, jsonl or ring; '
+          'using the default, off\n')
 
 
 sys.exit(main())

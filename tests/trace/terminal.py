@@ -12,8 +12,6 @@ import time
 
 from harness import LIMIT, PRELUDE, PYTHON, equal, main, need, test
 
-COMPLETIONS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__)))), "tools")
 RECORDS = 500000  # from so many on a conversion is long
 
 
@@ -151,6 +149,10 @@ def a_short_conversion_shows_none(bench):
     equal(on_terminal(bench, "convert", "--to=text", "-o", "out", "t"), (0, b""))
 
 
+def completion_of(bench):
+    return os.path.join(os.path.dirname(bench.command), "completion")
+
+
 def with_command(bench):
     environment = bench.environment(library=False)
     environment["PATH"] = os.path.dirname(bench.command) + ":" + environment.get("PATH", "")
@@ -163,7 +165,7 @@ def bash_completes(bench):
     bash = need("bash")
 
     def completions(*words):
-        script = f"source {COMPLETIONS}/completion.bash\n" \
+        script = f"source {completion_of(bench)}/wsrx\n" \
                  "COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1))\n" \
                  "complete -p wsrx >/dev/null || exit 1\n" \
                  "_wsrx\nprintf '%s\\n' \"${COMPREPLY[@]}\""
@@ -216,7 +218,7 @@ def bash_completes_what_is_typed(bench):
     terminal = Terminal([need("bash"), "--norc", "--noprofile", "-i"], bench.directory, environment,
                         whole=True)
     try:
-        terminal.write(f"source {COMPLETIONS}/completion.bash; echo sour''ced\n".encode())
+        terminal.write(f"source {completion_of(bench)}/wsrx; echo sour''ced\n".encode())
         terminal.read(b"sourced")
         complete_each(terminal, ((b"wsrx run --mode=obs\t", b"observe"),
                                  (b"wsrx wine inst\t", b"install"),
@@ -231,7 +233,7 @@ def zsh_completes(bench):
     zsh = need("zsh")
     directory = bench.path("functions")
     os.mkdir(directory)
-    os.symlink(f"{COMPLETIONS}/completion.zsh", f"{directory}/_wsrx")
+    os.symlink(f"{completion_of(bench)}/_wsrx", f"{directory}/_wsrx")
     environment = with_command(bench)
     environment.update(HOME=bench.directory, PS1="ready> ")
     terminal = Terminal([zsh, "-f", "-i"], bench.directory, environment, whole=True)

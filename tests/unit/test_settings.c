@@ -128,7 +128,7 @@ static void assert_settings(const struct settings *settings, const struct simple
 static void assert_defaults(const struct settings *settings, const char *of)
 {
     assert_settings(settings, &(struct simple){DEFAULTS}, of);
-    cr_expect_eq(settings->selectors, 0, "%s: %zu selectors", of, settings->selectors);
+    cr_expect_eq(settings->sockets.count, 0, "%s: %zu selectors", of, settings->sockets.count);
     cr_expect_null(settings->table, "%s: table", of);
 }
 
@@ -199,7 +199,7 @@ ParameterizedTest(int *index, settings_read, takes_good_values)
 
     assert_silent(&told, bad, good->entry);
     assert_settings(&settings, &good->expected, good->entry);
-    cr_expect_eq(settings.selectors, 0);
+    cr_expect_eq(settings.sockets.count, 0);
 }
 
 Test(settings_read, of_an_empty_environment_is_the_default)
@@ -237,7 +237,7 @@ Test(settings_read, takes_all_settings_together)
     assert_silent(&told, bad, "all");
     assert_settings(&settings, &(struct simple){MODE_ERROR, true, HOLD_KERNEL, 8192, true, true},
                     "all");
-    cr_expect_eq(settings.selectors, 2);
+    cr_expect_eq(settings.sockets.count, 2);
     cr_expect_str_eq(settings.table, "/t");
 }
 
@@ -257,20 +257,19 @@ Test(settings_read, passes_other_names)
 
 /* --- settings_read: bad values ----------------------------------------------------------- */
 
-#define MODE_LINE(value)                                                                          \
-    "WSRX_MODE=\"" value "\": expected continue, error, discard, observe or off; the mode stays " \
-    "continue"
-#define CALLS_LINE(value) "WSRX_CALLS=\"" value "\": expected plain or all; plain calls only"
+#define USES(value) "; using the default, " value
+#define MODE_LINE(value) \
+    "WSRX_MODE=\"" value "\": expected continue, error, discard, observe or off" USES("continue")
+#define CALLS_LINE(value) "WSRX_CALLS=\"" value "\": expected plain or all" USES("plain")
 #define SOCKETS_LINE(value)                                                           \
     "WSRX_SOCKETS=\"" value "\": expected udp, unix, vsock, port=N, fd=N or path=P, " \
-    "comma-separated, ! before one to exclude it, 32 at most; all message sockets are selected"
-#define HOLD_LINE(value) \
-    "WSRX_HOLD=\"" value "\": expected auto, process or kernel; the hold stays auto"
-#define HOLD_MAX_LINE(value)                                                                  \
-    "WSRX_HOLD_MAX=\"" value "\": expected a size in bytes, with K, M or G, up to 1024G; it " \
-    "stays 64M"
-#define FLAG_LINE(name, value) name "=\"" value "\": expected 0 or 1; it stays 0"
-#define UNKNOWN_LINE(name)     name ": no such setting (WSRX_HELP=1 lists them); it is ignored"
+    "comma-separated, at most 32, with ! before one to exclude it" USES("all message sockets")
+#define HOLD_LINE(value) "WSRX_HOLD=\"" value "\": expected auto, process or kernel" USES("auto")
+#define HOLD_MAX_LINE(value) \
+    "WSRX_HOLD_MAX=\"" value \
+    "\": expected a size in bytes from 0 to 1024G, with K, M or G" USES("64M")
+#define FLAG_LINE(name, value) name "=\"" value "\": expected 0 or 1" USES("0")
+#define UNKNOWN_LINE(name)     name ": unknown setting (WSRX_HELP=1 lists them); ignored"
 
 struct bad {
     const char *entry;
@@ -291,7 +290,9 @@ static const struct bad bads[] = {
     {"WSRX_CALLS=plain,all", CALLS_LINE("plain,all")},
     {"WSRX_HOLD=", HOLD_LINE("")},
     {"WSRX_HOLD=wine", HOLD_LINE("wine")},
-    {"WSRX_TABLE=", "WSRX_TABLE=\"\": expected the path of a file; tails do not outlast exec"},
+    {"WSRX_TABLE=",
+     "WSRX_TABLE=\"\": expected the path of a file, which is created with mode 0600 if it is "
+     "missing" USES("none")},
     {"WSRX_STRICT=", FLAG_LINE("WSRX_STRICT", "")},
     {"WSRX_STRICT=2", FLAG_LINE("WSRX_STRICT", "2")},
     {"WSRX_STRICT=yes", FLAG_LINE("WSRX_STRICT", "yes")},
@@ -404,7 +405,55 @@ Test(settings_read, tells_each_bad_value_and_keeps_the_good_ones)
     assert_settings(&settings,
                     &(struct simple){MODE_ERROR, false, HOLD_KERNEL, 64 * MIB, false, true},
                     "mixed");
-    cr_expect_eq(settings.selectors, 0);
+    cr_expect_eq(settings.sockets.count, 0);
+}
+
+/* Of a name that stands there twice the last good value is used, and nothing of a bad one. */
+Test(settings_read, keeps_a_good_value_before_a_bad_one)
+{
+    struct settings settings;
+    struct captured told;
+    unsigned bad = read_entries(
+        &settings, &told,
+        (const char *const[ENTRIES]){"WSRX_SOCKETS=udp,port=7", "WSRX_SOCKETS=fd=3,unix,x",
+                                     "WSRX_CALLS=all", "WSRX_CALLS=x", "WSRX_HOLD_MAX=1K",
+                                     "WSRX_HOLD_MAX=1T", "WSRX_MODE=observe", "WSRX_MODE="});
+
+    cr_expect_eq(bad, 4);
+    assert_settings(&settings, &(struct simple){MODE_OBSERVE, true, HOLD_AUTO, 1024, false, false},
+                    "twice");
+    cr_assert_eq(settings.sockets.count, 2);
+    cr_expect_eq(settings.sockets.at[0].kind, SELECT_UDP);
+    cr_expect_eq(settings.sockets.at[1].kind, SELECT_PORT);
+}
+
+/* What the line for a bad filter, or bad selectors, says that it expects is taken. */
+Test(settings_read, takes_each_item_that_it_lists)
+{
+#define ROW(constant, text, meaning) text,
+    static const char *const items[][8] = {
+        {"WSRX_TRACE_FILTER", TRACE_FILTER_WORDS(ROW)},
+        {"WSRX_SOCKETS", SOCKETS_WORDS(ROW)},
+    };
+#undef ROW
+
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++)
+        for (size_t j = 1; j < 8 && items[i][j]; j++) {
+            size_t length = strcspn(items[i][j], "=");
+            const char *argument = strcmp(items[i][j] + length, "=NAME") == 0 ? "=recv"
+                                   : items[i][j][length]                      ? "=1"
+                                                                              : "";
+            char entry[64];
+            struct settings settings;
+            struct captured told;
+            unsigned bad;
+
+            snprintf(entry, sizeof entry, "%s=%.*s%s", items[i][0], (int)length, items[i][j],
+                     argument);
+            bad = read_entries(&settings, &told,
+                               (const char *const[ENTRIES]){"WSRX_TRACE=text", entry});
+            assert_silent(&told, bad, entry);
+        }
 }
 
 /* Strictness ends the program, wherever it stands; the last word on it counts. */
@@ -415,14 +464,12 @@ Test(settings_read, tells_what_strictness_means)
         const char *entries[ENTRIES];
         const char *line;
     } strict[] = {
-        {{"WSRX_STRICT=1", "WSRX_CALLS=x"},
-         "WSRX_CALLS=\"x\": expected plain or all" ENDS},
-        {{"WSRX_CALLS=x", "WSRX_STRICT=1"},
-         "WSRX_CALLS=\"x\": expected plain or all" ENDS},
+        {{"WSRX_STRICT=1", "WSRX_CALLS=x"}, "WSRX_CALLS=\"x\": expected plain or all" ENDS},
+        {{"WSRX_CALLS=x", "WSRX_STRICT=1"}, "WSRX_CALLS=\"x\": expected plain or all" ENDS},
         {{"WSRX_X=1", "WSRX_STRICT=0", "WSRX_STRICT=1"},
-         "WSRX_X: no such setting (WSRX_HELP=1 lists them)" ENDS},
+         "WSRX_X: unknown setting (WSRX_HELP=1 lists them)" ENDS},
         {{"WSRX_TRACE_KEEP=all", "WSRX_STRICT=1"},
-         "WSRX_TRACE_KEEP=\"all\": expected WSRX_TRACE=ring beside it" ENDS},
+         "WSRX_TRACE_KEEP=\"all\" has no effect without WSRX_TRACE=ring" ENDS},
         {{"WSRX_STRICT=1", "WSRX_CALLS=x", "WSRX_STRICT=0"}, CALLS_LINE("x")},
     };
 
@@ -441,7 +488,7 @@ Test(settings_read, cuts_a_long_value_not_the_line)
     static const size_t lengths[] = {100, 126, 127, 128, 129, 600, 5000};
 
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        const char *const ends = "; all message sockets are selected\n";
+        const char *const ends = "; using the default, all message sockets\n";
         char entry[6000] = "WSRX_SOCKETS=";
         struct settings settings;
         struct captured told;
@@ -460,7 +507,7 @@ Test(settings_read, cuts_a_long_value_not_the_line)
 
 Test(settings_read, cuts_a_long_name_not_the_line)
 {
-    const char *const ends = ": no such setting (WSRX_HELP=1 lists them); it is ignored\n";
+    const char *const ends = ": unknown setting (WSRX_HELP=1 lists them); ignored\n";
     char entry[1000] = "WSRX_";
     struct settings settings;
     struct captured told;
@@ -534,10 +581,10 @@ ParameterizedTest(int *index, settings_read, takes_selectors)
     bad = read_entry(&settings, &told, entry);
     assert_silent(&told, bad, entry);
     assert_settings(&settings, &(struct simple){DEFAULTS}, entry);
-    cr_assert_eq(settings.selectors, selection->count, "%s: %zu selectors", entry,
-                 settings.selectors);
+    cr_assert_eq(settings.sockets.count, selection->count, "%s: %zu selectors", entry,
+                 settings.sockets.count);
     for (size_t i = 0; i < selection->count; i++) {
-        const struct selector *selector = &settings.selector[i];
+        const struct selector *selector = &settings.sockets.at[i];
         const char *path = selection->selector[i].path;
 
         cr_expect_eq(selector->kind, selection->selector[i].kind, "%s: kind of %zu", entry, i);
@@ -564,8 +611,8 @@ Test(settings_read, takes_as_many_selectors_as_it_says)
         bad = read_entry(&settings, &told, entry);
         if (count <= SELECTORS_MAX) {
             assert_silent(&told, bad, entry);
-            cr_assert_eq(settings.selectors, (size_t)count);
-            cr_assert_eq(settings.selector[count - 1].number, (unsigned)count - 1);
+            cr_assert_eq(settings.sockets.count, (size_t)count);
+            cr_assert_eq(settings.sockets.at[count - 1].number, (unsigned)count - 1);
         } else {
             cr_expect_eq(bad, 1);
             cr_expect_eq(told.writes, 1);
@@ -576,10 +623,17 @@ Test(settings_read, takes_as_many_selectors_as_it_says)
 
 /* --- settings_help ----------------------------------------------------------------------- */
 
-static const char *const names[] = {"WSRX_MODE",     "WSRX_CALLS", "WSRX_SOCKETS", "WSRX_HOLD",
-                                    "WSRX_HOLD_MAX", "WSRX_TABLE", "WSRX_STRICT",  "WSRX_HELP"};
-
-enum { NAMES = sizeof names / sizeof *names };
+static const struct {
+    const char *name;
+    bool value; /* whether its default is a value; else it is a phrase */
+} listed[SETTINGS] = {
+#define WORDS(list)                                         true
+#define SIZE(least, most)                                   true
+#define LIST(list, rest)                                    false
+#define TEXT(values)                                        false
+#define SETTING(variable, type, field, parser, values, ...) {#variable, values},
+#include "settings.def"
+};
 
 /* The value that help gives for a name: its line is "NAME=VALUE". */
 static const char *helped(const struct captured *told, const char *name)
@@ -619,18 +673,22 @@ Test(settings_help, gives_each_default)
     cr_expect_str_eq(helped(&told, "WSRX_TABLE"), "none");
 
     /* What it calls the default is what settings_read() takes for it. */
-    for (size_t i = 0; i < NAMES; i++) {
+    for (size_t i = 0; i < SETTINGS; i++) {
         char entry[256];
-        struct settings settings;
+        struct settings settings, nothing;
         struct captured read;
         unsigned bad;
 
-        if (strcmp(names[i], "WSRX_SOCKETS") == 0 || strcmp(names[i], "WSRX_TABLE") == 0)
-            continue; /* words, not values */
-        snprintf(entry, sizeof entry, "%s=%s", names[i], helped(&told, names[i]));
-        bad = read_entry(&settings, &read, entry);
+        snprintf(entry, sizeof entry, "%s=%s", listed[i].name, helped(&told, listed[i].name));
+        if (!listed[i].value)
+            continue;
+        read_entries(&nothing, &read, (const char *const[ENTRIES]){"WSRX_TRACE=ring"});
+        bad =
+            read_entries(&settings, &read, (const char *const[ENTRIES]){"WSRX_TRACE=ring", entry});
         assert_silent(&read, bad, entry);
-        assert_defaults(&settings, entry);
+        if (i == INDEX_WSRX_TRACE)
+            nothing.trace = TRACE_OFF;
+        cr_expect_eq(memcmp(&settings, &nothing, sizeof settings), 0, "%s: not the default", entry);
     }
 }
 
@@ -681,6 +739,7 @@ Test(settings_help, lists_every_setting_beside_the_longest_value)
     }
     environ = (char *[]){entry, NULL};
     help(&told);
-    for (size_t i = 0; i < NAMES; i++)
-        cr_expect_str_neq(helped(&told, names[i]), "(not there)", "%s is missing", names[i]);
+    for (size_t i = 0; i < SETTINGS; i++)
+        cr_expect_str_neq(helped(&told, listed[i].name), "(not there)", "%s is missing",
+                          listed[i].name);
 }
