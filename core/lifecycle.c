@@ -43,7 +43,7 @@ static int open_table(const struct settings *settings, struct table **ret_table)
         return 0;
     diag("WSRX_TABLE=\"%s\": %s; %s", settings->table, why,
          settings->strict ? settings_not_started
-                          : "tails are held in memory and do not outlast exec");
+                          : "tails are held in memory and do not survive exec");
     if (settings->strict)
         sys_exit(125);
     return table_create(settings->hold_max, ret_table);

@@ -10,7 +10,7 @@
 #define MADE \
     TABLE "run $victim fitting >/dev/null\n[ -z \"$library\" ] || [ -s $table ] || exit 1\n"
 #define USE       "run $victim usual"
-#define IN_MEMORY "; tails are held in memory and do not outlast exec\n"
+#define IN_MEMORY "; tails are held in memory and do not survive exec\n"
 
 static const struct check refusals[] = {
     {.name = "a directory", .script = TABLE "mkdir $table\n" USE, .told = "directory" IN_MEMORY},
