@@ -304,8 +304,7 @@ const char *settings_values(enum settings_index index, char *to, size_t size_of_
     if (setting->rest)
         append(to, size_of_to, at, setting->rest);
     if (setting->most)
-        snprintf(to, size_of_to, "a size in bytes from %s to %s, with K, M or G", setting->least,
-                 setting->most);
+        snprintf(to, size_of_to, SIZE_VALUES, setting->least, setting->most);
     return to;
 }
 
