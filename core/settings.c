@@ -3,16 +3,15 @@
 #include "settings.h"
 
 #include "base/diag.h"
+#include "base/sys.h"
 #include "trace/output_file.h"
 #include "trace/record.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct word {
     int value;
@@ -414,7 +413,7 @@ unsigned settings_read(struct settings *settings, char *const *environment)
     return bad + report_idle(settings, good, trace_said);
 }
 
-bool settings_help(int fd)
+int settings_help(int fd)
 {
     char text[8192], value[256], values[256];
     size_t length = 0;
@@ -433,5 +432,12 @@ bool settings_help(int fd)
                                    values, setting->fallback);
     }
     length = length < sizeof text ? length : sizeof text - 1;
-    return write(fd, text, length) == (ssize_t)length;
+    for (size_t written = 0; written < length;) {
+        ssize_t result = sys_write(fd, text + written, length - written);
+
+        if (result < 0)
+            return (int)result;
+        written += (size_t)result;
+    }
+    return 0;
 }

@@ -78,7 +78,7 @@ extern const char settings_not_started[];
 const char *settings_purpose(enum settings_index index, char *to, size_t size);
 const char *settings_values(enum settings_index index, char *to, size_t size);
 
-/* Writes the settings with their current values. False, and errno: not all of it. */
-bool settings_help(int fd);
+/* Writes the settings with their current values. A negative errno: not all of it. */
+int settings_help(int fd);
 
 #endif

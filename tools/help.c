@@ -7,7 +7,6 @@
 #include "suggest.h"
 #include "wsrx.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,9 +29,11 @@ int command_help(int argc, const char **argv)
     const char *word = argc > 1 ? argv[1] : "help", *meant;
 
     if (strcmp(word, "settings") == 0) {
-        if (settings_help(STDOUT_FILENO))
+        int error = settings_help(STDOUT_FILENO);
+
+        if (!error)
             return 0;
-        complain("standard output: %s", strerror(errno));
+        complain("standard output: %s", strerror(-error));
         return EXIT_OURS;
     }
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)

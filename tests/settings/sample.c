@@ -40,5 +40,5 @@ int main(void)
     print_options("run", launch_options(true));
     print_options("trace", launch_options(false));
     fflush(stdout);
-    return settings_help(STDOUT_FILENO) ? 0 : 1;
+    return settings_help(STDOUT_FILENO) == 0 ? 0 : 1;
 }
