@@ -54,8 +54,6 @@ static int start_wings(const struct settings *settings)
     int error = bounce_start();
 
     if (!error)
-        error = fd_class_start(&state.settings);
-    if (!error)
         error = epoll_ctl_start();
     if (!error)
         error = open_table(settings, &state.table);
@@ -79,6 +77,8 @@ int lifecycle_start(const struct lifecycle_face *face, char *const *environment)
 
     pthread_atfork(lifecycle_before_fork, lifecycle_after_fork, lifecycle_after_fork_in_child);
     trace_start(&settings);
+    if (settings.mode != MODE_OFF)
+        fd_class_start(&state.settings, settings.sockets.count > 0 || trace_on());
     error = start_wings(&settings);
     if (error) {
         diag("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
@@ -101,7 +101,7 @@ fd_class lifecycle_closing(int fd)
     if (state.under_wine)
         atomic_fetch_add_explicit(&state.closes, 1, memory_order_relaxed);
     epoll_ctl_forget(fd, gone);
-    if (message && gone)
+    if (message && gone && fd_class_cookie(class) != 0)
         epoll_ctl_forget_socket(fd_class_cookie(class));
     fd_forget(fd);
     return class;
@@ -143,7 +143,7 @@ void lifecycle_closing_range(unsigned first, unsigned last)
         fd_forget_range(first, last);
         return;
     }
-    for (unsigned fd = first; fd <= last && fd < fd_classes_count; fd++)
+    for (unsigned fd = first; fd <= last && fd <= fd_highest(); fd++)
         if (fd_class_cached((int)fd) != 0)
             lifecycle_closed((int)fd, lifecycle_closing((int)fd));
 }
@@ -190,7 +190,7 @@ static void report_held_at_end(void)
 
         /* Of several numbers the last one. */
         if (cookie && (class & FD_DUPS_KNOWN) && fd_query_cookie((int)fd) == cookie &&
-            fd_next_duplicate((int)fd, (int)fd, cookie) < 0)
+            fd_next_duplicate((int)fd, (int)fd, class) < 0)
             note_loss((int)fd, cookie, RECORD_EXIT);
     }
 }

@@ -23,7 +23,7 @@ INTERPOSED int socket(int domain, int type, int protocol)
 {
     int fd = REAL(socket)(domain, type, protocol);
 
-    fd_made(fd);
+    fd_made(fd, domain, type, protocol);
     return fd;
 }
 
@@ -32,8 +32,8 @@ INTERPOSED int socketpair(int domain, int type, int protocol, int fds[2])
     int result = REAL(socketpair)(domain, type, protocol, fds);
 
     if (result == 0) {
-        fd_made(fds[0]);
-        fd_made(fds[1]);
+        fd_made(fds[0], domain, type, protocol);
+        fd_made(fds[1], domain, type, protocol);
     }
     return result;
 }
@@ -42,7 +42,7 @@ INTERPOSED int accept(int fd, struct sockaddr *name, socklen_t *namelen)
 {
     int accepted = REAL(accept)(fd, name, namelen);
 
-    fd_made(accepted);
+    fd_accepted(fd, accepted);
     return accepted;
 }
 
@@ -50,7 +50,7 @@ INTERPOSED int accept4(int fd, struct sockaddr *name, socklen_t *namelen, int fl
 {
     int accepted = REAL(accept4)(fd, name, namelen, flags);
 
-    fd_made(accepted);
+    fd_accepted(fd, accepted);
     return accepted;
 }
 

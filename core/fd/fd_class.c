@@ -2,47 +2,118 @@
 #define _GNU_SOURCE
 #include "fd/fd_class.h"
 
-#include "base/compiler.h"
 #include "base/sys.h"
+#include "fd/selector.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stddef.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 
-/* Address space only until a descriptor is used: fs.nr_open's default. */
-enum { CLASSES = 1 << 20 };
+enum {
+    CHUNK = 512,                /* descriptors of one chunk: a page of classes */
+    CHUNKS = (1 << 20) / CHUNK, /* fs.nr_open's default; above it nothing is kept */
+};
 
-FAST_PATH_DATA _Atomic fd_class *fd_classes;
-FAST_PATH_DATA unsigned fd_classes_count;
+FAST_PATH_DATA _Atomic fd_class fd_classes_first[FD_FIRST];
 
-static const struct settings *settings;
-static atomic_uint highest;    /* descriptor of which something is believed */
-static atomic_bool duplicates; /* a message socket has been duplicated: it may have two numbers */
+static _Atomic(_Atomic fd_class *) chunks[CHUNKS]; /* the first one is never used */
+static const struct settings *settings;            /* NULL before the start */
+static bool asks;                                  /* every socket is asked at its first receive */
+static atomic_uint highest;                        /* descriptor of which something is known */
+static atomic_bool duplicates;   /* a socket has been duplicated: it may have two numbers */
+static _Atomic uint64_t unnamed; /* the last number of our own that was given to a socket */
 
-int fd_class_start(const struct settings *with_settings)
+/* --- the classes by number --------------------------------------------------------------- */
+
+static _Atomic fd_class *chunk_of(unsigned fd)
 {
-    void *at = sys_map_private(CLASSES * sizeof(fd_class));
+    return atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+}
 
-    if (!at)
-        return -ENOMEM;
-    settings = with_settings;
-    fd_classes = at;
-    fd_classes_count = CLASSES;
-    return 0;
+fd_class fd_class_cached_above(int fd)
+{
+    unsigned number = (unsigned)fd;
+    _Atomic fd_class *chunk = number / CHUNK < CHUNKS ? chunk_of(number) : NULL;
+
+    return chunk ? atomic_load_explicit(&chunk[number % CHUNK], memory_order_relaxed) : 0;
+}
+
+/* Where the class of a descriptor is kept; NULL: nowhere, for there is no memory. */
+static _Atomic fd_class *entry(int fd)
+{
+    unsigned number = (unsigned)fd;
+    _Atomic fd_class *chunk, *none = NULL;
+
+    if (number < FD_FIRST)
+        return &fd_classes_first[number];
+    if (number / CHUNK >= CHUNKS)
+        return NULL;
+    chunk = chunk_of(number);
+    if (chunk)
+        return &chunk[number % CHUNK];
+    chunk = sys_map_private(CHUNK * sizeof *chunk);
+    if (chunk && !atomic_compare_exchange_strong(&chunks[number / CHUNK], &none, chunk)) {
+        sys_unmap(chunk, CHUNK * sizeof *chunk);
+        chunk = none; /* another thread was faster */
+    }
+    return chunk ? &chunk[number % CHUNK] : NULL;
 }
 
 static void cache_class(int fd, fd_class class)
 {
     unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
+    _Atomic fd_class *at;
 
-    if ((unsigned)fd >= fd_classes_count)
+    /* What says no more than that nothing is known needs no chunk. */
+    if (fd < 0 || (fd_kind(class) <= FD_OTHER && fd_class_cached(fd) == 0 && fd >= FD_FIRST))
+        return;
+    at = entry(fd);
+    if (!at)
         return;
     while (seen < (unsigned)fd && !atomic_compare_exchange_weak(&highest, &seen, (unsigned)fd))
         continue;
-    atomic_store_explicit(&fd_classes[fd], class, memory_order_relaxed);
+    atomic_store_explicit(at, class, memory_order_relaxed);
+}
+
+static fd_class make_class(enum fd_kind kind, uint64_t flags, uint64_t identity)
+{
+    return (uint64_t)kind << 56 | flags | identity;
+}
+
+/* A socket that nobody has asked for its cookie. */
+static fd_class unnamed_class(enum fd_kind kind, uint64_t flags)
+{
+    return make_class(kind, flags | FD_UNNAMED,
+                      (atomic_fetch_add_explicit(&unnamed, 1, memory_order_relaxed) + 1) &
+                          FD_IDENTITY_MASK);
+}
+
+static bool same_socket(fd_class one, fd_class other)
+{
+    return fd_kind(one) >= FD_SOCKET && (one & FD_IDENTITY_MASK) == (other & FD_IDENTITY_MASK) &&
+           (one & FD_UNNAMED) == (other & FD_UNNAMED);
+}
+
+unsigned fd_highest(void)
+{
+    return atomic_load_explicit(&highest, memory_order_relaxed);
+}
+
+int fd_next_duplicate(int fd, int after, fd_class class)
+{
+    unsigned seen = fd_highest();
+
+    if (!atomic_load_explicit(&duplicates, memory_order_relaxed))
+        return -1;
+    for (unsigned other = (unsigned)(after + 1); other <= seen; other++)
+        if ((int)other != fd && same_socket(fd_class_cached((int)other), class))
+            return (int)other;
+    return -1;
+}
+
+bool fd_is_last(int fd, fd_class class)
+{
+    return fd_next_duplicate(fd, -1, class) < 0;
 }
 
 /* --- the kernel's word ------------------------------------------------------------------- */
@@ -61,7 +132,7 @@ uint64_t fd_query_cookie(int fd)
 
     if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0)
         return 0;
-    return cookie & FD_COOKIE_MASK;
+    return cookie & FD_IDENTITY_MASK;
 }
 
 bool fd_is_stream_now(int fd)
@@ -69,6 +140,97 @@ bool fd_is_stream_now(int fd)
     int type;
 
     return option(fd, SO_TYPE, &type) == 0 && type == SOCK_STREAM;
+}
+
+/* Nothing else has messages that Linux would cut. */
+static enum fd_kind kind_of(int domain, int type, int protocol)
+{
+    if (type != SOCK_DGRAM && type != SOCK_SEQPACKET)
+        return FD_OTHER;
+    switch (domain) {
+    case AF_INET:
+    case AF_INET6:
+        /* Not ICMP "ping" sockets (datagram too), nor SCTP (delivers in parts by itself). */
+        return type == SOCK_DGRAM &&
+                       (protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+                   ? FD_DATAGRAM
+                   : FD_OTHER;
+    case AF_UNIX:
+    case AF_VSOCK:
+        return FD_LARGE;
+    default:
+        return FD_OTHER;
+    }
+}
+
+static enum fd_kind query_kind(int fd)
+{
+    int type, domain, protocol, error = option(fd, SO_TYPE, &type);
+
+    if (error)
+        return error == -EBADF ? FD_UNKNOWN : FD_OTHER;
+    if (type != SOCK_DGRAM && type != SOCK_SEQPACKET)
+        return FD_OTHER;
+    if (option(fd, SO_DOMAIN, &domain) != 0 || option(fd, SO_PROTOCOL, &protocol) != 0)
+        return FD_OTHER;
+    return kind_of(domain, type, protocol);
+}
+
+/* Keeps a class for `fd`, and for the numbers that are known to be the same socket. */
+static void rename_all(int fd, fd_class before, fd_class class)
+{
+    if ((before & FD_UNNAMED) && fd_kind(before) >= FD_SOCKET)
+        for (int other = -1; (other = fd_next_duplicate(fd, other, before)) >= 0;)
+            cache_class(other, class);
+    cache_class(fd, class);
+}
+
+fd_class fd_class_query(int fd)
+{
+    fd_class before = fd_class_cached(fd), class;
+    enum fd_kind kind = query_kind(fd);
+    bool final = true, is_ours;
+    uint64_t cookie = 0;
+
+    if (kind == FD_UNKNOWN)
+        return 0;
+    if (kind != FD_OTHER && settings && settings->sockets.count > 0 &&
+        !fd_is_selected(&settings->sockets, fd, &final))
+        kind = FD_OTHER;
+    /* Linux before 4.12 has no SO_COOKIE; a socket that cannot be told from its successor is
+     * better left alone. */
+    if (kind != FD_OTHER && (cookie = fd_query_cookie(fd)) == 0)
+        kind = FD_OTHER;
+    is_ours =
+        (before & FD_DUPS_KNOWN) && ((before & FD_UNNAMED) || fd_class_cookie(before) == cookie);
+    class = make_class(kind, is_ours ? FD_DUPS_KNOWN : 0, cookie);
+    if (final)
+        rename_all(fd, before, class);
+    return class;
+}
+
+fd_class fd_class_get(int fd)
+{
+    fd_class class = fd_class_cached(fd);
+
+    return fd_kind(class) == FD_SOCKET ? fd_class_query(fd) : class;
+}
+
+fd_class fd_class_get_any(int fd)
+{
+    fd_class class = fd_class_cached(fd);
+
+    if (fd_kind(class) == FD_UNKNOWN || fd_kind(class) == FD_SOCKET ||
+        (fd_class_is_message(class) && fd_class_cookie(class) == 0))
+        class = fd_class_query(fd);
+    return class;
+}
+
+uint64_t fd_cookie(int fd)
+{
+    fd_class class = fd_class_get_any(fd);
+
+    return fd_kind(class) > FD_SOCKET ? fd_class_cookie(class) : 0;
 }
 
 int fd_identify(int fd, uint64_t *ret_cookie, bool *ret_stream)
@@ -87,163 +249,34 @@ int fd_identify(int fd, uint64_t *ret_cookie, bool *ret_stream)
     return *ret_cookie ? 0 : -ENOPROTOOPT;
 }
 
-/* By type, domain and protocol; nothing else has messages that Linux would cut. */
-static enum fd_kind classify(int fd)
-{
-    int type, domain, protocol, error = option(fd, SO_TYPE, &type);
+/* --- what the program does --------------------------------------------------------------- */
 
-    if (error)
-        return error == -EBADF ? FD_UNKNOWN : FD_OTHER;
-    if (type != SOCK_DGRAM && type != SOCK_SEQPACKET)
-        return FD_OTHER;
-    if (option(fd, SO_DOMAIN, &domain) != 0 || option(fd, SO_PROTOCOL, &protocol) != 0)
-        return FD_OTHER;
-    switch (domain) {
-    case AF_INET:
-    case AF_INET6:
-        /* Not ICMP "ping" sockets (datagram too), nor SCTP (delivers in parts by itself). */
-        if (type != SOCK_DGRAM)
-            return FD_OTHER;
-        /* The kernel always says which: 0 is libsocket-wrapper's word for a socket(2) without a
-         * protocol, which is of AF_UNIX in truth. */
-        if (protocol == 0)
-            return FD_LARGE;
-        return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ? FD_DATAGRAM : FD_OTHER;
-    case AF_UNIX:
-    case AF_VSOCK:
-        return FD_LARGE;
-    default:
-        return FD_OTHER;
-    }
+/* What a new socket of this kind is to be known as. */
+static fd_class new_class(enum fd_kind kind)
+{
+    if (kind <= FD_OTHER)
+        return make_class(kind, 0, 0);
+    return unnamed_class(asks ? FD_SOCKET : kind, FD_DUPS_KNOWN);
 }
 
-/* --- WSRX_SOCKETS ------------------------------------------------------------------------ */
-
-struct names {
-    int domain;
-    struct sockaddr_storage local, peer;
-    socklen_t local_length, peer_length;
-};
-
-static unsigned port(const struct sockaddr_storage *name)
-{
-    if (name->ss_family == AF_INET)
-        return ntohs(((const struct sockaddr_in *)name)->sin_port);
-    if (name->ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)name)->sin6_port);
-    return 0;
-}
-
-static bool has_path(const struct sockaddr_storage *name, socklen_t length,
-                     const struct selector *selector)
-{
-    const struct sockaddr_un *un = (const struct sockaddr_un *)name;
-    size_t most = (size_t)length - offsetof(struct sockaddr_un, sun_path);
-
-    return name->ss_family == AF_UNIX && length > offsetof(struct sockaddr_un, sun_path) &&
-           strnlen(un->sun_path, most) == selector->path_length &&
-           memcmp(un->sun_path, selector->path, selector->path_length) == 0;
-}
-
-static bool selects_by_number(void)
-{
-    for (size_t i = 0; settings && i < settings->sockets.count; i++)
-        if (settings->sockets.at[i].kind == SELECT_FD)
-            return true;
-    return false;
-}
-
-static bool matches(const struct selector *selector, int fd, const struct names *names)
-{
-    switch (selector->kind) {
-    case SELECT_UDP:
-        return names->domain == AF_INET || names->domain == AF_INET6;
-    case SELECT_UNIX:
-        return names->domain == AF_UNIX;
-    case SELECT_VSOCK:
-        return names->domain == AF_VSOCK;
-    case SELECT_PORT:
-        return port(&names->local) == selector->number || port(&names->peer) == selector->number;
-    case SELECT_FD:
-        return (unsigned)fd == selector->number;
-    case SELECT_PATH:
-        return has_path(&names->local, names->local_length, selector) ||
-               has_path(&names->peer, names->peer_length, selector);
-    }
-    return false;
-}
-
-/* Any inclusion (or none is given), and no exclusion. `*ret_settled`: the answer can be kept, for
- * the socket has a name of its own by which it was judged. */
-static bool selected(int fd, bool *ret_settled)
-{
-    struct names names = {.local_length = sizeof names.local, .peer_length = sizeof names.peer};
-    bool included = true, any_inclusion = false, found = false;
-
-    *ret_settled = true;
-    if (settings->sockets.count == 0)
-        return true;
-    if (option(fd, SO_DOMAIN, &names.domain) != 0 ||
-        sys_getsockname(fd, (struct sockaddr *)&names.local, &names.local_length) != 0)
-        return false;
-    if (sys_getpeername(fd, (struct sockaddr *)&names.peer, &names.peer_length) != 0)
-        names.peer_length = 0;
-
-    for (size_t i = 0; i < settings->sockets.count; i++) {
-        const struct selector *selector = &settings->sockets.at[i];
-
-        /* A name that it does not have yet may come. */
-        if ((selector->kind == SELECT_PORT && port(&names.local) == 0) ||
-            (selector->kind == SELECT_PATH && names.domain == AF_UNIX &&
-             names.local_length <= offsetof(struct sockaddr_un, sun_path)))
-            *ret_settled = false;
-        if (selector->exclude) {
-            included = included && !matches(selector, fd, &names);
-        } else {
-            any_inclusion = true;
-            found = found || matches(selector, fd, &names);
-        }
-    }
-    return included && (found || !any_inclusion);
-}
-
-/* --- beliefs ----------------------------------------------------------------------------- */
-
-fd_class fd_class_query(int fd)
-{
-    fd_class before = fd_class_cached(fd), class;
-    enum fd_kind kind = classify(fd);
-    bool settled = true;
-    uint64_t cookie = 0;
-
-    if (kind == FD_UNKNOWN)
-        return 0;
-    if (kind != FD_OTHER && !selected(fd, &settled))
-        kind = FD_OTHER;
-    /* Linux before 4.12 has no SO_COOKIE; a socket that cannot be told from its successor is
-     * better left alone. */
-    if (kind != FD_OTHER && (cookie = fd_query_cookie(fd)) == 0)
-        kind = FD_OTHER;
-    class = (uint64_t)kind << 56 | cookie;
-    if (fd_kind(before) == FD_NEW ||
-        ((before & FD_DUPS_KNOWN) && fd_class_cookie(before) == cookie))
-        class |= FD_DUPS_KNOWN;
-    if (settled)
-        cache_class(fd, class);
-    return class;
-}
-
-fd_class fd_class_get(int fd)
-{
-    fd_class class = fd_class_cached(fd);
-
-    return fd_kind(class) <= FD_NEW ? fd_class_query(fd) : class;
-}
-
-void fd_made(int fd)
+void fd_made(int fd, int domain, int type, int protocol)
 {
     if (fd >= 0)
-        cache_class(fd, (uint64_t)FD_NEW << 56);
+        cache_class(fd,
+                    new_class(kind_of(domain, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol)));
+}
+
+/* A connection has the type of its listener: records, or a stream. */
+void fd_accepted(int listener, int fd)
+{
+    fd_class class = fd_class_cached(listener);
+
+    if (fd < 0)
+        return;
+    if (fd_kind(class) == FD_SOCKET)
+        cache_class(fd, unnamed_class(FD_SOCKET, FD_DUPS_KNOWN));
+    else
+        cache_class(fd, new_class(fd_class_is_message(class) ? fd_kind(class) : FD_OTHER));
 }
 
 void fd_forget(int fd)
@@ -254,7 +287,7 @@ void fd_forget(int fd)
 
 void fd_forget_range(unsigned first, unsigned last)
 {
-    unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
+    unsigned seen = fd_highest();
 
     for (unsigned fd = first; fd <= last && fd <= seen; fd++)
         fd_forget((int)fd);
@@ -262,17 +295,14 @@ void fd_forget_range(unsigned first, unsigned last)
 
 void fd_duplicated(int old, int new)
 {
-    /* Asked now, so that both are known to be one socket when either is closed. */
-    fd_class class = fd_class_get(old);
+    fd_class class = fd_class_cached(old);
 
-    cache_class(new, fd_class_cached(old));
-    if (fd_kind(class) == FD_OTHER && !selects_by_number())
-        return;
-    atomic_store_explicit(&duplicates, true, memory_order_relaxed);
-    if (selects_by_number()) {
-        cache_class(new, class & FD_DUPS_KNOWN ? (uint64_t)FD_NEW << 56 : 0);
-        fd_class_query(new);
-    }
+    if (fd_kind(class) >= FD_SOCKET)
+        atomic_store_explicit(&duplicates, true, memory_order_relaxed);
+    /* The one may be selected, and the other not. */
+    if (fd_kind(class) != FD_UNKNOWN && settings && fd_selects_by_number(&settings->sockets))
+        class = unnamed_class(FD_SOCKET, class & FD_DUPS_KNOWN);
+    cache_class(new, class);
 }
 
 void fd_received(int fd)
@@ -284,52 +314,66 @@ void fd_received(int fd)
 
 static void disown(int fd)
 {
-    fd_class class = fd_class_cached(fd), known;
+    fd_class class = fd_class_cached(fd);
+    _Atomic fd_class *at = fd_kind(class) >= FD_SOCKET ? entry(fd) : NULL;
 
-    if ((unsigned)fd >= fd_classes_count)
-        return;
-    do
-        known = fd_kind(class) == FD_NEW ? 0 : class & ~FD_DUPS_KNOWN;
-    while (known != class && !atomic_compare_exchange_weak(&fd_classes[fd], &class, known));
+    while (at && !atomic_compare_exchange_weak(at, &class, class & ~FD_DUPS_KNOWN))
+        continue;
 }
 
 void fd_sent(int fd)
 {
-    uint64_t cookie = fd_class_cookie(fd_class_cached(fd));
+    fd_class class = fd_class_cached(fd);
 
     disown(fd);
-    for (int other = -1; cookie && (other = fd_next_duplicate(fd, other, cookie)) >= 0;)
+    for (int other = -1; (other = fd_next_duplicate(fd, other, class)) >= 0;)
         disown(other);
 }
 
 void fd_set_stream(int fd, uint64_t cookie)
 {
-    cache_class(fd, cookie ? (uint64_t)FD_STREAM << 56 | cookie : (uint64_t)FD_OTHER << 56);
+    cache_class(fd, make_class(cookie ? FD_STREAM : FD_OTHER, 0, cookie));
 }
 
-void fd_set_internal(int fd, bool ours)
+void fd_set_internal(int fd, bool internal)
 {
-    cache_class(fd, ours ? (uint64_t)FD_INTERNAL << 56 : 0);
+    cache_class(fd, make_class(internal ? FD_INTERNAL : FD_UNKNOWN, 0, 0));
 }
 
-unsigned fd_highest(void)
+/* --- start ------------------------------------------------------------------------------- */
+
+/* What the program was started with: by fstat(2), which the dynamic linker needs too, so that
+ * nobody's filter kills for it. Whoever starts a program gives it the lowest numbers, or some that
+ * a person has chosen: a gap of this size ends the search. */
+static void find_inherited(void)
 {
-    return atomic_load_explicit(&highest, memory_order_relaxed);
+    enum { GAP = 16 };
+    struct sys_file file;
+
+    for (int fd = 0, open = -1; fd - open <= GAP; fd++) {
+        if (sys_fstat(fd, &file) != 0)
+            continue;
+        open = fd;
+        if (S_ISSOCK(file.mode) && fd_class_cached(fd) == 0)
+            cache_class(fd, unnamed_class(FD_SOCKET, 0));
+    }
 }
 
-int fd_next_duplicate(int fd, int after, uint64_t cookie)
+/* Sockets that were made before the settings were read. */
+static void ask_later(int fd)
 {
-    unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
+    fd_class class = fd_class_cached(fd);
 
-    if (!atomic_load_explicit(&duplicates, memory_order_relaxed))
-        return -1;
-    for (unsigned other = (unsigned)(after + 1); other <= seen; other++)
-        if ((int)other != fd && fd_class_cookie(fd_class_cached((int)other)) == cookie)
-            return (int)other;
-    return -1;
+    if (fd_class_is_message(class) && (class & FD_UNNAMED))
+        cache_class(fd, class + ((uint64_t)FD_SOCKET << 56) - ((uint64_t)fd_kind(class) << 56));
 }
 
-bool fd_is_last(int fd, fd_class class)
+void fd_class_start(const struct settings *with_settings, bool ask)
 {
-    return fd_next_duplicate(fd, -1, fd_class_cookie(class)) < 0;
+    settings = with_settings;
+    asks = ask;
+    if (ask)
+        for (unsigned fd = 0; fd <= fd_highest(); fd++)
+            ask_later((int)fd);
+    find_inherited();
 }

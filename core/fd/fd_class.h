@@ -2,9 +2,10 @@
  *
  * What a descriptor is: a message socket that is selected, or anything else.
  *
- * The belief about a descriptor is one atomic word, kept from the first receive on it. It may be
- * stale (a descriptor closed behind our back), and whoever acts on it must stay harmless then:
- * before anything is held or handed out, fd_class_query() asks the kernel again.
+ * It is learnt when the descriptor is made, received or duplicated, and for inherited ones at
+ * start-up; a receive asks nothing. What is known is one atomic word for each descriptor. It may be
+ * stale (a descriptor closed or made behind our back), and whoever acts on it must stay harmless
+ * then: before anything is held or handed out, fd_identify() asks the kernel.
  * This file must never receive.
  */
 #ifndef WSRX_FD_FD_CLASS_H
@@ -18,30 +19,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A belief: the cookie in the lower 56 bits, the kind above it. */
 enum fd_kind {
-    FD_UNKNOWN,
-    FD_NEW,      /* unknown, but made by a call that we saw: all its dups are known */
+    FD_UNKNOWN,  /* not made by a call that we saw: not ours, as far as is known */
     FD_OTHER,    /* not ours: every receive goes straight to the system */
     FD_INTERNAL, /* made by the library: the program does not know of it */
+    FD_SOCKET,   /* a socket that may be ours: its first receive asks (fd_class_get()) */
     FD_DATAGRAM, /* UDP: a message has at most 65,535 bytes */
     FD_LARGE,    /* AF_UNIX, AF_VSOCK: longer ones too */
     FD_STREAM,   /* a stream of which we hold bytes (it was taken for a message socket) */
 };
 
+/* The kind in bits 56 to 61, the identity of the socket in the lower 56, and two flags. The
+ * identity is the socket's cookie (SO_COOKIE), or until that is needed a number of our own. */
 typedef uint64_t fd_class;
 
-#define FD_COOKIE_MASK ((UINT64_C(1) << 56) - 1)
-#define FD_DUPS_KNOWN  (UINT64_C(1) << 63) /* was fresh, never sent: all its dups are known */
+#define FD_IDENTITY_MASK ((UINT64_C(1) << 56) - 1)
+#define FD_UNNAMED       (UINT64_C(1) << 62) /* the identity is a number of our own */
+#define FD_DUPS_KNOWN    (UINT64_C(1) << 63) /* made by a call that we saw, and never sent */
 
 static inline enum fd_kind fd_kind(fd_class class)
 {
-    return (enum fd_kind)(class >> 56 & 0x7f);
+    return (enum fd_kind)(class >> 56 & 0x3f);
 }
 
+/* The socket's cookie, or 0 where nobody has needed it yet: see fd_cookie(). */
 static inline uint64_t fd_class_cookie(fd_class class)
 {
-    return class & FD_COOKIE_MASK;
+    return class & FD_UNNAMED ? 0 : class & FD_IDENTITY_MASK;
 }
 
 static inline bool fd_class_is_message(fd_class class)
@@ -55,62 +59,79 @@ static inline size_t fd_class_longest(fd_class class)
     return fd_kind(class) == FD_DATAGRAM ? (size_t)65535 : (size_t)8 << 20;
 }
 
-/* The beliefs by descriptor; private to the process. Above `count` nothing is kept. */
-extern _Atomic fd_class *fd_classes;
-extern unsigned fd_classes_count;
+/* The classes by descriptor, private to the process. The first ones stand here, the others in
+ * chunks that are mapped when they are needed. */
+enum { FD_FIRST = 512 };
+extern _Atomic fd_class fd_classes_first[FD_FIRST];
+fd_class fd_class_cached_above(int fd);
 
+/* The class, as far as it is known; asks nothing. */
 static inline fd_class fd_class_cached(int fd)
 {
-    if (!LIKELY((unsigned)fd < fd_classes_count))
-        return 0;
-    return atomic_load_explicit(&fd_classes[fd], memory_order_relaxed);
+    if (!LIKELY((unsigned)fd < FD_FIRST))
+        return fd_class_cached_above(fd);
+    return atomic_load_explicit(&fd_classes_first[fd], memory_order_relaxed);
 }
 
-/* Prepares the beliefs. 0, or a negative errno. */
-int fd_class_start(const struct settings *settings);
+/* Finds the sockets that the program was started with. `ask`: every socket is asked what it is at
+ * its first receive, for the settings select by name, or records want its cookie. */
+void fd_class_start(const struct settings *settings, bool ask);
 
-/* What the kernel says of `fd` now, by our measure: a belief of kind OTHER, DATAGRAM or LARGE.
- * Kept for the next time. UNKNOWN: not a descriptor. Async-signal-safe; may change errno. */
+/* The class; an FD_SOCKET is asked for it now. Async-signal-safe. */
+fd_class fd_class_get(int fd);
+/* The class of any descriptor, with its cookie: asked for where it is not known. For when something
+ * is held, and under Wine. Async-signal-safe. */
+fd_class fd_class_get_any(int fd);
+
+/* What the kernel says of `fd` now, by our measure: a class of kind OTHER, DATAGRAM or LARGE, kept
+ * for the next time, with its cookie. 0: not a descriptor. Async-signal-safe. */
 fd_class fd_class_query(int fd);
 
-/* The belief, asked for where there is none. */
-fd_class fd_class_get(int fd);
+/* The cookie of the socket whose class is cached; asked for at its first need. 0: it has none. */
+uint64_t fd_cookie(int fd);
 
 /* Asks only for the cookie and whether it is a stream: what must be known before bytes are held.
- * 0, or a negative errno. Async-signal-safe; may change errno. */
+ * 0, or a negative errno. Async-signal-safe. */
 int fd_identify(int fd, uint64_t *ret_cookie, bool *ret_stream);
 
 /* Whether it is a stream by now. */
 bool fd_is_stream_now(int fd);
 
-/* The cookie alone: 0 where there is none. */
+/* The cookie alone, as the kernel says: 0 where there is none. */
 uint64_t fd_query_cookie(int fd);
 
-/* The program made, closed or duplicated a descriptor. */
-void fd_made(int fd);
+/* The program made, closed or duplicated a descriptor. No system call, but for a number that makes
+ * a chunk necessary. */
+void fd_made(int fd, int domain, int type, int protocol);
+void fd_accepted(int listener, int fd);
 void fd_forget(int fd);
 void fd_duplicated(int old, int new);
-/* It came by SCM_RIGHTS: it may be a dup of one that we know. */
+void fd_forget_range(unsigned first, unsigned last);
+/* It came by SCM_RIGHTS: what it is has to be asked, and it may be a dup of one that we know. */
 void fd_received(int fd);
 /* It went by SCM_RIGHTS: there is a dup that we do not know. */
 void fd_sent(int fd);
-void fd_forget_range(unsigned first, unsigned last);
 
 /* We hold bytes of a stream for it, or no longer do. */
 void fd_set_stream(int fd, uint64_t cookie);
 
 /* The library made this descriptor, or is about to close it. */
-void fd_set_internal(int fd, bool ours);
+void fd_set_internal(int fd, bool internal);
 
-/* The highest descriptor of which something is believed. */
+static inline bool fd_is_internal(int fd)
+{
+    return fd_kind(fd_class_cached(fd)) == FD_INTERNAL;
+}
+
+/* The highest descriptor of which something is known. */
 unsigned fd_highest(void);
 
-/* The next descriptor after `after` (-1: the first) that is known to be a dup of `fd`'s socket;
- * -1: no more. */
-int fd_next_duplicate(int fd, int after, uint64_t cookie);
+/* The next descriptor after `after` (-1: the first) that is known to be a dup of the socket with
+ * this class, and is not `fd`; -1: no more. */
+int fd_next_duplicate(int fd, int after, fd_class class);
 
 /* Whether no other descriptor of this process is known to be the same socket. Complete only for a
- * belief with FD_DUPS_KNOWN. */
+ * class with FD_DUPS_KNOWN. */
 bool fd_is_last(int fd, fd_class class);
 
 #endif

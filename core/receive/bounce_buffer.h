@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The thread's bounce area: where a receive puts what may not fit the caller's buffer.
+ * The thread's bounce buffer: where a receive puts what may not fit the caller's buffer.
  *
  * One area a thread, mapped at its first need and unmapped when the thread ends. A receive in a
  * signal handler on top of another one gets an area of its own for its duration.

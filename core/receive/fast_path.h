@@ -53,7 +53,7 @@ static inline bool receive_passes(fd_class class, size_t len)
 }
 
 /* A buffer that the kernel has written to before may be filled by us: then the message goes whole
- * into the bounce area by the program's own call, which is as fast as without us. */
+ * into the bounce buffer by the program's own call, which is as fast as without us. */
 static inline bool receive_may_bounce(const void *buf, const struct sockaddr *name,
                                       const socklen_t *namelen)
 {

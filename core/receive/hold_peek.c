@@ -12,7 +12,7 @@
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
 
-/* The message at the head of the queue, whole in the bounce area. */
+/* The message at the head of the queue, whole in the bounce buffer. */
 struct head {
     size_t length;
     int msg_flags;

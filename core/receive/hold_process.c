@@ -62,7 +62,7 @@ ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
     return error ? error : result;
 }
 
-/* Into the caller's buffers and the bounce area behind them. */
+/* Into the caller's buffers and the bounce buffer behind them. */
 static ssize_t take_vectored(struct receive *receive, struct taken *taken)
 {
     struct bounce_buffer *bounce = receive->bounce;
@@ -103,7 +103,7 @@ static ssize_t take_vectored(struct receive *receive, struct taken *taken)
     return result;
 }
 
-/* What the system's recvfrom() has put into the bounce area. `room`: what *namelen was before. */
+/* What the system's recvfrom() has put into the bounce buffer. `room`: what *namelen was before. */
 static void taken_bounced(const struct receive *receive, ssize_t length, socklen_t room,
                           struct taken *taken)
 {
@@ -161,7 +161,7 @@ static ssize_t finish_held(struct receive *receive, const struct taken *taken)
     struct critical_section section;
     int error = 0;
 
-    if (!fits || table_look(state.table, cookie, NULL) != HELD_NOT)
+    if (!fits || cookie == 0 || table_look(state.table, cookie, NULL) != HELD_NOT)
         error = fd_identify(receive->fd, &cookie, &stream);
     if (!error)
         kind = table_look(state.table, cookie, NULL);

@@ -11,7 +11,7 @@
  * HELD_BY_KERNEL. */
 ssize_t hold_process_next(struct receive *receive, uint64_t cookie);
 
-/* Takes a message whole: the system call, and nothing else. Needs the bounce area, and one buffer
+/* Takes a message whole: the system call, and nothing else. Needs the bounce buffer, and one buffer
  * less than a call can have. A length, or a negative errno. */
 ssize_t hold_process_take(struct receive *receive, struct taken *taken);
 
@@ -21,7 +21,7 @@ ssize_t hold_process_finish(struct receive *receive, ssize_t result, struct take
 /* Both. */
 ssize_t hold_process_receive(struct receive *receive);
 
-/* What came of a system call that took a message whole into the bounce area; see receive.h. */
+/* What came of a system call that took a message whole into the bounce buffer; see receive.h. */
 ssize_t hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room);
 
 #endif

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* UIO_FASTIOV: as many buffers need no bounce area to list them. */
+/* UIO_FASTIOV: as many buffers need no bounce buffer to list them. */
 enum { FEW = 8 };
 
 bool receive_may_act(enum call_kind kind)
@@ -29,13 +29,24 @@ bool receive_may_act(enum call_kind kind)
 
 bool receive_passes_message(fd_class class, size_t len)
 {
-    return ((len >= fd_class_longest(class) && fd_class_is_message(class)) || !receive_bounces()) &&
-           receive_nothing_held() && !trace_on();
+    return receive_nothing_held() &&
+           (fd_kind(class) < FD_SOCKET ||
+            (((fd_class_is_message(class) && len >= fd_class_longest(class)) ||
+              !receive_bounces()) &&
+             !trace_on()));
+}
+
+/* Where something is held its socket may have come to us by any way, and its cookie counts. */
+static fd_class class_of(enum call_kind kind, int fd)
+{
+    return receive_nothing_held() && kind != CALL_COOPERATING && !state.under_wine
+               ? fd_class_get(fd)
+               : fd_class_get_any(fd);
 }
 
 bool receive_may_act_on(enum call_kind kind, int fd)
 {
-    return receive_may_act(kind) && fd_kind(fd_class_get(fd)) >= FD_DATAGRAM;
+    return receive_may_act(kind) && fd_kind(class_of(kind, fd)) >= FD_DATAGRAM;
 }
 
 /* The belief may be stale, so the cookie is asked for again before a byte is handed out. */
@@ -60,7 +71,7 @@ static bool get_bounce(struct receive *receive, fd_class class)
     if (!receive->bounce)
         receive->bounce = bounce_acquire(fd_class_longest(class));
     if (!receive->bounce)
-        diag_once(reported, "no memory for a bounce area; receives are as without the library");
+        diag_once(reported, "no memory for a bounce buffer; receives are as without the library");
     return receive->bounce;
 }
 
@@ -75,7 +86,7 @@ static ssize_t run_once(struct receive *receive)
     /* A stale belief must not turn MSG_WAITALL, which a stream may mean, into a wait for more. */
     if ((receive->flags & MSG_WAITALL) && fd_is_stream_now(receive->fd))
         fd_forget(receive->fd);
-    class = fd_class_get(receive->fd);
+    class = class_of(receive->kind, receive->fd);
     if (fd_kind(class) < FD_DATAGRAM)
         return RECEIVE_PASS;
 
@@ -292,7 +303,7 @@ ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_si
     bool tail;
 
     if (atomic_load_explicit(&state.active, memory_order_acquire) && state.under_wine &&
-        fd_kind(fd_class_get(fd)) == FD_DATAGRAM)
+        fd_kind(fd_class_get_any(fd)) == FD_DATAGRAM)
         return hold_peek_offset_receive(fd, msg, flags, site);
     if (!receive_may_act_on(CALL_REPORTING, fd))
         return RECEIVE_PASS;

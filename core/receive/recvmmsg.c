@@ -9,6 +9,7 @@
 #include "receive/fast_path.h"
 #include "receive/hold_peek.h"
 #include "receive/message.h"
+#include "table/held.h"
 
 #include <errno.h>
 
@@ -27,7 +28,7 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
     if (!receive_may_act_on(CALL_REPORTING, fd) || vlen == 0)
         return RECEIVE_PASS;
     if (!state.settings.calls_all && !trace_on() && !receive_peeks() &&
-        table_look(state.table, fd_class_cookie(fd_class_get(fd)), NULL) == HELD_NOT)
+        (table_nothing_held() || table_look(state.table, fd_cookie(fd), NULL) == HELD_NOT))
         return RECEIVE_PASS;
     if (vlen > BOUNCE_IOVECS) /* recvmmsg(2): at most UIO_MAXIOV */
         vlen = BOUNCE_IOVECS;
@@ -56,7 +57,7 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                 return result;
             /* recvmmsg(2): an error after a message is reported by the next call. */
             if (result != -EAGAIN)
-                hold_peek_error(fd_class_cookie(fd_class_get(fd)), (int)-result);
+                hold_peek_error(fd_cookie(fd), (int)-result);
             break;
         }
         count++;

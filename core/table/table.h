@@ -89,12 +89,14 @@ static inline bool table_idle(const struct table *table)
     return atomic_load_explicit(&table->used, memory_order_acquire) == 0;
 }
 
-/* Whether something may be held for this socket: what an ordinary datagram reads. */
+/* Whether something may be held for this socket: what an ordinary datagram reads. `cookie`: 0 where
+ * it is not known yet. */
 static inline bool table_may_hold(const struct table *table, uint64_t cookie)
 {
     return atomic_load_explicit(&table->peeking, memory_order_acquire) ||
            (!table_idle(table) &&
-            __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0);
+            (cookie == 0 ||
+             __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0));
 }
 
 /* Maps a new table that holds up to `hold_max` bytes of tails. 0, or a negative errno. */

@@ -78,13 +78,15 @@ static void registration_end(struct registration *registration, bool closing)
 static void ask(struct registration *registration, bool is_new)
 {
     uint64_t cookie = registration->cookie;
-    fd_class class;
 
     /* Where the kernel knows the registration, it is the same socket still; where it is new, the
      * number may have been closed and used again behind our back. */
     if (is_new || cookie == 0) {
-        class = is_new ? fd_class_query(registration->fd) : fd_class_get(registration->fd);
-        cookie = fd_class_is_message(class) ? fd_class_cookie(class) : 0;
+        bool socket = fd_kind(fd_class_cached(registration->fd)) >= FD_SOCKET;
+
+        if (socket && is_new)
+            fd_class_query(registration->fd);
+        cookie = socket ? fd_cookie(registration->fd) : 0;
         registration_set_socket(registration, cookie);
         set_update_watched(registration_set(registration), is_shared());
     }
@@ -141,11 +143,6 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
 }
 
 /* --- descriptors ------------------------------------------------------------------------- */
-
-bool fd_is_internal(int fd)
-{
-    return fd_kind(fd_class_cached(fd)) == FD_INTERNAL;
-}
 
 static void forget_set_number(int fd)
 {

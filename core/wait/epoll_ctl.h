@@ -42,9 +42,6 @@ void epoll_ctl_forget_socket(uint64_t cookie);
 void epoll_ctl_forget_range(unsigned first, unsigned last);
 void epoll_ctl_refresh(void);
 
-/* Whether `fd` is a stand-in of ours, which the program did not make and cannot close. */
-bool fd_is_internal(int fd);
-
 /* A fork of any kind is about to happen; around those that libc or we see, the other two. */
 void epoll_ctl_forks_now(void);
 void epoll_ctl_before_fork(void);

@@ -190,12 +190,14 @@ static bool attach(struct registration *registration)
     int fd = make_eventfd();
 
     if (fd >= 0 && control(registration, EPOLL_CTL_ADD, fd, proxy_events(registration)) != 0) {
+        int error = -errno;
+
         sys_close(fd);
-        fd = -1;
+        fd = error;
     }
     if (fd < 0) {
         diag_once(reported, "no eventfd for epoll: %s; from now on tails are held in the kernel",
-                  strerrordesc_np(errno));
+                  strerrordesc_np(-fd));
         state_hold_in_kernel();
         return false;
     }

@@ -15,7 +15,7 @@ static const struct timespec at_once = {0, 0};
 /* The cookie is asked for again, since the belief may be stale. */
 static enum held_kind held_on(int fd, size_t *ret_left)
 {
-    uint64_t cookie = fd_class_cookie(fd_class_get(fd));
+    uint64_t cookie = fd_cookie(fd);
     enum held_kind kind;
 
     if (cookie == 0)

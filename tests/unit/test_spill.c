@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The bounce areas: one a thread, another one for a receive on top of a receive, and none that
+ * The bounce buffers: one a thread, another one for a receive on top of a receive, and none that
  * stays behind. Mappings are counted in /proc/self/maps; an area's size is one that nothing else
  * has, or its address is looked for.
  */

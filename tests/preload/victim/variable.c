@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 enum { VARIABLES = 512 };
 
@@ -68,7 +69,9 @@ void variable_place(struct variable *variable, int fd, const char *at)
     target = variable_fd(at);
     if (target == fd)
         return;
-    if (raw_syscall(SYS_dup3, fd, target, 0, 0, 0, 0) < 0)
+    /* A number is the program's own choice; in the place of another variable it is put behind the
+     * library's back. */
+    if ((*at == '#' ? dup3(fd, target, 0) : (int)raw_syscall(SYS_dup3, fd, target, 0, 0, 0, 0)) < 0)
         victim_fail("cannot place %s at %s", variable->name, at);
     raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
     variable->fd = target;

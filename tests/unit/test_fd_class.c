@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a descriptor is, which ones are selected, and what is believed of them as they come, are
+ * What a descriptor is, which ones are selected, and what is known of them as they come, are
  * duplicated and go.
  */
 #define _GNU_SOURCE
@@ -31,7 +31,7 @@ static struct settings settings;
 static void set_up(void)
 {
     memset(&settings, 0, sizeof settings);
-    cr_assert_eq(fd_class_start(&settings), 0);
+    fd_class_start(&settings, false);
 }
 
 TestSuite(fd_class_query, .init = set_up, .timeout = 60);
@@ -267,13 +267,13 @@ ParameterizedTest(int *index, fd_class_query, classifies)
 
     if (fd < 0)
         cr_skip_test("%s: not on this machine: %s", sort->what, strerror(errno));
-    class = fd_class_get(fd);
+    class = fd_class_get_any(fd);
     cr_expect_eq(fd_kind(class), sort->kind, "%s: kind %d", sort->what, fd_kind(class));
     cr_expect_eq(fd_class_is_message(class), ours, "%s", sort->what);
     cr_expect_eq(fd_class_cookie(class), ours ? cookie_of(fd) : 0, "%s", sort->what);
     cr_expect_eq(fd_class_cached(fd), class, "%s: not kept", sort->what);
     cr_expect_eq(fd_class_query(fd), class, "%s: asked again", sort->what);
-    cr_expect_eq(fd_class_get(fd), class, "%s: known", sort->what);
+    cr_expect_eq(fd_class_get_any(fd), class, "%s: known", sort->what);
 }
 
 Test(fd_class_query, of_no_descriptor_is_unknown)
@@ -282,11 +282,11 @@ Test(fd_class_query, of_no_descriptor_is_unknown)
 
     close(closed);
     cr_expect_eq(fd_kind(fd_class_query(closed)), FD_UNKNOWN);
-    cr_expect_eq(fd_kind(fd_class_get(closed)), FD_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_get_any(closed)), FD_UNKNOWN);
     cr_expect_eq(fd_class_cached(closed), 0);
-    cr_expect_eq(fd_kind(fd_class_get(-1)), FD_UNKNOWN);
-    cr_expect_eq(fd_kind(fd_class_get(INT_MAX)), FD_UNKNOWN);
-    cr_expect_eq(fd_kind(fd_class_get(INT_MIN)), FD_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_get_any(-1)), FD_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_get_any(INT_MAX)), FD_UNKNOWN);
+    cr_expect_eq(fd_kind(fd_class_get_any(INT_MIN)), FD_UNKNOWN);
 }
 
 Test(fd_class_query, a_datagram_is_never_longer_than_it_says)
@@ -301,15 +301,15 @@ Test(fd_class_query, a_datagram_is_never_longer_than_it_says)
 Test(fd_class_query, tells_the_number_from_the_socket)
 {
     int fd = udp();
-    fd_class before = fd_class_get(fd), after;
+    fd_class before = fd_class_get_any(fd), after;
 
     syscall(SYS_close, fd);
     cr_assert_eq(udp(), fd);
-    cr_assert_eq(fd_class_get(fd), before, "a class may be stale");
+    cr_assert_eq(fd_class_get_any(fd), before, "a class may be stale");
     after = fd_class_query(fd);
     cr_assert_eq(fd_kind(after), FD_DATAGRAM);
     cr_assert_neq(fd_class_cookie(after), fd_class_cookie(before));
-    cr_assert_eq(fd_class_get(fd), after);
+    cr_assert_eq(fd_class_get_any(fd), after);
 
     syscall(SYS_close, fd);
     cr_assert_eq(opened(AF_INET, SOCK_STREAM, 0), fd);
@@ -467,7 +467,7 @@ ParameterizedTest(int *index, socket_select, by_what_a_person_knows)
     select_sockets(value);
     for (unsigned i = 0; i < SOCKETS; i++)
         if (fds[i] >= 0)
-            cr_expect_eq(fd_class_is_message(fd_class_get(fds[i])), choice->selected >> i & 1,
+            cr_expect_eq(fd_class_is_message(fd_class_get_any(fds[i])), choice->selected >> i & 1,
                          "%s: %s", value, socket_names[i]);
     remove_own("bound");
 }
@@ -479,7 +479,7 @@ Test(socket_select, without_selectors_all_message_sockets)
     open_all(fds);
     for (unsigned i = 0; i < SOCKETS; i++)
         if (fds[i] >= 0)
-            cr_expect(fd_class_is_message(fd_class_get(fds[i])), "%s", socket_names[i]);
+            cr_expect(fd_class_is_message(fd_class_get_any(fds[i])), "%s", socket_names[i]);
     remove_own("bound");
 }
 
@@ -491,8 +491,8 @@ Test(socket_select, never_what_is_no_message_socket)
 
     snprintf(value, sizeof value, "udp,unix,vsock,fd=%d,fd=%d", stream, netlink);
     select_sockets(value);
-    cr_expect_eq(fd_kind(fd_class_get(stream)), FD_OTHER);
-    cr_expect_eq(fd_kind(fd_class_get(netlink)), FD_OTHER);
+    cr_expect_eq(fd_kind(fd_class_get_any(stream)), FD_OTHER);
+    cr_expect_eq(fd_kind(fd_class_get_any(netlink)), FD_OTHER);
 }
 
 /* A socket is asked about before it has the name by which it is selected. */
@@ -506,9 +506,9 @@ Test(socket_select, a_socket_that_gets_its_port_later)
     close(other);
     snprintf(value, sizeof value, "port=%u", port);
     select_sockets(value);
-    cr_assert_not(fd_class_is_message(fd_class_get(fd)));
+    cr_assert_not(fd_class_is_message(fd_class_get_any(fd)));
     cr_assert_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
-    cr_assert(fd_class_is_message(fd_class_get(fd)));
+    cr_assert(fd_class_is_message(fd_class_get_any(fd)));
 }
 
 Test(socket_select, a_socket_that_gets_its_path_later)
@@ -518,13 +518,13 @@ Test(socket_select, a_socket_that_gets_its_path_later)
 
     snprintf(value, sizeof value, "path=%s", own_path("later"));
     select_sockets(value);
-    cr_assert_not(fd_class_is_message(fd_class_get(fd)));
+    cr_assert_not(fd_class_is_message(fd_class_get_any(fd)));
     bind_path(fd, own_path("later"));
     remove_own("later");
-    cr_assert(fd_class_is_message(fd_class_get(fd)));
+    cr_assert(fd_class_is_message(fd_class_get_any(fd)));
 }
 
-/* --- beliefs ----------------------------------------------------------------------------- */
+/* --- classes ----------------------------------------------------------------------------- */
 
 Test(fd_class_cached, of_a_new_descriptor_is_nothing)
 {
@@ -533,31 +533,99 @@ Test(fd_class_cached, of_a_new_descriptor_is_nothing)
     cr_expect_eq(fd_class_cached(INT_MAX), 0);
 }
 
-Test(fd_class_cached, what_we_saw_made_is_our_own)
+Test(fd_class_cached, what_we_saw_made_is_known_without_a_question)
 {
     int fd = udp();
 
-    fd_made(fd);
-    cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_NEW);
-    cr_expect_not(fd_class_is_message(fd_class_cached(fd)));
-    cr_expect_eq(fd_kind(fd_class_get(fd)), FD_DATAGRAM);
+    fd_made(fd, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_DATAGRAM);
+    cr_expect_eq(fd_class_cookie(fd_class_cached(fd)), 0);
+    cr_expect_eq(fd_class_get(fd), fd_class_cached(fd));
     cr_expect(fd_class_get(fd) & FD_DUPS_KNOWN);
-    fd_made(-1); /* a socket() that failed */
+    cr_expect_eq(fd_cookie(fd), cookie_of(fd));
+    cr_expect_eq(fd_class_cookie(fd_class_cached(fd)), cookie_of(fd));
+    cr_expect(fd_class_cached(fd) & FD_DUPS_KNOWN);
+    fd_made(-1, AF_INET, SOCK_DGRAM, 0); /* a socket() that failed */
+}
+
+/* The same for each kind of socket as classifies above asks the kernel for. */
+Test(fd_class_cached, what_is_made_is_what_the_kernel_says)
+{
+    static const int made[][3] = {
+        {AF_INET, SOCK_DGRAM, 0},   {AF_INET6, SOCK_DGRAM, 0},  {AF_INET, SOCK_DGRAM, 17},
+        {AF_INET, SOCK_DGRAM, 136}, {AF_INET, SOCK_STREAM, 0},  {AF_UNIX, SOCK_DGRAM, 0},
+        {AF_UNIX, SOCK_STREAM, 0},  {AF_UNIX, SOCK_SEQPACKET, 0}, {AF_INET, SOCK_RAW, 1},
+        {AF_NETLINK, SOCK_RAW, 0},  {AF_NETLINK, SOCK_DGRAM, 0}, {AF_PACKET, SOCK_DGRAM, 0},
+        {AF_INET, SOCK_DGRAM, 1},
+    };
+
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        int fd = socket(made[i][0], made[i][1], made[i][2]);
+        enum fd_kind kind;
+
+        if (fd < 0)
+            continue; /* not on this machine, or not for this user */
+        fd_made(fd, made[i][0], made[i][1], made[i][2]);
+        kind = fd_kind(fd_class_cached(fd));
+        cr_expect_eq(fd_kind(fd_class_query(fd)), kind, "socket(%d, %d, %d)", made[i][0],
+                     made[i][1], made[i][2]);
+        close(fd);
+    }
+}
+
+Test(fd_class_cached, a_connection_is_what_its_listener_is)
+{
+    int records = opened(AF_UNIX, SOCK_SEQPACKET, 0), stream = opened(AF_INET, SOCK_STREAM, 0);
+    int one = open_pipe(), two = open_pipe(), three = open_pipe();
+
+    fd_made(records, AF_UNIX, SOCK_SEQPACKET, 0);
+    fd_made(stream, AF_INET, SOCK_STREAM, 0);
+    fd_accepted(records, one);
+    cr_expect_eq(fd_kind(fd_class_cached(one)), FD_LARGE);
+    fd_accepted(stream, two);
+    cr_expect_eq(fd_kind(fd_class_cached(two)), FD_OTHER);
+    fd_accepted(200, three); /* a listener that nobody has seen */
+    cr_expect_eq(fd_kind(fd_class_cached(three)), FD_OTHER);
+    fd_accepted(records, -1);
+}
+
+Test(fd_class_cached, an_inherited_socket_is_asked_later)
+{
+    int fd = udp(), no_socket = open_pipe();
+
+    fd_class_start(&settings, false);
+    cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_SOCKET);
+    cr_expect_eq(fd_class_cached(no_socket), 0);
+    cr_expect_eq(fd_kind(fd_class_get(fd)), FD_DATAGRAM);
+    cr_expect_eq(fd_class_cookie(fd_class_cached(fd)), cookie_of(fd));
+    cr_expect_not(fd_class_cached(fd) & FD_DUPS_KNOWN);
+}
+
+Test(fd_class_cached, of_a_high_number)
+{
+    int fd = udp(), high = dup2(fd, 2000);
+
+    if (high < 0)
+        cr_skip_test("no descriptors above 2000");
+    fd_made(high, AF_INET, SOCK_DGRAM, 0);
+    cr_expect_eq(fd_kind(fd_class_cached(high)), FD_DATAGRAM);
+    fd_forget(high);
+    cr_expect_eq(fd_class_cached(high), 0);
 }
 
 Test(fd_class_cached, what_came_from_elsewhere_is_not)
 {
     int fd = udp();
 
-    cr_expect_eq(fd_kind(fd_class_get(fd)), FD_DATAGRAM);
-    cr_expect_not(fd_class_get(fd) & FD_DUPS_KNOWN);
+    cr_expect_eq(fd_kind(fd_class_get_any(fd)), FD_DATAGRAM);
+    cr_expect_not(fd_class_get_any(fd) & FD_DUPS_KNOWN);
 }
 
 Test(fd_class_cached, is_forgotten)
 {
     int fd = udp();
 
-    fd_class_get(fd);
+    fd_class_get_any(fd);
     fd_forget(fd);
     cr_expect_eq(fd_class_cached(fd), 0);
     fd_forget(fd);
@@ -573,7 +641,7 @@ Test(fd_class_cached, is_forgotten_over_a_range)
     for (unsigned i = 0; i < 6; i++) {
         fds[i] = dup2(udp(), 200 + (int)i);
         cr_assert_eq(fds[i], 200 + (int)i);
-        fd_class_get(fds[i]);
+        fd_class_get_any(fds[i]);
     }
     fd_forget_range((unsigned)fds[1], (unsigned)fds[3]);
     cr_expect_neq(fd_class_cached(fds[0]), 0);
@@ -608,7 +676,7 @@ Test(fd_class_cached, of_the_librarys_own)
 
     fd_set_internal(fd, true);
     cr_expect_eq(fd_kind(fd_class_cached(fd)), FD_INTERNAL);
-    cr_expect_eq(fd_kind(fd_class_get(fd)), FD_INTERNAL);
+    cr_expect_eq(fd_kind(fd_class_get_any(fd)), FD_INTERNAL);
     fd_set_internal(fd, false);
     cr_expect_eq(fd_class_cached(fd), 0);
 }
@@ -629,8 +697,9 @@ Test(fd_duplicated, is_the_same_socket)
 {
     int fd = udp(), copy;
 
-    fd_made(fd);
+    fd_made(fd, AF_INET, SOCK_DGRAM, 0);
     copy = duplicate(fd);
+    cr_expect_eq(fd_cookie(fd), cookie_of(fd));
     cr_expect_eq(fd_class_cookie(fd_class_cached(copy)), cookie_of(fd));
     cr_expect_eq(fd_class_cached(copy), fd_class_cached(fd));
     cr_expect(fd_class_cached(copy) & FD_DUPS_KNOWN);
@@ -641,12 +710,12 @@ Test(fd_duplicated, the_last_one_is_known)
     int fd = udp(), one, two;
     fd_class class;
 
-    fd_made(fd);
+    fd_made(fd, AF_INET, SOCK_DGRAM, 0);
     class = fd_class_get(fd);
     cr_expect(fd_is_last(fd, class));
     one = duplicate(fd);
     two = duplicate(one);
-    fd_class_get(udp());
+    fd_class_get_any(udp());
     cr_expect_not(fd_is_last(fd, class));
     cr_expect_not(fd_is_last(one, class));
     cr_expect_not(fd_is_last(two, class));
@@ -665,8 +734,8 @@ Test(fd_duplicated, each_one_is_found_once)
     int fd = udp(), other = udp(), copies[4], at = -1, count = 0;
     uint64_t cookie = cookie_of(fd);
 
-    fd_class_get(fd);
-    fd_class_get(other);
+    fd_class_get_any(fd);
+    fd_class_get_any(other);
     cr_expect_eq(fd_next_duplicate(fd, -1, cookie), -1);
     for (unsigned i = 0; i < 4; i++)
         copies[i] = duplicate(fd);
@@ -683,18 +752,18 @@ Test(fd_duplicated, over_another_descriptor)
 {
     int fd = udp(), stream = opened(AF_INET, SOCK_STREAM, 0);
 
-    cr_assert_eq(fd_kind(fd_class_get(stream)), FD_OTHER);
+    cr_assert_eq(fd_kind(fd_class_get_any(stream)), FD_OTHER);
     cr_assert_eq(dup2(fd, stream), stream);
     fd_duplicated(fd, stream);
-    cr_expect_eq(fd_kind(fd_class_get(stream)), FD_DATAGRAM);
-    cr_expect_eq(fd_class_cookie(fd_class_get(stream)), cookie_of(fd));
+    cr_expect_eq(fd_kind(fd_class_get_any(stream)), FD_DATAGRAM);
+    cr_expect_eq(fd_class_cookie(fd_class_get_any(stream)), cookie_of(fd));
 }
 
 Test(fd_duplicated, of_what_is_no_socket)
 {
     int fd = open_pipe(), copy = duplicate(fd);
 
-    cr_expect_eq(fd_kind(fd_class_get(copy)), FD_OTHER);
+    cr_expect_eq(fd_kind(fd_class_get_any(copy)), FD_OTHER);
 }
 
 /* WSRX_SOCKETS=fd=N is about the number: bash opens a socket as 3 and duplicates it to 0. */
@@ -706,11 +775,11 @@ Test(fd_duplicated, is_selected_by_its_own_number)
     snprintf(value, sizeof value, "fd=%d", to);
     select_sockets(value);
     bind_any(fd);
-    cr_assert_not(fd_class_is_message(fd_class_get(fd)));
+    cr_assert_not(fd_class_is_message(fd_class_get_any(fd)));
     cr_assert_eq(dup2(fd, to), to);
     fd_duplicated(fd, to);
-    cr_expect(fd_class_is_message(fd_class_get(to)), "fd %d is not selected by %s", to, value);
-    cr_expect_not(fd_class_is_message(fd_class_get(fd)));
+    cr_expect(fd_class_is_message(fd_class_get_any(to)), "fd %d is not selected by %s", to, value);
+    cr_expect_not(fd_class_is_message(fd_class_get_any(fd)));
 }
 
 /* What could not be said of the original yet cannot be said of the duplicate. */
@@ -726,6 +795,6 @@ Test(fd_duplicated, before_the_socket_has_its_port)
     select_sockets(value);
     copy = duplicate(fd);
     cr_assert_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
-    cr_expect(fd_class_is_message(fd_class_get(fd)));
-    cr_expect(fd_class_is_message(fd_class_get(copy)), "the duplicate is not selected by %s", value);
+    cr_expect(fd_class_is_message(fd_class_get_any(fd)));
+    cr_expect(fd_class_is_message(fd_class_get_any(copy)), "the duplicate is not selected by %s", value);
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "fd/selector.h"
+
+#include "base/sys.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/un.h>
+
+struct names {
+    int domain;
+    struct sockaddr_storage local, peer;
+    socklen_t local_length, peer_length;
+};
+
+static unsigned port(const struct sockaddr_storage *name)
+{
+    if (name->ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)name)->sin_port);
+    if (name->ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)name)->sin6_port);
+    return 0;
+}
+
+static bool has_path(const struct sockaddr_storage *name, socklen_t length,
+                     const struct selector *selector)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)name;
+    size_t most = (size_t)length - offsetof(struct sockaddr_un, sun_path);
+
+    return name->ss_family == AF_UNIX && length > offsetof(struct sockaddr_un, sun_path) &&
+           strnlen(un->sun_path, most) == selector->path_length &&
+           memcmp(un->sun_path, selector->path, selector->path_length) == 0;
+}
+
+static bool matches(const struct selector *selector, int fd, const struct names *names)
+{
+    switch (selector->kind) {
+    case SELECT_UDP:
+        return names->domain == AF_INET || names->domain == AF_INET6;
+    case SELECT_UNIX:
+        return names->domain == AF_UNIX;
+    case SELECT_VSOCK:
+        return names->domain == AF_VSOCK;
+    case SELECT_PORT:
+        return port(&names->local) == selector->number || port(&names->peer) == selector->number;
+    case SELECT_FD:
+        return (unsigned)fd == selector->number;
+    case SELECT_PATH:
+        return has_path(&names->local, names->local_length, selector) ||
+               has_path(&names->peer, names->peer_length, selector);
+    }
+    return false;
+}
+
+bool fd_is_selected(const struct selectors *selectors, int fd, bool *ret_final)
+{
+    struct names names = {.local_length = sizeof names.local, .peer_length = sizeof names.peer};
+    socklen_t length = sizeof names.domain;
+    bool included = true, any_inclusion = false, found = false;
+
+    *ret_final = true;
+    if (selectors->count == 0)
+        return true;
+    if (sys_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &names.domain, &length) != 0 ||
+        sys_getsockname(fd, (struct sockaddr *)&names.local, &names.local_length) != 0)
+        return false;
+    if (sys_getpeername(fd, (struct sockaddr *)&names.peer, &names.peer_length) != 0)
+        names.peer_length = 0;
+
+    for (size_t i = 0; i < selectors->count; i++) {
+        const struct selector *selector = &selectors->at[i];
+
+        /* A name that it does not have yet may come. */
+        if ((selector->kind == SELECT_PORT && port(&names.local) == 0) ||
+            (selector->kind == SELECT_PATH && names.domain == AF_UNIX &&
+             names.local_length <= offsetof(struct sockaddr_un, sun_path)))
+            *ret_final = false;
+        if (selector->exclude) {
+            included = included && !matches(selector, fd, &names);
+        } else {
+            any_inclusion = true;
+            found = found || matches(selector, fd, &names);
+        }
+    }
+    return included && (found || !any_inclusion);
+}
+
+bool fd_selects_by_number(const struct selectors *selectors)
+{
+    for (size_t i = 0; i < selectors->count; i++)
+        if (selectors->at[i].kind == SELECT_FD)
+            return true;
+    return false;
+}
