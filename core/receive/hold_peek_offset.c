@@ -70,9 +70,8 @@ static int set_offset(int fd, int offset)
 static bool lock_socket(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int error = sys_fcntl_lock(fd, F_SETLK, &lock);
 
-    return error != -EAGAIN && error != -EACCES;
+    return sys_fcntl_lock(fd, F_SETLK, &lock) != -EAGAIN;
 }
 
 static void unlock_socket(int fd)
