@@ -10,7 +10,7 @@
 #define EVENTFD \
     "no eventfd for epoll: Operation not permitted; from now on tails are held in the kernel"
 #define NO_SPILL \
-    .told = "no memory for a spill area; receives are as without the library", .without = CHECK_SAME
+    .told = "no memory for a bounce area; receives are as without the library", .without = CHECK_SAME
 
 /* Held in the kernel: peeked, and taken with the last part; as a native program, and as Wine. */
 #define REFUSED COMPANY "WSRX_HOLD=kernel WSRX_CALLS=all run $company/company-refused "
