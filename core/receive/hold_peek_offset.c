@@ -35,19 +35,6 @@ struct peek_offset {
  * and its take; before that there is none to keep out of. */
 static atomic_bool asked;
 
-/* Whether the last message of a descriptor came in parts. Then the next one is looked at under both
- * locks at once, and not without the second before. A wrong guess costs time, and nothing else. */
-enum { GUESSES = 256 };
-static atomic_bool in_parts[GUESSES];
-
-static void guess(int fd, bool parts)
-{
-    atomic_bool *at = &in_parts[(unsigned)fd % GUESSES];
-
-    if (atomic_load_explicit(at, memory_order_relaxed) != parts)
-        atomic_store_explicit(at, parts, memory_order_relaxed);
-}
-
 static int get_offset(int fd)
 {
     int offset = NOT_HELD;
@@ -235,7 +222,6 @@ static ssize_t part_locked(struct peek_offset *at, int offset)
         if (set_offset(fd, (int)(start + given)) != 0)
             return RECEIVE_PASS;
         count(given, !held);
-        guess(fd, true);
     } else if (held) {
         if ((error = take_off(fd, offset)) < 0)
             return error;
@@ -247,7 +233,6 @@ static ssize_t part_locked(struct peek_offset *at, int offset)
             count(given, false);
         }
     } else { /* it fits */
-        guess(fd, false);
         answer(at->ask, WINE_ANSWER_WHOLE, 0);
         return take_whole(at, at->flags | MSG_DONTWAIT);
     }
@@ -260,20 +245,13 @@ static ssize_t part_locked(struct peek_offset *at, int offset)
     return (ssize_t)given;
 }
 
-/* A message that fits, of which nothing is held: the most frequent one, and the cheapest. It is
- * taken as it is, so what is told is what was taken, even if a process that does not know of us was
- * faster. RECEIVE_PASS: it does not fit. */
-static ssize_t whole_locked(struct peek_offset *at)
+/* Whether the message at the head of the queue fits. Not asked by a peek, which copies it, or, with
+ * MSG_TRUNC and no room, moves an offset that is set by all of its length. False: it may not. */
+static bool fits(const struct peek_offset *at)
 {
-    struct msghdr nothing = {.msg_iov = NULL};
-    ssize_t length = system_receive(at->fd, &nothing, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+    int length;
 
-    if (length < 0)
-        return length;
-    if ((size_t)length > room_of(at->msg))
-        return RECEIVE_PASS;
-    answer(at->ask, WINE_ANSWER_WHOLE, 0);
-    return take_whole(at, at->flags | MSG_DONTWAIT);
+    return sys_queued(at->fd, &length) == 0 && (size_t)length <= room_of(at->msg);
 }
 
 /* The system's own receive, which tells how long the message is; what does not fit is lost. The
@@ -308,29 +286,27 @@ static ssize_t receive_discarding(struct peek_offset *at)
     return result;
 }
 
-/* One try; under the table's mutex. `wanted`: a part, if the message does not fit. */
+/* One try; under the table's mutex. `wanted`: a part, if the message does not fit. One that fits is
+ * taken under the record lock, too: without it another process may be about to give a part of it, or
+ * have taken it, so that it is the next one, which does not fit, that is taken and cut. */
 static ssize_t try_locked(struct peek_offset *at, bool wanted)
 {
-    int fd = at->fd, offset = NOT_HELD;
-    bool parts = atomic_load_explicit(&in_parts[(unsigned)fd % GUESSES], memory_order_relaxed);
     ssize_t result = RECEIVE_PASS;
+    int offset;
 
-    if (!parts) {
-        offset = get_offset(fd);
-        if (offset == NOT_HELD && wanted && !(at->flags & MSG_PEEK))
-            result = whole_locked(at);
-    }
-    if (result == RECEIVE_PASS && (parts || wanted || offset != NOT_HELD)) {
-        if (!lock_socket(fd))
-            return LOCKED_BY_OTHER;
-        offset = get_offset(fd);
-        if (wanted || offset != NOT_HELD)
-            result = part_locked(at, offset);
-        unlock_socket(fd);
+    if (!lock_socket(at->fd))
+        return LOCKED_BY_OTHER;
+    offset = get_offset(at->fd);
+    if (offset == NOT_HELD && wanted && !(at->flags & MSG_PEEK) && fits(at)) {
+        answer(at->ask, WINE_ANSWER_WHOLE, 0);
+        result = take_whole(at, at->flags | MSG_DONTWAIT);
+    } else if (wanted || offset != NOT_HELD) {
+        result = part_locked(at, offset);
     }
     if (result == RECEIVE_PASS)
         result = trace_on() ? receive_dropping(at, at->flags | MSG_DONTWAIT)
-                            : system_receive(fd, at->msg, at->flags | MSG_DONTWAIT);
+                            : system_receive(at->fd, at->msg, at->flags | MSG_DONTWAIT);
+    unlock_socket(at->fd);
     return result;
 }
 

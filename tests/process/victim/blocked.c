@@ -302,25 +302,33 @@ static pid_t start_taker(int socket, int to)
     return child;
 }
 
+/* Every other message fits: for that one a receive has no need of the next one's parts. */
+static uint32_t parts_of(uint32_t message)
+{
+    return message % 2 ? 1 : PARTS;
+}
+
 static void expect_all_parts(const struct link *link, int from)
 {
-    unsigned seen[MESSAGES][PARTS] = {{0}};
+    unsigned seen[MESSAGES][PARTS] = {{0}}, left = 0;
 
     for (uint32_t message = 0; message < MESSAGES; message++) {
         struct piece whole[PARTS];
+        size_t size = parts_of(message) * sizeof *whole;
 
         for (uint32_t part = 0; part < PARTS; part++)
             whole[part] = (struct piece){message, part};
-        EXPECT(send(link->s, whole, sizeof whole, 0) == sizeof whole);
+        EXPECT(send(link->s, whole, size, 0) == (ssize_t)size);
+        left += parts_of(message);
     }
-    for (unsigned i = 0; i < MESSAGES * PARTS; i++) {
+    for (; left > 0; left--) {
         struct pollfd wait = {.fd = from, .events = POLLIN};
         struct piece piece;
 
         if (poll(&wait, 1, 1000 + 1000 * (int)scenario_number) != 1)
-            fail("%u parts are missing", MESSAGES * PARTS - i);
+            fail("%u parts are missing", left);
         EXPECT(read(from, &piece, sizeof piece) == sizeof piece);
-        EXPECT(piece.message < MESSAGES && piece.part < PARTS);
+        EXPECT(piece.message < MESSAGES && piece.part < parts_of(piece.message));
         if (seen[piece.message][piece.part]++ > 0)
             fail("a part came twice");
     }
