@@ -9,6 +9,9 @@
 /* How many this thread is in. A handler never finds it above 0. */
 static __thread unsigned depth;
 
+/* What is to be done after the outermost one, or NULL. */
+static __thread void (*postponed)(void);
+
 /* SIGTRAP is left: blocked it would end a program that steps through itself, or lose its handler
  * under a debugger (force_sig() of the kernel). */
 void critical_section_enter(struct critical_section *section)
@@ -26,8 +29,22 @@ void critical_section_enter(struct critical_section *section)
 
 void critical_section_leave(const struct critical_section *section)
 {
-    if (--depth == 0) {
-        pthread_setcancelstate(section->cancel, NULL);
-        sys_set_signal_mask(&section->signals, NULL);
-    }
+    void (*action)(void);
+
+    if (--depth > 0)
+        return;
+    action = postponed;
+    postponed = NULL;
+    pthread_setcancelstate(section->cancel, NULL);
+    sys_set_signal_mask(&section->signals, NULL);
+    if (action)
+        action();
+}
+
+bool critical_section_postpone(void (*action)(void))
+{
+    if (depth == 0)
+        return false;
+    postponed = action;
+    return true;
 }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/membarrier.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,6 +101,11 @@ int sys_fcntl(int fd, int command, long argument)
 int sys_fcntl_lock(int fd, int command, struct flock *lock)
 {
     return (int)CALL3(SYS_fcntl, fd, command, lock);
+}
+
+int sys_queued(int fd, int *ret_length)
+{
+    return (int)CALL3(SYS_ioctl, fd, FIONREAD, ret_length);
 }
 
 /* --- sockets ----------------------------------------------------------------------------- */

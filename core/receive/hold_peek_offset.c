@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "receive/hold_peek_offset.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "base/user_memory.h"
 #include "receive/context.h"
@@ -12,10 +13,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 
 enum { NOT_HELD = -1 };
+
+/* Another process is between its look at the message and the take; beside what context.h has. */
+enum { LOCKED_BY_OTHER = INT_MIN + 3 };
 
 /* A receive under way. */
 struct peek_offset {
@@ -29,19 +34,6 @@ struct peek_offset {
 /* Somebody in this process has asked. From then on every receive keeps out of the way of a peek
  * and its take; before that there is none to keep out of. */
 static atomic_bool asked;
-
-/* Whether the last message of a descriptor came in parts. Then the next one is looked at under both
- * locks at once, and not without the second before. A wrong guess costs time, and nothing else. */
-enum { GUESSES = 256 };
-static atomic_bool in_parts[GUESSES];
-
-static void guess(int fd, bool parts)
-{
-    atomic_bool *at = &in_parts[(unsigned)fd % GUESSES];
-
-    if (atomic_load_explicit(at, memory_order_relaxed) != parts)
-        atomic_store_explicit(at, parts, memory_order_relaxed);
-}
 
 static int get_offset(int fd)
 {
@@ -58,13 +50,46 @@ static int set_offset(int fd, int offset)
     return sys_setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof offset);
 }
 
-/* A record lock belongs to the process, and ends with it. Where the kernel has none for sockets
- * two processes that receive parts at the same moment may get the same one. */
-static void lock_socket(int fd, short type)
+/* Between processes: a record lock belongs to the process, and ends with it. It is never waited for
+ * under the table's mutex, for whoever has it may have been stopped. False: another process has it.
+ * Where the kernel has none for sockets two processes that receive parts at the same moment may get
+ * the same one. */
+static bool lock_socket(int fd)
 {
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-    sys_fcntl_lock(fd, F_SETLKW, &lock);
+    return sys_fcntl_lock(fd, F_SETLK, &lock) != -EAGAIN;
+}
+
+static void unlock_socket(int fd)
+{
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+    sys_fcntl_lock(fd, F_SETLK, &lock);
+}
+
+/* A wait for the record lock, with nothing held and signals as the program has them. */
+struct lock_wait {
+    int64_t end; /* CLOCK_MONOTONIC, or 0 before the first nap */
+    unsigned tries;
+};
+
+/* False: it has been long enough. Whoever has the lock needs it for some microseconds, unless it
+ * has been stopped or finds no processor. */
+static bool wait_for_lock(struct lock_wait *wait)
+{
+    enum { LONGEST = 100000000, NAP = 200000, YIELDS = 16 }; /* nanoseconds */
+    int64_t now = clock_read(CLOCK_MONOTONIC);
+
+    if (wait->end == 0)
+        wait->end = now + LONGEST;
+    if (now >= wait->end)
+        return false;
+    if (wait->tries++ < YIELDS)
+        sys_yield();
+    else
+        sys_sleep(NAP);
+    return true;
 }
 
 static struct wine_request *asks(const struct msghdr *msg)
@@ -197,7 +222,6 @@ static ssize_t part_locked(struct peek_offset *at, int offset)
         if (set_offset(fd, (int)(start + given)) != 0)
             return RECEIVE_PASS;
         count(given, !held);
-        guess(fd, true);
     } else if (held) {
         if ((error = take_off(fd, offset)) < 0)
             return error;
@@ -209,7 +233,6 @@ static ssize_t part_locked(struct peek_offset *at, int offset)
             count(given, false);
         }
     } else { /* it fits */
-        guess(fd, false);
         answer(at->ask, WINE_ANSWER_WHOLE, 0);
         return take_whole(at, at->flags | MSG_DONTWAIT);
     }
@@ -222,20 +245,13 @@ static ssize_t part_locked(struct peek_offset *at, int offset)
     return (ssize_t)given;
 }
 
-/* A message that fits, of which nothing is held: the most frequent one, and the cheapest. It is
- * taken as it is, so what is told is what was taken, even if a process that does not know of us was
- * faster. RECEIVE_PASS: it does not fit. */
-static ssize_t whole_locked(struct peek_offset *at)
+/* Whether the message at the head of the queue fits. Not asked by a peek, which copies it, or, with
+ * MSG_TRUNC and no room, moves an offset that is set by all of its length. False: it may not. */
+static bool fits(const struct peek_offset *at)
 {
-    struct msghdr nothing = {.msg_iov = NULL};
-    ssize_t length = system_receive(at->fd, &nothing, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+    int length;
 
-    if (length < 0)
-        return length;
-    if ((size_t)length > room_of(at->msg))
-        return RECEIVE_PASS;
-    answer(at->ask, WINE_ANSWER_WHOLE, 0);
-    return take_whole(at, at->flags | MSG_DONTWAIT);
+    return sys_queued(at->fd, &length) == 0 && (size_t)length <= room_of(at->msg);
 }
 
 /* The system's own receive, which tells how long the message is; what does not fit is lost. The
@@ -270,13 +286,36 @@ static ssize_t receive_discarding(struct peek_offset *at)
     return result;
 }
 
+/* One try; under the table's mutex. `wanted`: a part, if the message does not fit. One that fits is
+ * taken under the record lock, too: without it another process may be about to give a part of it, or
+ * have taken it, so that it is the next one, which does not fit, that is taken and cut. */
+static ssize_t try_locked(struct peek_offset *at, bool wanted)
+{
+    ssize_t result = RECEIVE_PASS;
+    int offset;
+
+    if (!lock_socket(at->fd))
+        return LOCKED_BY_OTHER;
+    offset = get_offset(at->fd);
+    if (offset == NOT_HELD && wanted && !(at->flags & MSG_PEEK) && fits(at)) {
+        answer(at->ask, WINE_ANSWER_WHOLE, 0);
+        result = take_whole(at, at->flags | MSG_DONTWAIT);
+    } else if (wanted || offset != NOT_HELD) {
+        result = part_locked(at, offset);
+    }
+    if (result == RECEIVE_PASS)
+        result = trace_on() ? receive_dropping(at, at->flags | MSG_DONTWAIT)
+                            : system_receive(at->fd, at->msg, at->flags | MSG_DONTWAIT);
+    unlock_socket(at->fd);
+    return result;
+}
+
 static ssize_t answer_receive(struct peek_offset *at)
 {
     const struct settings *settings = &state.settings;
-    int fd = at->fd, offset = NOT_HELD;
-    struct critical_section section;
-    ssize_t result = RECEIVE_PASS;
-    bool wanted, parts;
+    struct lock_wait wait = {.end = 0};
+    ssize_t result;
+    bool wanted;
 
     if (settings->mode == MODE_OFF || (at->flags & (MSG_OOB | MSG_ERRQUEUE)))
         return RECEIVE_PASS;
@@ -286,28 +325,19 @@ static ssize_t answer_receive(struct peek_offset *at)
     wanted = at->ask || receive_policy(settings->mode, CALL_REPORTING, settings->calls_all).hold;
     if (wanted)
         atomic_store_explicit(&asked, true, memory_order_relaxed);
-    else if (!atomic_load_explicit(&asked, memory_order_relaxed) && get_offset(fd) == NOT_HELD)
+    else if (!atomic_load_explicit(&asked, memory_order_relaxed) && get_offset(at->fd) == NOT_HELD)
         return RECEIVE_PASS;
 
-    table_enter(state.table, &section);
-    parts = atomic_load_explicit(&in_parts[(unsigned)fd % GUESSES], memory_order_relaxed);
-    if (!parts) {
-        offset = get_offset(fd);
-        if (offset == NOT_HELD && wanted && !(at->flags & MSG_PEEK))
-            result = whole_locked(at);
-    }
-    if (result == RECEIVE_PASS && (parts || wanted || offset != NOT_HELD)) {
-        lock_socket(fd, F_WRLCK);
-        offset = get_offset(fd);
-        if (wanted || offset != NOT_HELD)
-            result = part_locked(at, offset);
-        lock_socket(fd, F_UNLCK);
-    }
-    if (result == RECEIVE_PASS)
-        result = trace_on() ? receive_dropping(at, at->flags | MSG_DONTWAIT)
-                            : system_receive(fd, at->msg, at->flags | MSG_DONTWAIT);
-    table_leave(state.table, &section);
-    return result;
+    do {
+        struct critical_section section;
+
+        table_enter(state.table, &section);
+        result = try_locked(at, wanted);
+        table_leave(state.table, &section);
+    } while (result == LOCKED_BY_OTHER && wait_for_lock(&wait));
+    /* Nothing has been taken, and the socket is still readable: Wine waits for it, and tries again.
+     * A part without the lock might be one that the other process has given, too. */
+    return result == LOCKED_BY_OTHER ? -EAGAIN : result;
 }
 
 /* --- records ----------------------------------------------------------------------------- */

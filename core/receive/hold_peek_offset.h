@@ -11,7 +11,9 @@
  * of the first message, where it cannot cross into the next (see socket(7)).
  *
  * Locks: the table's mutex between threads, and a record lock (fcntl(2)) on the socket between
- * processes. Nothing blocks under them, for the receives do not wait.
+ * processes. Nothing blocks under them, for the receives do not wait. The record lock is taken under
+ * the mutex, but not waited for: where another process has it, the mutex is released, and both are
+ * tried for again a moment later, for a tenth of a second at most. Then the answer is -EAGAIN.
  */
 #ifndef WSRX_RECEIVE_HOLD_PEEK_OFFSET_H
 #define WSRX_RECEIVE_HOLD_PEEK_OFFSET_H

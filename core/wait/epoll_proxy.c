@@ -187,17 +187,15 @@ static uint32_t proxy_events(const struct registration *registration)
 static bool attach(struct registration *registration)
 {
     static atomic_int reported;
-    int fd = make_eventfd();
+    int fd = make_eventfd(), error = fd < 0 ? -fd : 0;
 
-    if (fd >= 0 && control(registration, EPOLL_CTL_ADD, fd, proxy_events(registration)) != 0) {
-        int error = -errno;
-
+    if (!error && control(registration, EPOLL_CTL_ADD, fd, proxy_events(registration)) != 0) {
+        error = errno;
         sys_close(fd);
-        fd = error;
     }
-    if (fd < 0) {
+    if (error) {
         diag_once(reported, "no eventfd for epoll: %s; from now on tails are held in the kernel",
-                  strerrordesc_np(-fd));
+                  strerrordesc_np(error));
         state_hold_in_kernel();
         return false;
     }

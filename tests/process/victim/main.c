@@ -16,7 +16,7 @@
 
 static const struct scenario_entry *const families[] = {fork_scenarios, daemon_scenarios,
                                                         prefork_scenarios, usual_scenarios,
-                                                        cancel_scenarios};
+                                                        cancel_scenarios, blocked_scenarios};
 
 size_t scenario_number;
 

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whoever is stopped, or reads too slowly, stops one receive at most: a full stderr, and a process
+ * that has been stopped with the record lock of a socket.
+ *
+ * Under a name that begins with "wine" the program is taken for Wine, for which sockets are locked.
+ */
+#include "../../lib/pattern.h"
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the library knows Wine's loader by. */
+extern const int wine_main_preload_info;
+__attribute__((visibility("default"))) const int wine_main_preload_info = 1;
+
+enum { STARVED = 20 }; /* seconds after which it is hopeless */
+
+/* A child does not outlive a test that has failed. */
+static pid_t fork_child(void)
+{
+    pid_t child = fork();
+
+    EXPECT(child >= 0);
+    if (child == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return child;
+}
+
+static void pause_ms(unsigned ms)
+{
+    usleep(ms * 1000);
+}
+
+/* --- a full stderr ----------------------------------------------------------------------- */
+
+static int stderr_reader;
+
+/* As a terminal that was stopped by ^S. */
+static void fill_stderr(void)
+{
+    char bytes[4096] = {0};
+    int end[2];
+
+    EXPECT(pipe(end) == 0 && fcntl(end[1], F_SETFL, O_NONBLOCK) == 0);
+    while (write(end[1], bytes, sizeof bytes) > 0)
+        continue;
+    while (write(end[1], bytes, 1) > 0)
+        continue;
+    EXPECT(errno == EAGAIN && fcntl(end[1], F_SETFL, 0) == 0);
+    EXPECT(dup2(end[1], STDERR_FILENO) == STDERR_FILENO);
+    close(end[1]);
+    stderr_reader = end[0];
+}
+
+/* Reads until the words come. */
+static void expect_words(const char *words)
+{
+    static char bytes[1 << 17];
+    size_t length = 0;
+
+    do {
+        ssize_t got = read(stderr_reader, bytes + length, sizeof bytes - 1 - length);
+
+        EXPECT(got > 0);
+        for (ssize_t i = 0; i < got; i++)
+            if (bytes[length + (size_t)i] == '\0')
+                bytes[length + (size_t)i] = ' ';
+        length += (size_t)got;
+    } while (!strstr(bytes, words));
+}
+
+static atomic_uint receives, handled;
+static atomic_bool enough;
+
+static void note_signal(int unused)
+{
+    (void)unused;
+    handled++;
+}
+
+static void *receive_on(void *context)
+{
+    const struct link *link = context;
+    char byte;
+
+    while (!enough) {
+        recv(link->r, &byte, 1, MSG_DONTWAIT);
+        receives++;
+        pause_ms(5);
+    }
+    return NULL;
+}
+
+/* Whether the thread of receive_on() has been where it is for a while. */
+static bool is_blocked(void)
+{
+    unsigned before = receives;
+
+    pause_ms(500);
+    return receives == before;
+}
+
+/* A message of which a part is held goes to a program that knows of no library. */
+static void let_steal(const struct link *link)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        unsetenv("LD_PRELOAD");
+        dup2(fcntl(link->r, F_DUPFD, 5), 3); /* 3 may be itself, and closed by exec */
+        execl(program_invocation_name, program_invocation_name, "steal", NULL);
+        _exit(127);
+    }
+    expect_end(child);
+}
+
+static void steal(void)
+{
+    char bytes[3000];
+
+    EXPECT(recv(3, bytes, sizeof bytes, MSG_DONTWAIT) == sizeof bytes);
+    _exit(0);
+}
+
+static void full_stderr(void)
+{
+    struct link stolen = link_make(LINK_UNIX), other = link_make(LINK_UNIX);
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    pthread_t thread;
+
+    alarm(STARVED);
+    link_leave_tail(&stolen, 1);
+    let_steal(&stolen);
+    fill_stderr();
+    EXPECT(sigaction(SIGUSR1, &action, NULL) == 0);
+    EXPECT(pthread_create(&thread, NULL, receive_on, &stolen) == 0);
+    do { /* with this the others go on, before the thread speaks and as it does */
+        link_leave_tail(&other, 2);
+        expect_tail(other.r, 2);
+    } while (!is_blocked());
+    link_leave_tail(&other, 3);
+    EXPECT(pthread_kill(thread, SIGUSR1) == 0);
+    while (handled == 0)
+        pause_ms(1);
+    EXPECT(is_blocked());
+    expect_tail(other.r, 3);
+    expect_words("2000 bytes of it are lost");
+    enough = true;
+    EXPECT(pthread_join(thread, NULL) == 0);
+}
+
+static void *leave_tail(void *context)
+{
+    link_leave_tail(context, 1);
+    receives++;
+    return NULL;
+}
+
+/* The library's word about epoll comes while it looks after the sets. */
+static void full_stderr_epoll(void)
+{
+    struct link link = link_make(LINK_UDP), other = link_make(LINK_UDP);
+    struct rlimit none = {0, 0};
+    struct epoll_event event = {EPOLLIN, {.u64 = 5}};
+    int set = epoll_create1(0);
+    pthread_t thread;
+
+    alarm(STARVED);
+    EXPECT(set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, link.r, &event) == 0);
+    fill_stderr();
+    EXPECT(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    EXPECT(pthread_create(&thread, NULL, leave_tail, &link) == 0);
+    pause_ms(500);
+    EXPECT(receives == 0);
+    EXPECT(epoll_ctl(set, EPOLL_CTL_ADD, other.r, &event) == 0);
+    expect_words("no eventfd for epoll");
+    EXPECT(pthread_join(thread, NULL) == 0);
+}
+
+/* --- a record lock ----------------------------------------------------------------------- */
+
+static ssize_t receive(int fd, void *bytes, size_t size)
+{
+    struct iovec iov = {bytes, size};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    return recvmsg(fd, &msg, MSG_DONTWAIT);
+}
+
+static void expect_received(int fd, size_t size, unsigned message, size_t offset)
+{
+    unsigned char expected[3000], bytes[3000];
+
+    pattern_fill(expected, message, offset, size);
+    EXPECT(receive(fd, bytes, size) == (ssize_t)size && memcmp(bytes, expected, size) == 0);
+}
+
+/* A process that shares the socket has its lock, and has been stopped. */
+static pid_t stop_with_lock(int fd)
+{
+    pid_t child = fork_child();
+    int status;
+
+    if (child == 0) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+        if (fcntl(fd, F_SETLK, &lock) == 0)
+            raise(SIGSTOP);
+        _exit(1);
+    }
+    EXPECT(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+    return child;
+}
+
+static void *receive_locked(void *context)
+{
+    char bytes[1000];
+
+    errno = 0;
+    if (receive(*(int *)context, bytes, sizeof bytes) != -1 || errno != EAGAIN)
+        return "not EAGAIN";
+    return NULL;
+}
+
+static void locked_socket(void)
+{
+    struct link link = link_make(LINK_UDP), other = link_make(LINK_UDP);
+    pthread_t thread;
+    void *otherwise;
+    pid_t child;
+
+    alarm(STARVED);
+    link_send(&link, 1, 3000);
+    child = stop_with_lock(link.r);
+    for (unsigned round = 0; round < 3; round++) {
+        EXPECT(pthread_create(&thread, NULL, receive_locked, &link.r) == 0);
+        pause_ms(20);
+        link_send(&other, round, 3000);
+        expect_received(other.r, 1000, round, 0);
+        expect_received(other.r, 2000, round, 1000);
+        EXPECT(pthread_join(thread, &otherwise) == 0);
+        if (otherwise)
+            fail("%s", (char *)otherwise);
+    }
+    EXPECT(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    expect_received(link.r, 1000, 1, 0);
+    expect_received(link.r, 1000, 1, 1000);
+    expect_received(link.r, 1000, 1, 2000);
+    expect_nothing(link.r);
+}
+
+/* Two programs that know of each other by nothing but the socket. */
+
+enum { TAKERS = 2, ROUNDS = 40, MESSAGES = 50, PARTS = 8 };
+
+struct piece {
+    uint32_t message, part;
+};
+
+static void take(void)
+{
+    struct pollfd wait = {.fd = 3, .events = POLLIN};
+    struct piece piece;
+
+    for (;;) {
+        ssize_t got;
+
+        poll(&wait, 1, -1);
+        got = receive(3, &piece, sizeof piece);
+        EXPECT(got == sizeof piece || (got == -1 && errno == EAGAIN));
+        if (got > 0)
+            EXPECT(write(4, &piece, sizeof piece) == sizeof piece);
+    }
+}
+
+static pid_t start_taker(int socket, int to)
+{
+    pid_t child = fork_child();
+
+    if (child == 0) {
+        socket = fcntl(socket, F_DUPFD, 5);
+        to = fcntl(to, F_DUPFD, 5);
+        if (dup2(socket, 3) == 3 && dup2(to, 4) == 4)
+            execl(program_invocation_name, program_invocation_name, "take", NULL);
+        _exit(127);
+    }
+    return child;
+}
+
+/* Every other message fits: for that one a receive has no need of the next one's parts. */
+static uint32_t parts_of(uint32_t message)
+{
+    return message % 2 ? 1 : PARTS;
+}
+
+static void expect_all_parts(const struct link *link, int from)
+{
+    unsigned seen[MESSAGES][PARTS] = {{0}}, left = 0;
+
+    for (uint32_t message = 0; message < MESSAGES; message++) {
+        struct piece whole[PARTS];
+        size_t size = parts_of(message) * sizeof *whole;
+
+        for (uint32_t part = 0; part < PARTS; part++)
+            whole[part] = (struct piece){message, part};
+        EXPECT(send(link->s, whole, size, 0) == (ssize_t)size);
+        left += parts_of(message);
+    }
+    for (; left > 0; left--) {
+        struct pollfd wait = {.fd = from, .events = POLLIN};
+        struct piece piece;
+
+        if (poll(&wait, 1, 1000 + 1000 * (int)scenario_number) != 1)
+            fail("%u parts are missing", left);
+        EXPECT(read(from, &piece, sizeof piece) == sizeof piece);
+        EXPECT(piece.message < MESSAGES && piece.part < parts_of(piece.message));
+        if (seen[piece.message][piece.part]++ > 0)
+            fail("a part came twice");
+    }
+}
+
+static void shared_parts(void)
+{
+    struct link link = link_make(LINK_UDP);
+    pid_t taker[TAKERS];
+    int end[2];
+
+    alarm(STARVED);
+    EXPECT(pipe2(end, O_CLOEXEC) == 0);
+    for (unsigned i = 0; i < TAKERS; i++)
+        taker[i] = start_taker(link.r, end[1]);
+    for (unsigned round = 0; round < ROUNDS; round++)
+        expect_all_parts(&link, end[0]);
+    for (unsigned i = 0; i < TAKERS; i++)
+        EXPECT(kill(taker[i], SIGKILL) == 0 && waitpid(taker[i], NULL, 0) == taker[i]);
+}
+
+const struct scenario_entry blocked_scenarios[] = {
+    {"full-stderr", full_stderr},
+    {"full-stderr-epoll", full_stderr_epoll},
+    {"steal", steal},
+    {"locked-socket", locked_socket},
+    {"shared-parts", shared_parts},
+    {"take", take},
+    {NULL, NULL},
+};
