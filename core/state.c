@@ -37,6 +37,12 @@ void state_hold_in_kernel(void)
         peek();
 }
 
+void state_enter_sandbox(void)
+{
+    atomic_store(&state.bounces, false);
+    atomic_store_explicit(&state.sandboxed, true, memory_order_release);
+}
+
 void state_cooperates(void)
 {
     if (atomic_load_explicit(&state.hold, memory_order_relaxed) == HOLD_KERNEL)

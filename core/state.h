@@ -22,6 +22,7 @@ struct state {
     atomic_bool active;
     atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
     atomic_bool peeks;   /* messages are peeked, to be taken later: see receive_peeks() */
+    atomic_bool sandboxed; /* see state_enter_sandbox() */
     pid_t pid; /* of the process that this memory belongs to; a vfork child only borrows it */
     struct settings settings;
     bool plain_holds;   /* by the mode, a plain call's tail is held */
@@ -39,6 +40,16 @@ const char *state_program(char room[STATE_PROGRAM]);
 
 /* From now on tails are held in the kernel. Async-signal-safe. */
 void state_hold_in_kernel(void);
+
+/* The program is about to forbid itself system calls (a seccomp filter), or has been cut off from
+ * others: from now on no system call is made but the program's own, and no tail is held that is not
+ * held yet. Async-signal-safe. */
+void state_enter_sandbox(void);
+
+static inline bool state_is_sandboxed(void)
+{
+    return atomic_load_explicit(&state.sandboxed, memory_order_relaxed);
+}
 
 /* A cooperating program asks for parts, which it gets in any mode. Async-signal-safe. */
 void state_cooperates(void);

@@ -54,13 +54,18 @@ static inline int real_failure(ssize_t result)
     return -1;
 }
 
-/* The result of the core as libc gives it. `saved` is errno from before, for a success. */
+/* The result of the core, which is a negative errno where it failed, as libc gives it. Errno is that
+ * from before, for a success. */
+static inline ssize_t real_result(ssize_t result)
+{
+    return __builtin_expect(result >= 0, 1) ? result : real_failure(result);
+}
+
+/* The same, where the core may have changed errno. */
 static inline ssize_t real_answer(ssize_t result, int saved)
 {
-    if (result < 0)
-        return real_failure(result);
     errno = saved;
-    return result;
+    return real_result(result);
 }
 
 #endif

@@ -14,21 +14,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Gives what receive_buffer() says, or falls through to the program's own call. */
-#define RECEIVE_BUFFER(fd, buf, len, flags, name, namelen, call)                                  \
-    do {                                                                                          \
-        ssize_t result_ = receive_buffer(fd, buf, len, flags, name, namelen, RECEIVE_SITE(call)); \
-                                                                                                  \
-        if (LIKELY(result_ >= 0))                                                                 \
-            return result_;                                                                       \
-        if (result_ != RECEIVE_PASS)                                                              \
-            return real_failure(result_);                                                         \
-    } while (0)
-
 INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
-    RECEIVE_BUFFER(fd, buf, len, flags, NULL, NULL, RECORD_RECV);
-    return REAL(recv)(fd, buf, len, flags);
+    struct receive_result result =
+        receive_buffer(fd, buf, len, flags, NULL, NULL, RECEIVE_SITE(RECORD_RECV));
+
+    return LIKELY(result.outcome == RECEIVE_DONE) ? real_result(result.value)
+                                                  : REAL(recv)(fd, buf, len, flags);
 }
 
 /* The fortified twins end the program where the buffer is too small; that stays libc's part. */
@@ -42,8 +34,12 @@ INTERPOSED ssize_t __recv_chk(int fd, void *buf, size_t len, size_t buflen, int 
 INTERPOSED ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
                             socklen_t *namelen)
 {
-    RECEIVE_BUFFER(fd, buf, len, flags, name, namelen, RECORD_RECVFROM);
-    return REAL(recvfrom)(fd, buf, len, flags, name, namelen);
+    struct receive_result result =
+        receive_buffer(fd, buf, len, flags, name, namelen, RECEIVE_SITE(RECORD_RECVFROM));
+
+    return LIKELY(result.outcome == RECEIVE_DONE)
+               ? real_result(result.value)
+               : REAL(recvfrom)(fd, buf, len, flags, name, namelen);
 }
 
 INTERPOSED ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buflen, int flags,
@@ -66,14 +62,11 @@ static void note_descriptors(const struct msghdr *msg)
 INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
     int saved = errno;
-    ssize_t result = receive_message(fd, msg, flags, RECEIVE_SITE(RECORD_RECVMSG));
+    struct receive_result made = receive_message(fd, msg, flags, RECEIVE_SITE(RECORD_RECVMSG));
+    ssize_t result = made.value;
 
-    if (result == RECEIVE_PASS) {
-        errno = saved;
-        result = REAL(recvmsg)(fd, msg, flags);
-    } else {
-        result = real_answer(result, saved);
-    }
+    errno = saved;
+    result = made.outcome == RECEIVE_DONE ? real_result(result) : REAL(recvmsg)(fd, msg, flags);
     if (result >= 0 && msg->msg_controllen > 0)
         note_descriptors(msg);
     return result;
@@ -83,14 +76,13 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                         struct timespec *timeout)
 {
     int saved = errno;
-    ssize_t result = receive_messages(fd, vec, vlen, flags, timeout, RECEIVE_SITE(RECORD_RECVMMSG));
+    struct receive_result made =
+        receive_messages(fd, vec, vlen, flags, timeout, RECEIVE_SITE(RECORD_RECVMMSG));
+    ssize_t result = made.value;
 
-    if (result == RECEIVE_PASS) {
-        errno = saved;
-        result = REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
-    } else {
-        result = real_answer(result, saved);
-    }
+    errno = saved;
+    result = made.outcome == RECEIVE_DONE ? real_result(result)
+                                          : REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
     for (ssize_t i = 0; i < result; i++)
         if (vec[i].msg_hdr.msg_controllen > 0)
             note_descriptors(&vec[i].msg_hdr);
@@ -100,9 +92,12 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
 /* read(2) with no room consumes nothing, unlike recv(2), and refuses more than SSIZE_MAX. */
 INTERPOSED ssize_t read(int fd, void *buf, size_t len)
 {
-    if ((ssize_t)len > 0)
-        RECEIVE_BUFFER(fd, buf, len, 0, NULL, NULL, RECORD_READ);
-    return REAL(read)(fd, buf, len);
+    struct receive_result result = receive_pass();
+
+    if (LIKELY((ssize_t)len > 0))
+        result = receive_buffer(fd, buf, len, 0, NULL, NULL, RECEIVE_SITE(RECORD_READ));
+    return LIKELY(result.outcome == RECEIVE_DONE) ? real_result(result.value)
+                                                  : REAL(read)(fd, buf, len);
 }
 
 INTERPOSED ssize_t __read(int fd, void *buf, size_t len)
@@ -117,39 +112,36 @@ INTERPOSED ssize_t __read_chk(int fd, void *buf, size_t len, size_t buflen)
     return read(fd, buf, len);
 }
 
-static bool read_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
-                        struct receive_site site, ssize_t *ret_result)
+static struct receive_result read_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
+                                         struct receive_site site)
 {
     int saved = errno;
-    ssize_t result = receive_vector(fd, iov, iovcnt, flags, site);
+    struct receive_result result = receive_pass();
 
+    if (!receive_passes(fd_class_cached(fd), 0))
+        result = receive_vector(fd, iov, iovcnt, flags, site);
     errno = saved;
-    if (result == RECEIVE_PASS)
-        return false;
-    *ret_result = result < 0 ? real_failure(result) : result;
-    return true;
+    return result;
 }
 
 INTERPOSED ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
 {
-    ssize_t result;
+    struct receive_result result = read_vector(fd, iov, iovcnt, 0, RECEIVE_SITE(RECORD_READV));
 
-    if (!receive_passes(fd_class_cached(fd), 0) &&
-        read_vector(fd, iov, iovcnt, 0, RECEIVE_SITE(RECORD_READV), &result))
-        return result;
-    return REAL(readv)(fd, iov, iovcnt);
+    return result.outcome == RECEIVE_DONE ? real_result(result.value)
+                                          : REAL(readv)(fd, iov, iovcnt);
 }
 
 /* preadv2(2): with offset -1 it is readv(2) with flags; a socket knows RWF_NOWAIT only. */
 INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
 {
-    ssize_t result;
+    struct receive_result result = receive_pass();
 
-    if (offset == -1 && (flags & ~RWF_NOWAIT) == 0 && !receive_passes(fd_class_cached(fd), 0) &&
-        read_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0,
-                    RECEIVE_SITE(RECORD_PREADV2), &result))
-        return result;
-    return REAL(preadv2)(fd, iov, iovcnt, offset, flags);
+    if (offset == -1 && (flags & ~RWF_NOWAIT) == 0)
+        result = read_vector(fd, iov, iovcnt, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0,
+                             RECEIVE_SITE(RECORD_PREADV2));
+    return result.outcome == RECEIVE_DONE ? real_result(result.value)
+                                          : REAL(preadv2)(fd, iov, iovcnt, offset, flags);
 }
 
 /* On a 64-bit system the same function by another name. */

@@ -39,14 +39,16 @@ PUBLIC ssize_t wsrx_receive(int fd, void *buf, size_t len, int flags, struct wsr
     struct receive_report report = {.ours = false};
     struct wsrx_part unasked;
     int saved = errno;
+    struct receive_result made;
     ssize_t result;
 
     if (!part)
         part = &unasked;
     part->peer_length = sizeof part->peer;
-    result = receive_part(fd, buf, len, flags, &part->peer, &part->peer_length, &report,
-                          RECEIVE_SITE(RECORD_WSRX_RECEIVE));
-    if (result == RECEIVE_PASS)
+    made = receive_part(fd, buf, len, flags, &part->peer, &part->peer_length, &report,
+                        RECEIVE_SITE(RECORD_WSRX_RECEIVE));
+    result = made.value;
+    if (made.outcome == RECEIVE_PASS)
         result = receive_directly(fd, buf, len, flags, part, &report);
     if (result < 0) {
         errno = (int)-result;

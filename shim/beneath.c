@@ -13,7 +13,8 @@
 
 #include "base/diag.h"
 #include "lifecycle.h"
-#include "receive/fast_path.h"
+#include "receive/receive.h"
+#include "trace/record.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -34,18 +35,15 @@ extern char **environ;
 static ssize_t beneath_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     int saved = errno;
-    ssize_t result = receive_message(fd, msg, flags, RECEIVE_SITE(RECORD_RECVMSG));
+    struct receive_result result = receive_message(fd, msg, flags, RECEIVE_SITE(RECORD_RECVMSG));
 
-    if (result == RECEIVE_PASS) {
-        errno = saved;
-        return recvmsg(fd, msg, flags);
-    }
-    if (result < 0) {
-        errno = (int)-result;
-        return -1;
-    }
     errno = saved;
-    return result;
+    if (result.outcome == RECEIVE_PASS)
+        return recvmsg(fd, msg, flags);
+    if (result.value >= 0)
+        return result.value;
+    errno = (int)-result.value;
+    return -1;
 }
 
 static int beneath_close(int fd)

@@ -53,12 +53,6 @@ struct taken {
     struct sockaddr_storage address;
 };
 
-/* Results of the ways of a receive beside those of receive.h. */
-enum {
-    NOTHING_HELD = INT_MIN + 1,   /* others have taken it all: the receive begins anew */
-    HELD_BY_KERNEL = INT_MIN + 2, /* the next part is hold_peek.c's to give */
-};
-
 /* How the receive asks, of enum part_how. */
 static inline unsigned receive_how(const struct receive *receive)
 {
@@ -80,7 +74,7 @@ static inline bool receive_retries(ssize_t result, unsigned tries)
 /* Whether a call of this kind can be ours at all, by the settings and what is held. */
 bool receive_may_act(enum call_kind kind);
 
-/* A result, or RECEIVE_PASS. */
-ssize_t receive_run(struct receive *receive);
+/* Makes the receive: done, or to be passed. */
+struct receive_result receive_run(struct receive *receive);
 
 #endif

@@ -62,17 +62,18 @@ static inline bool receive_may_bounce(const void *buf, const struct sockaddr *na
 
 /* The rest of receive_buffer(): all but the ordinary datagram, and what came of a bounce.
  * `room`: what *namelen was before. */
-SLOW_PATH ssize_t receive_slow_path(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                                    socklen_t *namelen, struct receive_site site);
-SLOW_PATH ssize_t receive_after_bounce(int fd, void *buf, size_t len, int flags,
-                                       struct sockaddr *name, socklen_t *namelen,
-                                       struct bounce_buffer *bounce, ssize_t result, socklen_t room,
-                                       struct receive_site site);
+SLOW_PATH struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
+                                                  struct sockaddr *name, socklen_t *namelen,
+                                                  struct receive_site site);
+SLOW_PATH struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int flags,
+                                                     struct sockaddr *name, socklen_t *namelen,
+                                                     struct bounce_buffer *bounce, ssize_t result,
+                                                     socklen_t room, struct receive_site site);
 
 /* recv(2), recvfrom(2) and read(2) on a socket. The way of an ordinary datagram stands here, in
  * the wrapper itself: on its way back from the kernel a processor may predict no return. This one
  * leaves errno as it was. */
-static inline __attribute__((always_inline)) ssize_t
+static inline __attribute__((always_inline)) struct receive_result
 receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, socklen_t *namelen,
                struct receive_site site)
 {
@@ -87,7 +88,7 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
           LIKELY(receive_may_bounce(buf, name, namelen)) &&
           LIKELY(bounce = bounce_acquire_own(fd_class_longest(class)))))
         return receive_passes(class, len)
-                   ? RECEIVE_PASS
+                   ? receive_pass()
                    : receive_slow_path(fd, buf, len, flags, name, namelen, site);
 
     room = name ? *namelen : 0;
@@ -106,7 +107,7 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
         trace_fitting(fd, fd_class_cookie(class), (enum record_call)site.call, len,
                       (uint32_t)result, buf, site.caller, name,
                       name ? (*namelen < room ? *namelen : room) : 0);
-    return result;
+    return receive_done(result);
 }
 
 #endif

@@ -130,7 +130,7 @@ static void move_locked(struct attempt *attempt, const struct head *head)
 /* The held message is not at the head of the queue. A receive that began when there was no need for
  * the mutex may have it in its hands, and is about to put it into the table, unless it has died; or
  * it was taken by a process that does not share the table. */
-static ssize_t miss_locked(struct attempt *attempt, struct held *held)
+static struct receive_result miss_locked(struct attempt *attempt, struct held *held)
 {
     enum { PATIENCE = 1000000000 }; /* nanoseconds */
     int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
@@ -139,11 +139,11 @@ static ssize_t miss_locked(struct attempt *attempt, struct held *held)
         held->missed = now;
     if (now - held->missed < PATIENCE) {
         table_advance_locked(state.table, attempt->cookie, held);
-        return -EAGAIN;
+        return receive_done(-EAGAIN);
     }
     tell_of_others(held->length - held->offset);
     finish_locked(attempt->cookie, held->error);
-    return NOTHING_HELD;
+    return receive_again();
 }
 
 static bool is_held(const struct receive *receive, const struct head *head, const struct held *held)
@@ -161,7 +161,7 @@ static int give(struct receive *receive, const struct head *head, size_t offset,
 }
 
 /* The next part of the message that is held. */
-static ssize_t next_locked(struct attempt *attempt, struct held *held)
+static struct receive_result next_locked(struct attempt *attempt, struct held *held)
 {
     struct receive *receive = attempt->receive;
     size_t rest = held->length - held->offset;
@@ -178,7 +178,7 @@ static ssize_t next_locked(struct attempt *attempt, struct held *held)
             move_locked(attempt, &head);
     }
     if (result < 0 && result != -EAGAIN)
-        return result;
+        return receive_done(result);
     if (!there)
         return miss_locked(attempt, held);
 
@@ -186,25 +186,25 @@ static ssize_t next_locked(struct attempt *attempt, struct held *held)
     if (result < 0) {
         if (last)
             move_locked(attempt, &head);
-        return result;
+        return receive_done(result);
     }
     receive->held_before = true;
     result = copy_out_part(receive, &part, rest, held);
     if (receive->msg)
         receive->msg->msg_controllen = 0; /* delivered with the first part */
     if (peek)
-        return result;
+        return receive_done(result);
     table_count_part(state.table, &part, rest);
     held->offset += part.given;
     if (last)
         finish_locked(attempt->cookie, held->error);
     else
         table_advance_locked(state.table, attempt->cookie, held);
-    return result;
+    return receive_done(result);
 }
 
 /* A message of which nothing is held yet. */
-static ssize_t first_locked(struct attempt *attempt)
+static struct receive_result first_locked(struct attempt *attempt)
 {
     struct receive *receive = attempt->receive;
     struct head head;
@@ -214,7 +214,7 @@ static ssize_t first_locked(struct attempt *attempt)
     int error;
 
     if (result < 0)
-        return result;
+        return receive_done(result);
     if (head.length <= receive->room && receive->iovlen < BOUNCE_IOVECS) {
         int flags = receive->flags;
 
@@ -223,7 +223,7 @@ static ssize_t first_locked(struct attempt *attempt)
         result = hold_process_take(receive, &attempt->taken);
         receive->flags = flags;
         attempt->whole = result >= 0;
-        return result;
+        return receive_done(result);
     }
     if (head.length <= receive->room)
         return receive_passthrough(receive, MSG_DONTWAIT | MSG_TRUNC);
@@ -231,7 +231,7 @@ static ssize_t first_locked(struct attempt *attempt)
     /* A peek installs the descriptors that come with the message: here, and never again. */
     if (receive->msg && receive->msg->msg_controllen > 0 &&
         (result = get_head(receive, MSG_PEEK, true, &head)) < 0)
-        return result;
+        return receive_done(result);
     part = part_next(head.length, receive->room, 0);
     held = (struct held){.kind = HELD_KERNEL,
                          .length = head.length,
@@ -239,18 +239,18 @@ static ssize_t first_locked(struct attempt *attempt)
                          .fingerprint = fingerprint_of(receive, &head)};
     error = give(receive, &head, 0, part.given);
     if (error)
-        return error;
+        return receive_done(error);
     result = copy_out_part(receive, &part, head.length, &held);
     held.offset = part.given;
     if (table_hold_locked(state.table, attempt->cookie, &held, NULL, 0) < 0) {
         get_head(receive, 0, false, &head);
-        return copy_out_cut(receive, head.length, "the fragment table is full");
+        return receive_done(copy_out_cut(receive, head.length, "the fragment table is full"));
     }
-    return result;
+    return receive_done(result);
 }
 
-/* One try. -EAGAIN: the queue is empty. NOTHING_HELD: things have changed. */
-static ssize_t try_locked(struct attempt *attempt, bool parts)
+/* One try. -EAGAIN: the queue is empty. RECEIVE_AGAIN: things have changed. */
+static struct receive_result try_locked(struct attempt *attempt, bool parts)
 {
     struct held held;
 
@@ -258,25 +258,26 @@ static ssize_t try_locked(struct attempt *attempt, bool parts)
         return parts ? first_locked(attempt)
                      : receive_passthrough(attempt->receive, MSG_DONTWAIT | MSG_TRUNC);
     if (held.kind != HELD_KERNEL)
-        return NOTHING_HELD;
+        return receive_again();
     if (held.length == 0) { /* no message, but the error that came with the last one */
         table_finish_locked(state.table, attempt->cookie);
-        return -held.error;
+        return receive_done(-held.error);
     }
     return next_locked(attempt, &held);
 }
 
-ssize_t hold_peek_receive(struct receive *receive, uint64_t cookie, bool parts)
+/* No message is taken without the table's mutex here. */
+static struct receive_result receive_peeking(struct receive *receive, uint64_t cookie, bool parts)
 {
     if (user_memory_impossible(receive->iov, receive->iovlen))
-        return -EFAULT;
+        return receive_done(-EFAULT);
 
     for (bool again = false;; again = true) {
         struct attempt attempt;
         struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
                               .msg_iovlen = receive->iovlen};
         struct critical_section section;
-        ssize_t result;
+        struct receive_result result;
 
         attempt.receive = receive;
         attempt.cookie = cookie;
@@ -291,14 +292,16 @@ ssize_t hold_peek_receive(struct receive *receive, uint64_t cookie, bool parts)
         if (attempt.moved)
             epoll_ctl_tail_changed(cookie);
         if (attempt.whole)
-            return hold_process_finish(receive, result, &attempt.taken);
-        if (result != -EAGAIN)
+            return hold_process_finish(receive, result.value, &attempt.taken);
+        if (result.outcome != RECEIVE_DONE || result.value != -EAGAIN)
             return result;
         if (again) /* there is one, but not for us yet: see miss_locked() */
             sys_yield();
         /* Wait as the program's own call would: blocking, timeout, signals, errors, and bad
          * buffers, which the kernel refuses before it waits. */
         if (next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK) < 0)
-            return -errno;
+            return receive_done(-errno);
     }
 }
+
+const struct hold_strategy hold_peek = {.receive = receive_peeking, .bounces = true, .peeks = true};

@@ -19,21 +19,15 @@
 
 enum { NOT_HELD = -1 };
 
-/* Another process is between its look at the message and the take; beside what context.h has. */
-enum { LOCKED_BY_OTHER = INT_MIN + 3 };
-
 /* A receive under way. */
-struct peek_offset {
-    int fd;
-    struct msghdr *msg;
-    int flags;
-    struct wine_request *ask;     /* NULL: the caller does not ask for parts */
-    struct receive_report report; /* what came of it */
+struct attempt {
+    struct receive *receive;      /* its msghdr and buffers are the caller's own */
+    struct wine_request *request; /* NULL: the caller does not want parts */
 };
 
-/* Somebody in this process has asked. From then on every receive keeps out of the way of a peek
- * and its take; before that there is none to keep out of. */
-static atomic_bool asked;
+/* Somebody in this process has wanted parts. From then on every receive keeps out of the way of a
+ * peek and its take; before that there is none to keep out of. */
+static atomic_bool parts_wanted;
 
 static int get_offset(int fd)
 {
@@ -92,30 +86,31 @@ static bool wait_for_lock(struct lock_wait *wait)
     return true;
 }
 
-static struct wine_request *asks(const struct msghdr *msg)
+static struct wine_request *request_of(const struct msghdr *msg)
 {
-    struct wine_request ask;
+    struct wine_request request;
     const struct iovec *last;
 
     if (msg->msg_iovlen < 2)
         return NULL;
     last = &msg->msg_iov[msg->msg_iovlen - 1];
     if (last->iov_len != 0 || !last->iov_base ||
-        user_memory_read(&ask, last->iov_base, sizeof ask) != 0 ||
-        memcmp(ask.magic, WINE_REQUEST_MAGIC, sizeof ask.magic) != 0)
+        user_memory_read(&request, last->iov_base, sizeof request) != 0 ||
+        memcmp(request.magic, WINE_REQUEST_MAGIC, sizeof request.magic) != 0)
         return NULL;
     return last->iov_base;
 }
 
-static void answer(struct wine_request *ask, enum wine_answer with, size_t left)
+static void answer(struct wine_request *request, enum wine_answer with, size_t left)
 {
     enum { ANSWER = offsetof(struct wine_request, answer) };
     struct wine_request filled = {
         .answer = with, .left = (unsigned)left, .closes = (uintptr_t)&state.closes};
 
     /* One write; a page that has been written once is written directly from then on. */
-    if (ask)
-        user_memory_write((char *)ask + ANSWER, (char *)&filled + ANSWER, sizeof filled - ANSWER);
+    if (request)
+        user_memory_write((char *)request + ANSWER, (char *)&filled + ANSWER,
+                          sizeof filled - ANSWER);
 }
 
 static ssize_t system_receive(int fd, struct msghdr *msg, int flags)
@@ -136,22 +131,13 @@ static ssize_t system_receive_again(int fd, struct msghdr *msg, int flags)
     return result;
 }
 
-static size_t room_of(const struct msghdr *msg)
-{
-    size_t room = 0;
-
-    for (size_t i = 0; i < msg->msg_iovlen; i++)
-        room += msg->msg_iov[i].iov_len;
-    return room;
-}
-
 /* A message as it is, whole or cut by the system. */
-static ssize_t take_whole(struct peek_offset *at, int flags)
+static ssize_t take_whole(struct attempt *at, int flags)
 {
-    ssize_t result = system_receive(at->fd, at->msg, flags);
+    ssize_t result = system_receive(at->receive->fd, at->receive->msg, flags);
 
     if (result >= 0)
-        at->report = (struct receive_report){
+        at->receive->report = (struct receive_report){
             .ours = true, .length = (size_t)result, .given = (size_t)result};
     return result;
 }
@@ -186,13 +172,13 @@ static void count(size_t given, bool first)
 
 /* One part of a message, or the whole of one that is not held; under both locks. `offset`: as
  * get_offset() gave it. */
-static ssize_t part_locked(struct peek_offset *at, int offset)
+static struct receive_result part_locked(struct attempt *at, int offset)
 {
-    struct msghdr *msg = at->msg, look = *msg;
-    bool held = offset != NOT_HELD, peek = at->flags & MSG_PEEK, cut;
-    size_t start = held ? (size_t)offset : 0, room = room_of(msg), rest, given;
-    int fd = at->fd, error,
-        flags = MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | (at->flags & MSG_CMSG_CLOEXEC);
+    struct msghdr *msg = at->receive->msg, look = *msg;
+    bool held = offset != NOT_HELD, peek = at->receive->flags & MSG_PEEK, cut;
+    size_t start = held ? (size_t)offset : 0, room = at->receive->room, rest, given;
+    int fd = at->receive->fd, error,
+        flags = MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | (at->receive->flags & MSG_CMSG_CLOEXEC);
     ssize_t length;
 
     if (held)
@@ -201,87 +187,88 @@ static ssize_t part_locked(struct peek_offset *at, int offset)
     if (held && (length == -EAGAIN || (length >= 0 && (size_t)length < start))) {
         /* Taken by a process that does not know of us. */
         set_offset(fd, NOT_HELD);
-        return length < 0 ? length : part_locked(at, NOT_HELD);
+        return length < 0 ? receive_done(length) : part_locked(at, NOT_HELD);
     }
     if (length < 0)
-        return length;
+        return receive_done(length);
 
     rest = (size_t)length - start;
     given = room < rest ? room : rest;
     cut = given < rest;
-    at->report = (struct receive_report){.ours = true,
-                                         .length = (size_t)length,
-                                         .offset = start,
-                                         .given = given,
-                                         .left = rest - given};
+    at->receive->report = (struct receive_report){.ours = true,
+                                                  .length = (size_t)length,
+                                                  .offset = start,
+                                                  .given = given,
+                                                  .left = rest - given};
     if (peek) {
         if (held && set_offset(fd, offset) != 0)
-            return -EIO;
-    } else if (cut && (room > 0 || at->ask)) {
+            return receive_done(-EIO);
+    } else if (cut && (room > 0 || at->request)) {
         /* A socket that cannot keep the offset keeps its message too, for a receive as it is. */
         if (set_offset(fd, (int)(start + given)) != 0)
-            return RECEIVE_PASS;
+            return receive_pass();
         count(given, !held);
     } else if (held) {
         if ((error = take_off(fd, offset)) < 0)
-            return error;
+            return receive_done(error);
         if (cut) { /* no room: the way to skip the rest */
             table_count_lost(state.table, rest);
-            at->report.left = 0;
-            at->report.lost = rest;
+            at->receive->report.left = 0;
+            at->receive->report.lost = rest;
         } else {
             count(given, false);
         }
     } else { /* it fits */
-        answer(at->ask, WINE_ANSWER_WHOLE, 0);
-        return take_whole(at, at->flags | MSG_DONTWAIT);
+        answer(at->request, WINE_ANSWER_WHOLE, 0);
+        return receive_done(take_whole(at, at->receive->flags | MSG_DONTWAIT));
     }
 
-    answer(at->ask, cut ? WINE_ANSWER_PARTIAL : WINE_ANSWER_WHOLE, rest - given);
+    answer(at->request, cut ? WINE_ANSWER_PARTIAL : WINE_ANSWER_WHOLE, rest - given);
     msg->msg_namelen = look.msg_namelen;
     msg->msg_controllen = look.msg_controllen;
     /* Who asks learns of the rest by the answer, and has no use for an error. */
-    msg->msg_flags = (look.msg_flags & ~MSG_TRUNC) | (cut && !at->ask ? MSG_TRUNC : 0);
-    return (ssize_t)given;
+    msg->msg_flags = (look.msg_flags & ~MSG_TRUNC) | (cut && !at->request ? MSG_TRUNC : 0);
+    return receive_done((ssize_t)given);
 }
 
 /* Whether the message at the head of the queue fits. Not asked by a peek, which copies it, or, with
  * MSG_TRUNC and no room, moves an offset that is set by all of its length. False: it may not. */
-static bool fits(const struct peek_offset *at)
+static bool fits(const struct attempt *at)
 {
     int length;
 
-    return sys_queued(at->fd, &length) == 0 && (size_t)length <= room_of(at->msg);
+    return sys_queued(at->receive->fd, &length) == 0 && (size_t)length <= at->receive->room;
 }
 
 /* The system's own receive, which tells how long the message is; what does not fit is lost. The
  * number of bytes given. */
-static ssize_t receive_dropping(struct peek_offset *at, int flags)
+static ssize_t receive_dropping(struct attempt *at, int flags)
 {
-    size_t room = room_of(at->msg), over;
+    size_t room = at->receive->room, over;
     ssize_t length = take_whole(at, flags | MSG_TRUNC);
 
     if (length < 0 || (size_t)length <= room)
         return length;
     over = (size_t)length - room;
-    at->report.given = room;
+    at->receive->report.given = room;
     if (flags & MSG_PEEK) {
-        at->report.left = over;
+        at->receive->report.left = over;
     } else {
         table_count_lost(state.table, over);
-        at->report.lost = over;
+        at->receive->report.lost = over;
     }
     return (ssize_t)room;
 }
 
 /* WSRX_MODE=discard: the caller is told that there was more. */
-static ssize_t receive_discarding(struct peek_offset *at)
+static ssize_t receive_discarding(struct attempt *at)
 {
-    ssize_t result = receive_dropping(at, at->flags | MSG_DONTWAIT);
+    ssize_t result = receive_dropping(at, at->receive->flags | MSG_DONTWAIT);
 
     if (result >= 0) {
-        at->msg->msg_flags &= ~MSG_TRUNC;
-        answer(at->ask, at->report.lost > 0 ? WINE_ANSWER_DROPPED : WINE_ANSWER_WHOLE, 0);
+        at->receive->msg->msg_flags &= ~MSG_TRUNC;
+        answer(at->request, at->receive->report.lost > 0 ? WINE_ANSWER_DROPPED : WINE_ANSWER_WHOLE,
+               0);
     }
     return result;
 }
@@ -289,105 +276,88 @@ static ssize_t receive_discarding(struct peek_offset *at)
 /* One try; under the table's mutex. `wanted`: a part, if the message does not fit. One that fits is
  * taken under the record lock, too: without it another process may be about to give a part of it, or
  * have taken it, so that it is the next one, which does not fit, that is taken and cut. */
-static ssize_t try_locked(struct peek_offset *at, bool wanted)
+static struct receive_result try_locked(struct attempt *at, bool wanted)
 {
-    ssize_t result = RECEIVE_PASS;
-    int offset;
+    struct receive *receive = at->receive;
+    struct receive_result result = receive_pass();
+    int offset, flags = receive->flags | MSG_DONTWAIT;
 
-    if (!lock_socket(at->fd))
-        return LOCKED_BY_OTHER;
-    offset = get_offset(at->fd);
-    if (offset == NOT_HELD && wanted && !(at->flags & MSG_PEEK) && fits(at)) {
-        answer(at->ask, WINE_ANSWER_WHOLE, 0);
-        result = take_whole(at, at->flags | MSG_DONTWAIT);
+    if (!lock_socket(receive->fd))
+        return receive_again();
+    offset = get_offset(receive->fd);
+    if (offset == NOT_HELD && wanted && !(receive->flags & MSG_PEEK) && fits(at)) {
+        answer(at->request, WINE_ANSWER_WHOLE, 0);
+        result = receive_done(take_whole(at, flags));
     } else if (wanted || offset != NOT_HELD) {
         result = part_locked(at, offset);
     }
-    if (result == RECEIVE_PASS)
-        result = trace_on() ? receive_dropping(at, at->flags | MSG_DONTWAIT)
-                            : system_receive(at->fd, at->msg, at->flags | MSG_DONTWAIT);
-    unlock_socket(at->fd);
+    if (result.outcome == RECEIVE_PASS)
+        result = receive_done(trace_on() ? receive_dropping(at, flags)
+                                         : system_receive(receive->fd, receive->msg, flags));
+    unlock_socket(receive->fd);
     return result;
 }
 
-static ssize_t answer_receive(struct peek_offset *at)
+static struct receive_result run(struct receive *receive)
 {
     const struct settings *settings = &state.settings;
+    struct attempt at = {receive, request_of(receive->msg)};
     struct lock_wait wait = {.end = 0};
-    ssize_t result;
+    struct receive_result result;
     bool wanted;
 
-    if (settings->mode == MODE_OFF || (at->flags & (MSG_OOB | MSG_ERRQUEUE)))
-        return RECEIVE_PASS;
-    at->ask = asks(at->msg);
-    if (at->ask && settings->mode == MODE_DISCARD && !(at->flags & MSG_PEEK))
-        return receive_discarding(at);
-    wanted = at->ask || receive_policy(settings->mode, CALL_REPORTING, settings->calls_all).hold;
+    if (at.request && settings->mode == MODE_DISCARD && !(receive->flags & MSG_PEEK))
+        return receive_done(receive_discarding(&at));
+    wanted = at.request || receive_policy(settings->mode, CALL_REPORTING, settings->calls_all).hold;
     if (wanted)
-        atomic_store_explicit(&asked, true, memory_order_relaxed);
-    else if (!atomic_load_explicit(&asked, memory_order_relaxed) && get_offset(at->fd) == NOT_HELD)
-        return RECEIVE_PASS;
+        atomic_store_explicit(&parts_wanted, true, memory_order_relaxed);
+    else if (!atomic_load_explicit(&parts_wanted, memory_order_relaxed) &&
+             get_offset(receive->fd) == NOT_HELD)
+        return receive_pass();
 
     do {
         struct critical_section section;
 
         table_enter(state.table, &section);
-        result = try_locked(at, wanted);
+        result = try_locked(&at, wanted);
         table_leave(state.table, &section);
-    } while (result == LOCKED_BY_OTHER && wait_for_lock(&wait));
+    } while (result.outcome == RECEIVE_AGAIN && wait_for_lock(&wait));
     /* Nothing has been taken, and the socket is still readable: Wine waits for it, and tries again.
      * A part without the lock might be one that the other process has given, too. */
-    return result == LOCKED_BY_OTHER ? -EAGAIN : result;
-}
-
-/* --- records ----------------------------------------------------------------------------- */
-
-static void note(const struct peek_offset *at, ssize_t result, socklen_t name_room,
-                 struct receive_site site)
-{
-    struct receive receive = {.fd = at->fd,
-                              .flags = at->flags,
-                              .kind = CALL_REPORTING,
-                              .iov = at->msg->msg_iov,
-                              .iovlen = at->msg->msg_iovlen,
-                              .room = room_of(at->msg),
-                              .msg = at->msg,
-                              .report = at->report,
-                              .site = site,
-                              .name_room = name_room};
-
-    receive_record(&receive, result);
+    return result.outcome == RECEIVE_AGAIN ? receive_done(-EAGAIN) : result;
 }
 
 /* With the peer's address, whether the caller asks for it or not. Under Wine that nothing is there
  * yet is no answer to the program: Wine tries, and then waits. */
-static ssize_t receive_for_record(struct peek_offset *at, struct receive_site site)
+static struct receive_result run_for_record(struct receive *receive)
 {
+    struct attempt at = {receive, NULL};
+    struct msghdr *msg = receive->msg;
     struct sockaddr_storage peer;
-    bool asks_name = at->msg->msg_name != NULL;
-    socklen_t name_room;
-    ssize_t result;
+    bool has_name = msg->msg_name != NULL;
+    struct receive_result result;
 
-    if (!asks_name) {
-        at->msg->msg_name = &peer;
-        at->msg->msg_namelen = sizeof peer;
+    if (!has_name) {
+        msg->msg_name = &peer;
+        msg->msg_namelen = sizeof peer;
     }
-    name_room = at->msg->msg_namelen;
-    result = answer_receive(at);
-    if (result == RECEIVE_PASS && !(at->flags & (MSG_OOB | MSG_ERRQUEUE)))
-        result = receive_dropping(at, at->flags);
-    if (result != RECEIVE_PASS && result != -EAGAIN)
-        note(at, result, name_room, site);
-    if (!asks_name) {
-        at->msg->msg_name = NULL;
-        at->msg->msg_namelen = 0;
+    receive->name_room = msg->msg_namelen;
+    result = run(receive);
+    if (result.outcome == RECEIVE_PASS)
+        result = receive_done(receive_dropping(&at, receive->flags));
+    if (result.value != -EAGAIN)
+        receive_record(receive, result.value);
+    if (!has_name) {
+        msg->msg_name = NULL;
+        msg->msg_namelen = 0;
     }
     return result;
 }
 
-ssize_t hold_peek_offset_receive(int fd, struct msghdr *msg, int flags, struct receive_site site)
+static struct receive_result receive_part_of(struct receive *receive, uint64_t cookie, bool parts)
 {
-    struct peek_offset at = {.fd = fd, .msg = msg, .flags = flags};
-
-    return trace_on() ? receive_for_record(&at, site) : answer_receive(&at);
+    (void)cookie, (void)parts; /* the socket says what is held, and the caller what it wants */
+    return trace_on() ? run_for_record(receive) : run(receive);
 }
+
+const struct hold_strategy hold_peek_offset = {.receive = receive_part_of};

@@ -14,16 +14,15 @@
  * processes. Nothing blocks under them, for the receives do not wait. The record lock is taken under
  * the mutex, but not waited for: where another process has it, the mutex is released, and both are
  * tried for again a moment later, for a tenth of a second at most. Then the answer is -EAGAIN.
+ *
+ * recvmsg(2) on a UDP socket, made by code that we trust with its pointers: the msghdr and the
+ * buffers are the caller's own. A part is given where the caller wants it (wine_protocol.h), where
+ * WSRX_CALLS=all wants it for everybody, and where the message at the head of the queue is held
+ * already. It does not wait: -EAGAIN, whatever the socket's mode.
  */
 #ifndef WSRX_RECEIVE_HOLD_PEEK_OFFSET_H
 #define WSRX_RECEIVE_HOLD_PEEK_OFFSET_H
 
-#include "receive/receive.h"
-
-/* recvmsg(2) on a UDP socket, made by code that we trust with its pointers. A part is given where
- * the caller asks (ask.h), where WSRX_CALLS=all asks for everybody, and where the message at the
- * head of the queue is held already. Does not wait: -EAGAIN, whatever the socket's mode.
- * RECEIVE_PASS: none of these. */
-ssize_t hold_peek_offset_receive(int fd, struct msghdr *msg, int flags, struct receive_site site);
+#include "receive/hold.h"
 
 #endif

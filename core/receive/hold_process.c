@@ -11,22 +11,21 @@
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
 
+#include <limits.h>
+
 /* MSG_CMSG_COMPAT of the kernel: recvfrom(2) ignores it, recvmsg(2) refuses it. */
 enum { CMSG_COMPAT = INT_MIN };
 
-ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
+struct receive_result hold_process_next(struct receive *receive, uint64_t cookie, size_t left)
 {
     struct held held;
     struct part part;
     struct critical_section section;
-    size_t left = SIZE_MAX;
-    bool last;
+    bool last = left <= receive->room && !(receive->flags & MSG_PEEK);
     ssize_t result;
     int taken, error;
 
-    /* The last part changes the table, and then what the epoll sets tell. */
-    table_look(state.table, cookie, &left);
-    last = left <= receive->room && !(receive->flags & MSG_PEEK);
+    /* The last part changes the table, and then what the epoll sets report. */
     if (last)
         critical_section_enter(&section);
     taken = table_take(state.table, cookie, receive->room, receive_how(receive), copy_out_bytes,
@@ -36,18 +35,16 @@ ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
     if (last)
         critical_section_leave(&section);
 
-    if (taken == 0)
-        return NOTHING_HELD;
-    if (taken == -EREMOTE)
-        return HELD_BY_KERNEL;
+    if (taken == 0 || taken == -EREMOTE) /* EREMOTE: it is held in the kernel by now */
+        return receive_again();
     if (taken < 0)
-        return taken;
+        return receive_done(taken);
     receive->held_before = true;
     result = copy_out_part(receive, &part, held.length - held.offset, &held);
     if (receive->msg && !receive->control_came)
         receive->msg->msg_controllen = 0;
     if (!receive->name && !(receive->msg && receive->msg->msg_name))
-        return result;
+        return receive_done(result);
 
     /* A first part taken by a call that did not ask: the connected peer's, or none. */
     if (!held.peer_known) {
@@ -59,7 +56,7 @@ ssize_t hold_process_next(struct receive *receive, uint64_t cookie)
             held.peer_length = length;
     }
     error = copy_out_name(receive, (struct sockaddr *)&held.peer, held.peer_length);
-    return error ? error : result;
+    return receive_done(error ? error : result);
 }
 
 /* Into the caller's buffers and the bounce buffer behind them. */
@@ -147,8 +144,17 @@ static int deliver(struct receive *receive, const struct taken *taken)
                           taken->length < receive->room ? taken->length : receive->room);
 }
 
+static struct receive_result next_or_again(struct receive *receive, uint64_t cookie)
+{
+    size_t left = 0;
+
+    if (table_look(state.table, cookie, &left) == HELD_NOT)
+        return receive_again();
+    return hold_process_next(receive, cookie, left);
+}
+
 /* A message that does not fit, or one that comes while an earlier one is held. */
-static ssize_t finish_held(struct receive *receive, const struct taken *taken)
+static struct receive_result finish_held(struct receive *receive, const struct taken *taken)
 {
     struct policy policy =
         receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
@@ -168,7 +174,7 @@ static ssize_t finish_held(struct receive *receive, const struct taken *taken)
     held.kind = stream ? HELD_STREAM : HELD_HERE;
     if (fits && kind == HELD_NOT) {
         error = deliver(receive, taken);
-        return error ? error : copy_out_part(receive, &part, taken->length, &held);
+        return receive_done(error ? error : copy_out_part(receive, &part, taken->length, &held));
     }
     if (!fits) {
         int fault = deliver(receive, taken);
@@ -176,10 +182,12 @@ static ssize_t finish_held(struct receive *receive, const struct taken *taken)
         if (fault || (!stream && !policy.hold)) {
             table_count_lost(state.table, taken->length - (fault ? 0 : part.given));
             part.left = 0;
-            return fault ? fault : copy_out_part(receive, &part, taken->length, &held);
+            return receive_done(fault ? fault
+                                      : copy_out_part(receive, &part, taken->length, &held));
         }
         if (error)
-            return copy_out_cut(receive, taken->length, "the socket cannot be identified");
+            return receive_done(
+                copy_out_cut(receive, taken->length, "the socket cannot be identified"));
         held.offset = part.given;
     }
 
@@ -204,14 +212,14 @@ static ssize_t finish_held(struct receive *receive, const struct taken *taken)
     critical_section_leave(&section);
     if (error < 0 && fits) {
         error = deliver(receive, taken);
-        return error ? error : (ssize_t)taken->length;
+        return receive_done(error ? error : (ssize_t)taken->length);
     }
     if (error < 0)
-        return copy_out_cut(receive, taken->length, "the fragment table is full");
+        return receive_done(copy_out_cut(receive, taken->length, "the fragment table is full"));
 
     if (error == 0 && !fits) {
         held.offset = 0;
-        return copy_out_part(receive, &part, taken->length, &held);
+        return receive_done(copy_out_part(receive, &part, taken->length, &held));
     }
     /* Another one's next part is due now; where others have taken that and this one meanwhile, the
      * receive begins anew. Only the descriptors and other control data that have come with this one
@@ -225,18 +233,19 @@ static ssize_t finish_held(struct receive *receive, const struct taken *taken)
     } else if (receive->name) {
         user_memory_write(receive->namelen, &taken->name_room, sizeof taken->name_room);
     }
-    return hold_process_next(receive, cookie);
+    return next_or_again(receive, cookie);
 }
 
-ssize_t hold_process_finish(struct receive *receive, ssize_t result, struct taken *taken)
+struct receive_result hold_process_finish(struct receive *receive, ssize_t result,
+                                          struct taken *taken)
 {
     if (result == -ENOTSOCK) {
         /* The belief was stale, and this call is not the program's own. */
         fd_class_query(receive->fd);
-        return RECEIVE_PASS;
+        return receive_pass();
     }
     if (result < 0)
-        return result;
+        return receive_done(result);
     taken->length = (size_t)result;
     if (receive->touched < taken->length)
         receive->touched = taken->length;
@@ -250,20 +259,23 @@ ssize_t hold_process_finish(struct receive *receive, ssize_t result, struct take
     if (receive->msg)
         receive->msg->msg_flags = taken->msg_flags;
     result = deliver(receive, taken);
-    return result < 0 ? result : (ssize_t)taken->length;
+    return receive_done(result < 0 ? result : (ssize_t)taken->length);
 }
 
-ssize_t hold_process_receive(struct receive *receive)
-{
-    struct taken taken;
-
-    return hold_process_finish(receive, hold_process_take(receive, &taken), &taken);
-}
-
-ssize_t hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room)
+struct receive_result hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room)
 {
     struct taken taken;
 
     taken_bounced(receive, result, room, &taken);
     return hold_process_finish(receive, result, &taken);
 }
+
+static struct receive_result receive(struct receive *receive, uint64_t cookie, bool parts)
+{
+    struct taken taken;
+
+    (void)cookie, (void)parts;
+    return hold_process_finish(receive, hold_process_take(receive, &taken), &taken);
+}
+
+const struct hold_strategy hold_process = {.receive = receive, .bounces = true};

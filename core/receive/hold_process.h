@@ -5,23 +5,20 @@
 #ifndef WSRX_RECEIVE_HOLD_PROCESS_H
 #define WSRX_RECEIVE_HOLD_PROCESS_H
 
-#include "receive/context.h"
+#include "receive/hold.h"
 
-/* The next part of what the table holds for the socket. A result, NOTHING_HELD or
- * HELD_BY_KERNEL. */
-ssize_t hold_process_next(struct receive *receive, uint64_t cookie);
+/* The next part of what the table holds for the socket, of which `left` bytes were left just now. */
+struct receive_result hold_process_next(struct receive *receive, uint64_t cookie, size_t left);
 
 /* Takes a message whole: the system call, and nothing else. Needs the bounce buffer, and one buffer
  * less than a call can have. A length, or a negative errno. */
 ssize_t hold_process_take(struct receive *receive, struct taken *taken);
 
 /* What came of it: gives what fits, and holds the rest. */
-ssize_t hold_process_finish(struct receive *receive, ssize_t result, struct taken *taken);
-
-/* Both. */
-ssize_t hold_process_receive(struct receive *receive);
+struct receive_result hold_process_finish(struct receive *receive, ssize_t result,
+                                          struct taken *taken);
 
 /* What came of a system call that took a message whole into the bounce buffer; see receive.h. */
-ssize_t hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room);
+struct receive_result hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room);
 
 #endif

@@ -11,7 +11,7 @@
 bool receive_may_act_on(enum call_kind kind, int fd);
 
 /* recvmsg(2) on what may be ours, and whether it took from a tail or left one. */
-ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, struct receive_site site,
-                               bool *ret_tail);
+struct receive_result receive_message_noting(int fd, struct msghdr *msg, int flags,
+                                             struct receive_site site, bool *ret_tail);
 
 #endif

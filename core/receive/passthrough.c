@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-ssize_t receive_passthrough(struct receive *receive, int added)
+struct receive_result receive_passthrough(struct receive *receive, int added)
 {
     struct msghdr plain = {.msg_name = receive->name,
                            .msg_iov = (struct iovec *)receive->iov,
@@ -23,7 +23,7 @@ ssize_t receive_passthrough(struct receive *receive, int added)
     else
         result = next_calls.recvmsg(receive->fd, &plain, flags);
     if (result < 0)
-        return errno == ENOTSOCK ? RECEIVE_PASS : -errno;
+        return errno == ENOTSOCK ? receive_pass() : receive_done(-errno);
 
     length = (size_t)result;
     receive->report = (struct receive_report){
@@ -35,5 +35,5 @@ ssize_t receive_passthrough(struct receive *receive, int added)
         receive->report.left = length - receive->report.given;
     else
         receive->report.lost = length - receive->report.given;
-    return receive->flags & MSG_TRUNC ? result : (ssize_t)receive->report.given;
+    return receive_done(receive->flags & MSG_TRUNC ? result : (ssize_t)receive->report.given);
 }

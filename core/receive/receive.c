@@ -8,10 +8,11 @@
 #include "receive/hold_peek_offset.h"
 #include "receive/hold_process.h"
 #include "receive/message.h"
-#include "receive/passthrough.h"
+#include "receive/plan.h"
 #include "receive/traced.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 /* UIO_FASTIOV: as many buffers need no bounce buffer to list them. */
@@ -19,12 +20,16 @@ enum { FEW = 8 };
 
 bool receive_may_act(enum call_kind kind)
 {
-    if (!atomic_load_explicit(&state.active, memory_order_acquire))
+    if (!state_is_active())
         return false;
-    if (!table_idle(state.table) || kind == CALL_COOPERATING || receive_peeks())
+    if (!table_idle(state.table))
+        return true;
+    if (state_is_sandboxed())
+        return false;
+    if (kind == CALL_COOPERATING || receive_peeks())
         return true;
     return state.settings.mode != MODE_OFF &&
-           (kind == CALL_PLAIN || state.settings.calls_all || trace_on());
+           (kind == CALL_PLAIN || state.settings.calls_all || state.under_wine || trace_on());
 }
 
 bool receive_passes_message(fd_class class, size_t len)
@@ -39,6 +44,8 @@ bool receive_passes_message(fd_class class, size_t len)
 /* Where something is held its socket may have come to us by any way, and its cookie counts. */
 static fd_class class_of(enum call_kind kind, int fd)
 {
+    if (state_is_sandboxed())
+        return fd_class_cached(fd);
     return receive_nothing_held() && kind != CALL_COOPERATING && !state.under_wine
                ? fd_class_get(fd)
                : fd_class_get_any(fd);
@@ -49,19 +56,24 @@ bool receive_may_act_on(enum call_kind kind, int fd)
     return receive_may_act(kind) && fd_kind(class_of(kind, fd)) >= FD_DATAGRAM;
 }
 
-/* The belief may be stale, so the cookie is asked for again before a byte is handed out. */
-static ssize_t next_part(struct receive *receive, fd_class *class)
+/* --- plan, then act ---------------------------------------------------------------------- */
+
+/* What is held first for the socket. The class may be stale, so the cookie is asked for again before
+ * a byte is handed out. */
+static enum held_kind look_up(int fd, fd_class *class, size_t *ret_left)
 {
     for (int tries = 0; tries < 2; tries++) {
         uint64_t cookie = fd_class_cookie(*class);
+        enum held_kind held;
 
-        if (cookie == 0 || table_look(state.table, cookie, NULL) == HELD_NOT)
-            return NOTHING_HELD;
-        if (fd_query_cookie(receive->fd) == cookie)
-            return hold_process_next(receive, cookie);
-        *class = fd_class_query(receive->fd);
+        if (cookie == 0 || !table_may_hold(state.table, cookie))
+            return HELD_NOT;
+        held = table_look(state.table, cookie, ret_left);
+        if (held == HELD_NOT || state_is_sandboxed() || fd_query_cookie(fd) == cookie)
+            return held;
+        *class = fd_class_query(fd);
     }
-    return NOTHING_HELD;
+    return HELD_NOT;
 }
 
 static bool get_bounce(struct receive *receive, fd_class class)
@@ -75,78 +87,89 @@ static bool get_bounce(struct receive *receive, fd_class class)
     return receive->bounce;
 }
 
-static ssize_t run_once(struct receive *receive)
+static struct receive_result hold(struct receive *receive, const struct hold_strategy *strategy,
+                                  fd_class class, bool parts)
 {
-    const struct settings *settings = &state.settings;
-    bool in_kernel, hold, short_room;
-    fd_class class;
-
-    if (!receive_may_act(receive->kind) || (receive->flags & (MSG_OOB | MSG_ERRQUEUE)))
-        return RECEIVE_PASS;
-    /* A stale belief must not turn MSG_WAITALL, which a stream may mean, into a wait for more. */
-    if ((receive->flags & MSG_WAITALL) && fd_is_stream_now(receive->fd))
-        fd_forget(receive->fd);
-    class = class_of(receive->kind, receive->fd);
-    if (fd_kind(class) < FD_DATAGRAM)
-        return RECEIVE_PASS;
-
-    /* What read(2) and recv(2) say of a length that no memory has is not the same, so it passes. */
-    in_kernel = receive_peeks() && receive->room <= INT_MAX;
-    if (table_may_hold(state.table, fd_class_cookie(class))) {
-        ssize_t result = next_part(receive, &class);
-
-        if (result == HELD_BY_KERNEL)
-            in_kernel = true;
-        else if (result != NOTHING_HELD)
-            return result;
-    }
-    if (fd_kind(class) == FD_STREAM)
-        fd_set_stream(receive->fd, 0);
-    receive->report.ours = fd_class_is_message(class);
-    if (!fd_class_is_message(class))
-        return RECEIVE_PASS;
-
-    hold = receive_policy(settings->mode, receive->kind, settings->calls_all).hold;
-    short_room = receive->room > 0 && receive->room < fd_class_longest(class) &&
-                 !(receive->flags & (MSG_PEEK | MSG_TRUNC));
-    if (in_kernel || (hold && receive->iovlen == BOUNCE_IOVECS)) {
-        /* No peek into what may be something else by now. */
-        if (fd_query_cookie(receive->fd) != fd_class_cookie(class))
-            class = fd_class_query(receive->fd);
-        if (!fd_class_is_message(class) || !get_bounce(receive, class))
-            return RECEIVE_PASS;
-        return hold_peek_receive(receive, fd_class_cookie(class), hold && short_room);
-    }
-    /* For a record a reporting call's message is taken whole too: so its length is known. */
-    if (!short_room ||
-        (receive->kind != CALL_COOPERATING &&
-         (settings->mode == MODE_OFF ||
-          (receive->kind == CALL_REPORTING && !settings->calls_all && !trace_on()))) ||
-        !get_bounce(receive, class))
-        return RECEIVE_PASS;
-    return hold_process_receive(receive);
+    /* No peek into what may be something else by now. */
+    if (strategy->peeks && fd_query_cookie(receive->fd) != fd_class_cookie(class))
+        class = fd_class_query(receive->fd);
+    if (!fd_class_is_message(class) || (strategy->bounces && !get_bounce(receive, class)))
+        return receive_pass();
+    return strategy->receive(receive, fd_class_cookie(class), parts);
 }
 
-ssize_t receive_run(struct receive *receive)
+static struct receive_result act(struct receive *receive, enum receive_plan plan, fd_class class,
+                                 size_t left)
 {
-    ssize_t result;
+    switch (plan) {
+    case PLAN_NEXT_PART:
+        return hold_process_next(receive, fd_class_cookie(class), left);
+    case PLAN_TAKE:
+        return hold(receive, &hold_process, class, true);
+    case PLAN_PEEK:
+        return hold(receive, &hold_peek, class, true);
+    case PLAN_PEEK_WHOLE:
+        return hold(receive, &hold_peek, class, false);
+    case PLAN_PEEK_OFFSET:
+        return hold(receive, &hold_peek_offset, class, true);
+    case PLAN_PASS:
+        break;
+    }
+    return receive_pass();
+}
+
+static struct receive_result run_once(struct receive *receive)
+{
+    struct receive_facts facts;
+    size_t left = 0;
+    fd_class class;
+
+    if (!receive_may_act(receive->kind))
+        return receive_pass();
+    /* A stale class must not turn MSG_WAITALL, which a stream may mean, into a wait for more. */
+    if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
+        fd_forget(receive->fd);
+    class = class_of(receive->kind, receive->fd);
+    facts.held = look_up(receive->fd, &class, &left);
+    if (fd_kind(class) == FD_STREAM && facts.held == HELD_NOT)
+        fd_set_stream(receive->fd, 0);
+    receive->report.ours = fd_class_is_message(class);
+
+    facts.kind = fd_kind(class);
+    facts.call = receive->kind;
+    facts.mode = state.settings.mode;
+    facts.calls_all = state.settings.calls_all;
+    facts.recorded = trace_on();
+    facts.peeks = receive_peeks();
+    facts.under_wine = state.under_wine;
+    facts.sandboxed = state_is_sandboxed();
+    facts.most_buffers = receive->iovlen == BOUNCE_IOVECS;
+    facts.flags = receive->flags;
+    facts.room = receive->room;
+    facts.longest = fd_class_longest(class);
+    return act(receive, receive_plan(&facts), class, left);
+}
+
+struct receive_result receive_run(struct receive *receive)
+{
+    struct receive_result result;
 
     do
         result = run_once(receive);
-    while (result == NOTHING_HELD || result == HELD_BY_KERNEL);
+    while (result.outcome == RECEIVE_AGAIN);
     return result;
 }
 
 /* --- the calls --------------------------------------------------------------------------- */
 
-static ssize_t run_traced(struct receive *receive)
+static struct receive_result run_traced(struct receive *receive)
 {
     return trace_on() ? receive_traced(receive) : receive_run(receive);
 }
 
-static ssize_t run_and_release(struct receive *receive)
+static struct receive_result run_and_release(struct receive *receive)
 {
-    ssize_t result = run_traced(receive);
+    struct receive_result result = run_traced(receive);
 
     if (receive->bounce)
         bounce_release(receive->bounce, receive->touched);
@@ -179,8 +202,9 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
     return true;
 }
 
-ssize_t receive_slow_path(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                          socklen_t *namelen, struct receive_site site)
+struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
+                                        struct sockaddr *name, socklen_t *namelen,
+                                        struct receive_site site)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd,
@@ -193,15 +217,16 @@ ssize_t receive_slow_path(int fd, void *buf, size_t len, int flags, struct socka
                               .namelen = namelen,
                               .site = site};
     int saved = errno;
-    ssize_t result = run_and_release(&receive);
+    struct receive_result result = run_and_release(&receive);
 
     errno = saved;
     return result;
 }
 
-ssize_t receive_after_bounce(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
-                             socklen_t *namelen, struct bounce_buffer *bounce, ssize_t result,
-                             socklen_t room, struct receive_site site)
+struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int flags,
+                                           struct sockaddr *name, socklen_t *namelen,
+                                           struct bounce_buffer *bounce, ssize_t got,
+                                           socklen_t room, struct receive_site site)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd,
@@ -216,19 +241,21 @@ ssize_t receive_after_bounce(int fd, void *buf, size_t len, int flags, struct so
                               .site = site,
                               .name_room = room};
     int saved = errno;
+    struct receive_result result;
 
-    result = hold_process_bounced(&receive, result, room);
-    if (result == NOTHING_HELD || result == HELD_BY_KERNEL)
+    result = hold_process_bounced(&receive, got, room);
+    if (result.outcome == RECEIVE_AGAIN)
         result = receive_run(&receive);
-    if (trace_on() && result != RECEIVE_PASS && (receive.report.ours || result < 0))
-        receive_record(&receive, result);
+    if (trace_on() && result.outcome == RECEIVE_DONE && (receive.report.ours || result.value < 0))
+        receive_record(&receive, result.value);
     bounce_release(bounce, receive.touched);
     errno = saved;
     return result;
 }
 
-ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_storage *name,
-                     socklen_t *namelen, struct receive_report *report, struct receive_site site)
+struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
+                                   struct sockaddr_storage *name, socklen_t *namelen,
+                                   struct receive_report *report, struct receive_site site)
 {
     struct iovec one = {buf, len};
     struct receive receive = {.fd = fd,
@@ -240,7 +267,7 @@ ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_s
                               .name = (struct sockaddr *)name,
                               .namelen = namelen,
                               .site = site};
-    ssize_t result;
+    struct receive_result result;
 
     if (atomic_load_explicit(&state.active, memory_order_acquire))
         state_cooperates();
@@ -249,15 +276,15 @@ ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_s
     return result;
 }
 
-ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
-                       struct receive_site site)
+struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
+                                     struct receive_site site)
 {
     struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .site = site};
     struct iovec few[FEW];
-    ssize_t result = RECEIVE_PASS;
+    struct receive_result result = receive_pass();
 
     if (iovcnt <= 0 || !receive_may_act_on(CALL_PLAIN, fd))
-        return RECEIVE_PASS;
+        return receive_pass();
     /* readv(2) with no room consumes nothing, as read(2). */
     if (copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)
         result = run_traced(&receive);
@@ -266,23 +293,23 @@ ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
     return result;
 }
 
-ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, struct receive_site site,
-                               bool *ret_tail)
+struct receive_result receive_message_noting(int fd, struct msghdr *msg, int flags,
+                                             struct receive_site site, bool *ret_tail)
 {
     struct msghdr copy;
     struct receive receive = {
         .fd = fd, .flags = flags, .kind = CALL_REPORTING, .msg = &copy, .site = site};
     struct iovec few[FEW];
-    ssize_t result = RECEIVE_PASS;
+    struct receive_result result = receive_pass();
 
     *ret_tail = false;
     if (user_memory_read(&copy, msg, sizeof copy) != 0)
-        return RECEIVE_PASS;
+        return receive_pass();
     if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
         result = run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
-    if (result >= 0) {
+    if (result.outcome == RECEIVE_DONE && result.value >= 0) {
         int error =
             user_memory_write(&msg->msg_namelen, &copy.msg_namelen, sizeof copy.msg_namelen);
 
@@ -292,20 +319,37 @@ ssize_t receive_message_noting(int fd, struct msghdr *msg, int flags, struct rec
         if (!error)
             error = user_memory_write(&msg->msg_flags, &copy.msg_flags, sizeof copy.msg_flags);
         if (error)
-            return error;
+            return receive_done(error);
     }
     *ret_tail = receive.held_before || receive.report.left > 0;
     return result;
 }
 
-ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_site site)
+/* Wine's own recvmsg(2): its pointers are as good as ours. */
+static struct receive_result receive_for_wine(int fd, struct msghdr *msg, int flags,
+                                              struct receive_site site)
+{
+    struct receive receive = {.fd = fd,
+                              .flags = flags,
+                              .kind = CALL_REPORTING,
+                              .iov = msg->msg_iov,
+                              .iovlen = msg->msg_iovlen,
+                              .msg = msg,
+                              .site = site};
+
+    for (size_t i = 0; i < msg->msg_iovlen; i++)
+        receive.room += msg->msg_iov[i].iov_len;
+    return receive_run(&receive);
+}
+
+struct receive_result receive_message(int fd, struct msghdr *msg, int flags,
+                                      struct receive_site site)
 {
     bool tail;
 
-    if (atomic_load_explicit(&state.active, memory_order_acquire) && state.under_wine &&
-        fd_kind(fd_class_get_any(fd)) == FD_DATAGRAM)
-        return hold_peek_offset_receive(fd, msg, flags, site);
+    if (state_is_active() && state.under_wine && fd_kind(fd_class_get_any(fd)) == FD_DATAGRAM)
+        return receive_for_wine(fd, msg, flags, site);
     if (!receive_may_act_on(CALL_REPORTING, fd))
-        return RECEIVE_PASS;
+        return receive_pass();
     return receive_message_noting(fd, msg, flags, site, &tail);
 }

@@ -6,22 +6,45 @@
  * A message is taken whole out of the kernel, into the caller's buffer and the bounce buffer: the
  * first part to the caller, the tail to the fragment table, and later parts from there. Or, held in
  * the kernel, it is peeked there part by part and taken with the last.
- * Results are those of the system call: a length, or a negative errno. RECEIVE_PASS: the receive is
- * not ours, and the face makes the program's own call.
+ * Where a receive is not ours, RECEIVE_PASS, the face makes the program's own call.
  * Async-signal-safe; may change errno even on success (the face restores it). A cancellation point
  * where the system's receive is one, with nothing held at that point.
  */
 #ifndef WSRX_RECEIVE_RECEIVE_H
 #define WSRX_RECEIVE_RECEIVE_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 
-#define RECEIVE_PASS ((ssize_t)INT_MIN)
+/* What came of a receive. */
+enum receive_outcome {
+    RECEIVE_DONE,  /* `value` is what the call returns: a length, or a negative errno */
+    RECEIVE_PASS,  /* it is not ours: the program's own call is to be made */
+    RECEIVE_AGAIN, /* what was held has changed meanwhile: look again. Not for the faces */
+};
+
+struct receive_result {
+    ssize_t value;
+    enum receive_outcome outcome;
+};
+
+static inline struct receive_result receive_done(ssize_t value)
+{
+    return (struct receive_result){value, RECEIVE_DONE};
+}
+
+static inline struct receive_result receive_pass(void)
+{
+    return (struct receive_result){0, RECEIVE_PASS};
+}
+
+static inline struct receive_result receive_again(void)
+{
+    return (struct receive_result){0, RECEIVE_AGAIN};
+}
 
 /* What a cooperating program, or a record, is told of the part it got. */
 struct receive_report {
@@ -39,18 +62,20 @@ struct receive_site {
 #define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0)})
 
 /* readv(2) on a socket. */
-ssize_t receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
-                       struct receive_site site);
+struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
+                                     struct receive_site site);
 
 /* recvmsg(2). */
-ssize_t receive_message(int fd, struct msghdr *msg, int flags, struct receive_site site);
+struct receive_result receive_message(int fd, struct msghdr *msg, int flags,
+                                      struct receive_site site);
 
 /* recvmmsg(2). */
-ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
-                         struct timespec *timeout, struct receive_site site);
+struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+                                       struct timespec *timeout, struct receive_site site);
 
 /* wsrx_receive(): `name` and `namelen` are our own memory. */
-ssize_t receive_part(int fd, void *buf, size_t len, int flags, struct sockaddr_storage *name,
-                     socklen_t *namelen, struct receive_report *report, struct receive_site site);
+struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
+                                   struct sockaddr_storage *name, socklen_t *namelen,
+                                   struct receive_report *report, struct receive_site site);
 
 #endif

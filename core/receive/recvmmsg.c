@@ -18,24 +18,24 @@ static int64_t nanoseconds(const struct timespec *time)
     return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
-ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
-                         struct timespec *timeout, struct receive_site site)
+struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+                                       struct timespec *timeout, struct receive_site site)
 {
     unsigned count = 0;
     struct timespec limit;
     int64_t deadline = 0;
 
     if (!receive_may_act_on(CALL_REPORTING, fd) || vlen == 0)
-        return RECEIVE_PASS;
+        return receive_pass();
     if (!state.settings.calls_all && !trace_on() && !receive_peeks() &&
         (table_nothing_held() || table_look(state.table, fd_cookie(fd), NULL) == HELD_NOT))
-        return RECEIVE_PASS;
+        return receive_pass();
     if (vlen > BOUNCE_IOVECS) /* recvmmsg(2): at most UIO_MAXIOV */
         vlen = BOUNCE_IOVECS;
     if (timeout) {
         if (user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
             limit.tv_nsec < 0 || limit.tv_nsec > 999999999)
-            return RECEIVE_PASS;
+            return receive_pass();
         deadline = clock_read(CLOCK_MONOTONIC) + nanoseconds(&limit);
     }
 
@@ -43,9 +43,11 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
         struct msghdr *msg = &vec[count].msg_hdr;
         unsigned length;
         bool tail;
-        ssize_t result = receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, site, &tail);
+        struct receive_result made =
+            receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, site, &tail);
+        ssize_t result = made.value;
 
-        if (result == RECEIVE_PASS) {
+        if (made.outcome == RECEIVE_PASS) {
             result = next_calls.recvmsg(fd, msg, flags & ~MSG_WAITFORONE);
             result = result < 0 ? -errno : result;
         }
@@ -54,7 +56,7 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
             result = -EFAULT;
         if (result < 0) {
             if (count == 0)
-                return result;
+                return receive_done(result);
             /* recvmmsg(2): an error after a message is reported by the next call. */
             if (result != -EAGAIN)
                 hold_peek_error(fd_cookie(fd), (int)-result);
@@ -74,7 +76,7 @@ ssize_t receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
         rest = rest > 0 ? rest : 0;
         limit = (struct timespec){(time_t)(rest / 1000000000), (long)(rest % 1000000000)};
         if (user_memory_write(timeout, &limit, sizeof limit) != 0)
-            return -EFAULT;
+            return receive_done(-EFAULT);
     }
-    return (ssize_t)count;
+    return receive_done((ssize_t)count);
 }

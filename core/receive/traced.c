@@ -8,18 +8,18 @@
 #include "receive/passthrough.h"
 
 /* The program's own call, in which the kernel tells how long the message is. */
-static ssize_t pass(struct receive *receive)
+static struct receive_result pass(struct receive *receive)
 {
     fd_class class = fd_class_get(receive->fd);
     int added = 0;
 
     if (!fd_class_is_message(class) || (receive->flags & (MSG_OOB | MSG_ERRQUEUE)) ||
         !receive_may_act(receive->kind))
-        return RECEIVE_PASS;
+        return receive_pass();
     if (receive->room < fd_class_longest(class)) {
         if (fd_query_cookie(receive->fd) != fd_class_cookie(class)) {
             fd_class_query(receive->fd);
-            return RECEIVE_PASS;
+            return receive_pass();
         }
         added = MSG_TRUNC;
     }
@@ -65,16 +65,16 @@ void receive_record(const struct receive *receive, ssize_t result)
     trace_add(&record);
 }
 
-ssize_t receive_traced(struct receive *receive)
+struct receive_result receive_traced(struct receive *receive)
 {
-    ssize_t result;
+    struct receive_result result;
 
     receive->name_room = copy_out_name_room(receive);
     result = receive_run(receive);
-    if (result == RECEIVE_PASS)
+    if (result.outcome == RECEIVE_PASS)
         result = pass(receive);
-    if (result != RECEIVE_PASS && (receive->report.ours || result < 0) &&
+    if (result.outcome == RECEIVE_DONE && (receive->report.ours || result.value < 0) &&
         fd_class_is_message(fd_class_cached(receive->fd)))
-        receive_record(receive, result);
+        receive_record(receive, result.value);
     return result;
 }

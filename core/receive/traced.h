@@ -8,7 +8,7 @@
 #include "receive/context.h"
 
 /* receive_run(), and a record of what came of it. */
-ssize_t receive_traced(struct receive *receive);
+struct receive_result receive_traced(struct receive *receive);
 
 /* The record alone. */
 void receive_record(const struct receive *receive, ssize_t result);
