@@ -98,6 +98,8 @@ fd_class lifecycle_closing(int fd)
     fd_class class = fd_class_cached(fd);
     bool message = fd_class_is_message(class), gone = !message || fd_is_last(fd, class);
 
+    if (fd_own_descriptors)
+        return 0;
     if (state.under_wine)
         atomic_fetch_add_explicit(&state.closes, 1, memory_order_relaxed);
     epoll_ctl_forget(fd, gone);
@@ -146,6 +148,30 @@ void lifecycle_closing_range(unsigned first, unsigned last)
     for (unsigned fd = first; fd <= last && fd <= fd_highest(); fd++)
         if (fd_class_cached((int)fd) != 0)
             lifecycle_closed((int)fd, lifecycle_closing((int)fd));
+}
+
+/* --- confinement ------------------------------------------------------------------------- */
+
+/* What a vfork child does to itself is no affair of its parent's, whose memory it borrows. */
+
+void lifecycle_confining(void)
+{
+    if (state_is_own())
+        state_enter_sandbox();
+}
+
+void lifecycle_not_confined(void)
+{
+    if (state_is_own())
+        state_leave_sandbox();
+}
+
+void lifecycle_own_descriptors(void)
+{
+    if (!state_is_own())
+        return;
+    fd_own_descriptors = true;
+    state_enter_sandbox();
 }
 
 /* --- exec and end ------------------------------------------------------------------------ */

@@ -37,6 +37,15 @@ void lifecycle_closing_range(unsigned first, unsigned last);
  * reports it. Async-signal-safe. */
 void lifecycle_exec(void);
 
+/* The program is about to confine itself by a filter of system calls: from now on none is made but
+ * its own. Async-signal-safe. */
+void lifecycle_confining(void);
+/* It has not come to that. */
+void lifecycle_not_confined(void);
+/* The calling thread has descriptors of its own from now on: nothing is known of them, and nothing
+ * that it does changes what is known of the others'. */
+void lifecycle_own_descriptors(void);
+
 /* A fork of any kind is about to happen: from now on others may ask for what is held. */
 void lifecycle_forks(void);
 

@@ -43,6 +43,13 @@ void state_enter_sandbox(void)
     atomic_store_explicit(&state.sandboxed, true, memory_order_release);
 }
 
+void state_leave_sandbox(void)
+{
+    atomic_store(&state.sandboxed, false);
+    atomic_store(&state.bounces, atomic_load(&state.active) && state.settings.mode != MODE_OFF &&
+                                     !atomic_load(&state.peeks));
+}
+
 void state_cooperates(void)
 {
     if (atomic_load_explicit(&state.hold, memory_order_relaxed) == HOLD_KERNEL)

@@ -46,6 +46,9 @@ void state_hold_in_kernel(void);
  * held yet. Async-signal-safe. */
 void state_enter_sandbox(void);
 
+/* The filter was refused. */
+void state_leave_sandbox(void);
+
 static inline bool state_is_sandboxed(void)
 {
     return atomic_load_explicit(&state.sandboxed, memory_order_relaxed);

@@ -9,8 +9,11 @@
 #include "receive/fast_path.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -240,6 +243,20 @@ static bool redirect(long number, const struct arguments *with, long *ret_result
 #endif
     case SYS_dup3:
         *ret_result = dup3((int)a[0], (int)a[1], (int)a[2]);
+        return true;
+    case SYS_prctl:
+        *ret_result = prctl((int)a[0], a[1], a[2], a[3], a[4]);
+        return true;
+    case SYS_unshare:
+        *ret_result = unshare((int)a[0]);
+        return true;
+    case SYS_seccomp:
+        if (a[0] != SECCOMP_SET_MODE_STRICT && a[0] != SECCOMP_SET_MODE_FILTER)
+            return false;
+        lifecycle_confining();
+        *ret_result = REAL(syscall)(number, a[0], a[1], a[2]);
+        if (*ret_result != 0)
+            lifecycle_not_confined();
         return true;
     case SYS_clone:
 #ifdef SYS_fork

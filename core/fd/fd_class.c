@@ -4,6 +4,7 @@
 
 #include "base/sys.h"
 #include "fd/selector.h"
+#include "state.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -19,7 +20,9 @@ FAST_PATH_DATA _Atomic fd_class fd_classes_first[FD_FIRST];
 static _Atomic(_Atomic fd_class *) chunks[CHUNKS]; /* the first one is never used */
 static const struct settings *settings;            /* NULL before the start */
 static bool asks;                                  /* every socket is asked at its first receive */
-static atomic_uint highest;                        /* descriptor of which something is known */
+__thread bool fd_own_descriptors;
+
+static atomic_uint highest;      /* descriptor of which something is known */
 static atomic_bool duplicates;   /* a socket has been duplicated: it may have two numbers */
 static _Atomic uint64_t unnamed; /* the last number of our own that was given to a socket */
 
@@ -65,7 +68,8 @@ static void cache_class(int fd, fd_class class)
     _Atomic fd_class *at;
 
     /* What says no more than that nothing is known needs no chunk. */
-    if (fd < 0 || (fd_kind(class) <= FD_OTHER && fd_class_cached(fd) == 0 && fd >= FD_FIRST))
+    if (fd < 0 || fd_own_descriptors ||
+        (fd_kind(class) <= FD_OTHER && fd_class_cached(fd) == 0 && fd >= FD_FIRST))
         return;
     at = entry(fd);
     if (!at)
@@ -308,7 +312,7 @@ void fd_duplicated(int old, int new)
 void fd_received(int fd)
 {
     fd_forget(fd);
-    if (fd_class_is_message(fd_class_query(fd)))
+    if (!state_is_sandboxed() && fd_class_is_message(fd_class_query(fd)))
         atomic_store_explicit(&duplicates, true, memory_order_relaxed);
 }
 

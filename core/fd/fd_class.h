@@ -73,6 +73,10 @@ static inline fd_class fd_class_cached(int fd)
     return atomic_load_explicit(&fd_classes_first[fd], memory_order_relaxed);
 }
 
+/* The calling thread has a table of descriptors of its own (unshare(2)): nothing is known of them.
+ * Looked at only while state_is_sandboxed(). */
+extern __thread bool fd_own_descriptors;
+
 /* Finds the sockets that the program was started with. `ask`: every socket is asked what it is at
  * its first receive, for the settings select by name, or records want its cookie. */
 void fd_class_start(const struct settings *settings, bool ask);

@@ -45,7 +45,7 @@ bool receive_passes_message(fd_class class, size_t len)
 static fd_class class_of(enum call_kind kind, int fd)
 {
     if (state_is_sandboxed())
-        return fd_class_cached(fd);
+        return fd_own_descriptors ? 0 : fd_class_cached(fd);
     return receive_nothing_held() && kind != CALL_COOPERATING && !state.under_wine
                ? fd_class_get(fd)
                : fd_class_get_any(fd);
