@@ -49,6 +49,8 @@ static int open_table(const struct settings *settings, struct table **ret_table)
     return table_create(settings->hold_max, ret_table);
 }
 
+static bool started; /* the settings have been read */
+
 static int start_wings(const struct settings *settings)
 {
     int error = bounce_start();
@@ -60,35 +62,55 @@ static int start_wings(const struct settings *settings)
     return error;
 }
 
-int lifecycle_start(const struct lifecycle_face *face, char *const *environment)
+/* 0, or a negative errno, which has been reported. */
+static int activate(void)
 {
-    struct settings settings = read_settings(environment);
+    const struct settings *settings = &state.settings;
     int error;
 
-    next_calls = face->next;
-    atomic_store(&sys_libc_beneath, face->libc_beneath);
-    state.pid = sys_getpid();
-    state.settings = settings;
-    state.under_wine = face->under_wine;
-    state.plain_holds = receive_policy(settings.mode, CALL_PLAIN, settings.calls_all).hold;
-    atomic_store(&state.hold, (int)settings.hold);
-    if (settings.hold == HOLD_AUTO)
-        atomic_store(&state.hold, face->under_wine ? HOLD_KERNEL : HOLD_PROCESS);
-
     pthread_atfork(lifecycle_before_fork, lifecycle_after_fork, lifecycle_after_fork_in_child);
-    trace_start(&settings);
-    if (settings.mode != MODE_OFF)
-        fd_class_start(&state.settings, settings.sockets.count > 0 || trace_on());
-    error = start_wings(&settings);
+    trace_start(settings);
+    if (settings->mode != MODE_OFF)
+        fd_class_start(settings, settings->sockets.count > 0 || trace_on());
+    error = start_wings(settings);
     if (error) {
         diag("cannot start: %s; receives are as without the library", strerrordesc_np(-error));
         return error;
     }
-    atomic_store(&state.bounces, settings.mode != MODE_OFF);
-    if (state.hold == HOLD_KERNEL || settings.hold_max == 0)
+    atomic_store(&state.bounces, settings->mode != MODE_OFF);
+    if (state.hold == HOLD_KERNEL || settings->hold_max == 0)
         state_hold_in_kernel();
     atomic_store_explicit(&state.active, true, memory_order_release);
     return 0;
+}
+
+int lifecycle_start(const struct lifecycle_face *face, char *const *environment)
+{
+    state.settings = read_settings(environment);
+    next_calls = face->next;
+    atomic_store(&sys_libc_beneath, face->libc_beneath);
+    state.under_wine = face->under_wine;
+    state.plain_holds =
+        receive_policy(state.settings.mode, CALL_PLAIN, state.settings.calls_all).hold;
+    atomic_store(&state.hold, (int)state.settings.hold);
+    if (state.settings.hold == HOLD_AUTO)
+        atomic_store(&state.hold, face->under_wine ? HOLD_KERNEL : HOLD_PROCESS);
+    started = true;
+    if (state.settings.mode == MODE_OFF)
+        return 0;
+    state.pid = sys_getpid();
+    return activate();
+}
+
+/* It gets parts in any mode, and in mode off nothing has been started. */
+void lifecycle_cooperate(void)
+{
+    static atomic_int begun;
+
+    if (!state_is_active() && started && !atomic_exchange(&begun, 1)) {
+        state.pid = sys_getpid();
+        activate();
+    }
 }
 
 /* --- descriptors ------------------------------------------------------------------------- */

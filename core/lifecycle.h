@@ -19,11 +19,14 @@ struct lifecycle_face {
     bool under_wine;   /* recvmsg() is made by Wine */
 };
 
-/* Reads the settings, and starts what they ask for: the trace, the table, where tails are held.
- * 0, or a negative errno, which has been reported: every receive is then as without us. Ends the
+/* Reads the settings, and starts what they ask for: the trace, the table, where tails are held. With
+ * WSRX_MODE=off nothing at all. 0, or a negative errno, which has been reported: every receive is then as without us. Ends the
  * program with status 125 where WSRX_STRICT=1 and a setting is bad. Not thread-safe: once, at
  * start-up. */
 int lifecycle_start(const struct lifecycle_face *face, char *const *environment);
+
+/* The program calls wsrx_receive(). */
+void lifecycle_cooperate(void);
 
 /* A descriptor is about to be closed: forgets it, and returns what it was for lifecycle_closed(),
  * after a close that succeeded. Async-signal-safe; may change errno. */

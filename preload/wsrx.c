@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "wsrx.h"
 
+#include "lifecycle.h"
 #include "receive/fast_path.h"
 #include "table/held.h"
 
@@ -45,6 +46,7 @@ PUBLIC ssize_t wsrx_receive(int fd, void *buf, size_t len, int flags, struct wsr
     if (!part)
         part = &unasked;
     part->peer_length = sizeof part->peer;
+    lifecycle_cooperate();
     made = receive_part(fd, buf, len, flags, &part->peer, &part->peer_length, &report,
                         RECEIVE_SITE(RECORD_WSRX_RECEIVE));
     result = made.value;

@@ -67,9 +67,10 @@ static void cache_class(int fd, fd_class class)
     unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
     _Atomic fd_class *at;
 
-    /* What says no more than that nothing is known needs no chunk. */
+    /* What says no more than that nothing is known needs no chunk, and in mode off nothing does. */
     if (fd < 0 || fd_own_descriptors ||
-        (fd_kind(class) <= FD_OTHER && fd_class_cached(fd) == 0 && fd >= FD_FIRST))
+        (fd_kind(class) <= FD_OTHER && fd_class_cached(fd) == 0 && fd >= FD_FIRST) ||
+        (!settings && fd >= FD_FIRST))
         return;
     at = entry(fd);
     if (!at)
