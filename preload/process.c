@@ -61,8 +61,8 @@ __attribute__((constructor)) static void start(void)
     face.next.ppoll = real.ppoll;
     face.next.pselect = real.pselect;
     face.next.epoll_ctl = real.epoll_ctl;
-    face.libc_beneath = real_is_libc("recvfrom", (void *)real.recvfrom) &&
-                        real_is_libc("epoll_wait", (void *)real.epoll_wait);
+    face.libc_beneath =
+        real_is_libc((void *)real.recvfrom) && real_is_libc((void *)real.epoll_wait);
     face.under_wine = is_wine_loader();
     lifecycle_start(&face, environ);
     errno = saved;

@@ -3,6 +3,8 @@
 #include "real.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
+#include <stdint.h>
 
 struct real real;
 
@@ -22,14 +24,14 @@ void real_resolve_early(void **ret_call, const char *name)
     }
 }
 
-bool real_is_libc(const char *name, const void *call)
+/* By the object that it stands in: dladdr(3) allocates nothing, unlike dlopen(3). */
+bool real_is_libc(const void *call)
 {
-    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    bool is = libc && dlsym(libc, name) == call;
+    Dl_info of_call, of_libc;
 
-    if (libc)
-        dlclose(libc);
-    return is;
+    return dladdr(call, &of_call) != 0 &&
+           dladdr((const void *)(uintptr_t)gnu_get_libc_version, &of_libc) != 0 &&
+           of_call.dli_fbase == of_libc.dli_fbase;
 }
 
 void real_resolve(void)

@@ -37,7 +37,7 @@ void real_resolve(void);
 void real_resolve_early(void **ret_call, const char *name);
 
 /* Whether the call beneath is libc's own function, and not that of a library between. */
-bool real_is_libc(const char *name, const void *call);
+bool real_is_libc(const void *call);
 
 #define REAL(name)                                                                           \
     (__builtin_expect(real.name == NULL, 0) ? real_resolve_early((void **)&real.name, #name) \
