@@ -14,7 +14,7 @@ enum {
     PAGE = 4096,
     TABLE_FORMAT = 3,
     TABLE_AHEAD = 1024, /* pages of a file that are made sure of before they are needed */
-    TABLE_FIRST = 32,   /* the same of a new file, of which nobody has needed one yet */
+    TABLE_FIRST = 256,  /* the same of a new file, of which nobody has needed one yet */
     /* Abandoned messages that are kept for a process that may still ask. */
     ORPHANS_MAX = 1024,
 };
