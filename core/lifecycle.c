@@ -7,6 +7,7 @@
 #include "receive/policy.h"
 #include "settings.h"
 #include "state.h"
+#include "table/current.h"
 #include "table/held.h"
 #include "trace/session.h"
 #include "wait/epoll_ctl.h"
@@ -31,22 +32,18 @@ static struct settings read_settings(char *const *environment)
     return settings;
 }
 
-/* In the file that WSRX_TABLE names, or else in memory. */
-static int open_table(const struct settings *settings, struct table **ret_table)
+/* In the file that WSRX_TABLE names, or else in memory, when it is needed. */
+static void start_table(const struct settings *settings)
 {
-    const char *why;
+    const char *why = table_start();
 
-    if (!settings->table)
-        return table_create(settings->hold_max, ret_table);
-    why = table_open(settings->table, settings->hold_max, ret_table);
     if (!why)
-        return 0;
+        return;
     diag("WSRX_TABLE=\"%s\": %s; %s", settings->table, why,
          settings->strict ? settings_not_started
                           : "tails are held in memory and do not survive exec");
     if (settings->strict)
         sys_exit(125);
-    return table_create(settings->hold_max, ret_table);
 }
 
 static bool started; /* the settings have been read */
@@ -58,7 +55,7 @@ static int start_wings(const struct settings *settings)
     if (!error)
         error = epoll_ctl_start();
     if (!error)
-        error = open_table(settings, &state.table);
+        start_table(settings);
     return error;
 }
 
@@ -154,7 +151,7 @@ void lifecycle_closed(int fd, fd_class class)
         return;
     if (!fd_is_last(fd, class))
         return;
-    last = !atomic_load(&state.table->shared) && (class & FD_DUPS_KNOWN);
+    last = !table_is_shared() && (class & FD_DUPS_KNOWN);
     if (last && trace_on())
         note_loss(fd, cookie, RECORD_CLOSE);
     table_abandon(state.table, cookie, last);
@@ -204,7 +201,7 @@ void lifecycle_exec(void)
     size_t bytes = 0, descriptors = 0, left = 0;
 
     /* A vfork child's exec ends nothing: its parent keeps what is held. */
-    if (table_nothing_held() || atomic_load(&state.table->shared) || !state_is_own())
+    if (table_nothing_held() || table_is_shared() || !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
         uint64_t cookie = fd_class_cookie(fd_class_cached((int)fd));
@@ -230,7 +227,7 @@ void lifecycle_exec(void)
 
 static void report_held_at_end(void)
 {
-    if (!trace_on() || table_nothing_held() || atomic_load(&state.table->shared) || !state_is_own())
+    if (!trace_on() || table_nothing_held() || table_is_shared() || !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
         fd_class class = fd_class_cached((int)fd);
@@ -249,7 +246,8 @@ void lifecycle_forks(void)
 {
     if (!state_is_active())
         return;
-    atomic_store(&state.table->shared, true);
+    atomic_store(&state.forked, true);
+    table_forks();
     epoll_ctl_forks_now();
 }
 
@@ -267,6 +265,7 @@ void lifecycle_after_fork(void)
 void lifecycle_after_fork_in_child(void)
 {
     state.pid = sys_getpid();
+    table_after_fork_in_child();
     epoll_ctl_after_fork();
     trace_forked();
 }

@@ -18,11 +18,12 @@
 struct table;
 
 struct state {
-    _Alignas(64) struct table *table;
+    _Alignas(64) struct table *_Atomic table; /* made when it is needed: table/current.h */
     atomic_bool active;
     atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
     atomic_bool peeks;   /* messages are peeked, to be taken later: see receive_peeks() */
     atomic_bool sandboxed; /* see state_enter_sandbox() */
+    atomic_bool forked;    /* the process has a child, or is one, that knows what it knew */
     pid_t pid; /* of the process that this memory belongs to; a vfork child only borrows it */
     struct settings settings;
     bool plain_holds;   /* by the mode, a plain call's tail is held */

@@ -227,6 +227,27 @@ void *sys_map_private(size_t size)
                    NULL);
 }
 
+int sys_map_over(void *at, size_t size, int protection, int flags, int fd)
+{
+#ifdef __LP64__
+    long result = CALL6(SYS_mmap, at, size, protection, flags | MAP_FIXED, fd, 0);
+#else
+    long result = CALL6(SYS_mmap2, at, size, protection, flags | MAP_FIXED, fd, 0);
+#endif
+
+    return (unsigned long)result > -4096ul ? (int)result : 0;
+}
+
+int sys_protect(void *at, size_t size, int protection)
+{
+    return (int)CALL3(SYS_mprotect, at, size, protection);
+}
+
+int sys_unlock_memory(void *at, size_t size)
+{
+    return (int)CALL2(SYS_munlock, at, size);
+}
+
 int sys_unmap(void *at, size_t size)
 {
     return (int)CALL2(SYS_munmap, at, size);

@@ -158,7 +158,12 @@ ssize_t sys_getcwd(char *to, size_t size);
 void *sys_map(size_t size, int protection, int flags, int fd, uint64_t offset, int *ret_error);
 /* Anonymous memory of this process alone, not reserved until it is touched; NULL: none. */
 void *sys_map_private(size_t size);
+/* In place of what is mapped at `at`, which is ours. 0, or a negative errno. */
+int sys_map_over(void *at, size_t size, int protection, int flags, int fd);
 int sys_unmap(void *at, size_t size);
+int sys_protect(void *at, size_t size, int protection);
+/* munlock(2). */
+int sys_unlock_memory(void *at, size_t size);
 int sys_madvise(void *at, size_t size, int advice);
 /* process_vm_readv(2) and writev(2) on ourselves: PARTS. */
 ssize_t sys_copy_from(const struct iovec *ours, size_t count, const struct iovec *theirs,

@@ -345,6 +345,14 @@ void fd_set_internal(int fd, bool internal)
     cache_class(fd, make_class(internal ? FD_INTERNAL : FD_UNKNOWN, 0, 0));
 }
 
+bool fd_any_message(void)
+{
+    for (unsigned fd = 0; fd <= fd_highest(); fd++)
+        if (fd_class_is_message(fd_class_get((int)fd)))
+            return true;
+    return false;
+}
+
 /* --- start ------------------------------------------------------------------------------- */
 
 /* What the program was started with: by fstat(2), which the dynamic linker needs too, so that

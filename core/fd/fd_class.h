@@ -127,6 +127,9 @@ static inline bool fd_is_internal(int fd)
     return fd_kind(fd_class_cached(fd)) == FD_INTERNAL;
 }
 
+/* Whether any descriptor is a message socket, as far as is known; an FD_SOCKET is asked. */
+bool fd_any_message(void);
+
 /* The highest descriptor of which something is known. */
 unsigned fd_highest(void);
 

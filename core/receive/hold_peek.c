@@ -9,6 +9,7 @@
 #include "receive/copy_out.h"
 #include "receive/hold_process.h"
 #include "receive/passthrough.h"
+#include "table/current.h"
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
 
@@ -77,7 +78,7 @@ void hold_peek_error(uint64_t cookie, int error)
 {
     struct critical_section section;
 
-    table_enter(state.table, &section);
+    table_enter(table_needed(), &section);
     owe_locked(cookie, error);
     table_leave(state.table, &section);
 }
@@ -282,7 +283,7 @@ static struct receive_result receive_peeking(struct receive *receive, uint64_t c
         attempt.receive = receive;
         attempt.cookie = cookie;
         attempt.moved = attempt.whole = false;
-        table_enter(state.table, &section);
+        table_enter(table_needed(), &section);
         /* Before the peek: whoever takes this message without the mutex, because it knew of no need
          * for it, learns of it before it tells anybody of the message (hold_process.c). */
         table_announce_locked(state.table, true);

@@ -7,6 +7,7 @@
 #include "base/user_memory.h"
 #include "receive/context.h"
 #include "receive/traced.h"
+#include "table/current.h"
 #include "table/held.h"
 #include "trace/session.h"
 #include "wine_protocol.h"
@@ -318,7 +319,7 @@ static struct receive_result run(struct receive *receive)
     do {
         struct critical_section section;
 
-        table_enter(state.table, &section);
+        table_enter(table_needed(), &section);
         result = try_locked(&at, wanted);
         table_leave(state.table, &section);
     } while (result.outcome == RECEIVE_AGAIN && wait_for_lock(&wait));

@@ -8,6 +8,7 @@
 #include "fd/fd_class.h"
 #include "receive/copy_out.h"
 #include "receive/fast_path.h"
+#include "table/current.h"
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
 
@@ -16,22 +17,22 @@
 /* MSG_CMSG_COMPAT of the kernel: recvfrom(2) ignores it, recvmsg(2) refuses it. */
 enum { CMSG_COMPAT = INT_MIN };
 
-struct receive_result hold_process_next(struct receive *receive, uint64_t cookie, size_t left)
+struct receive_result hold_process_next(struct receive *receive, struct table_found *found)
 {
     struct held held;
     struct part part;
     struct critical_section section;
-    bool last = left <= receive->room && !(receive->flags & MSG_PEEK);
+    bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK);
     ssize_t result;
     int taken, error;
 
     /* The last part changes the table, and then what the epoll sets report. */
     if (last)
         critical_section_enter(&section);
-    taken = table_take(state.table, cookie, receive->room, receive_how(receive), copy_out_bytes,
-                       receive, &held, &part);
+    taken = table_take_found(state.table, found, receive->room, receive_how(receive),
+                             copy_out_bytes, receive, &held, &part);
     if (taken == 1 && part.left == 0 && !(receive->flags & MSG_PEEK))
-        epoll_ctl_tail_changed(cookie);
+        epoll_ctl_tail_changed(found->cookie);
     if (last)
         critical_section_leave(&section);
 
@@ -146,11 +147,11 @@ static int deliver(struct receive *receive, const struct taken *taken)
 
 static struct receive_result next_or_again(struct receive *receive, uint64_t cookie)
 {
-    size_t left = 0;
+    struct table_found found;
 
-    if (table_look(state.table, cookie, &left) == HELD_NOT)
+    if (table_find(state.table, cookie, &found) == HELD_NOT)
         return receive_again();
-    return hold_process_next(receive, cookie, left);
+    return hold_process_next(receive, &found);
 }
 
 /* A message that does not fit, or one that comes while an earlier one is held. */
@@ -201,7 +202,7 @@ static struct receive_result finish_held(struct receive *receive, const struct t
     if (kind == HELD_KERNEL)
         held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
     critical_section_enter(&section);
-    error = table_hold(state.table, cookie, &held, taken->iov, taken->iovlen);
+    error = table_hold(table_needed(), cookie, &held, taken->iov, taken->iovlen);
     if (error >= 0) {
         if (stream)
             fd_set_stream(receive->fd, cookie);

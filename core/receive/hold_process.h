@@ -6,9 +6,10 @@
 #define WSRX_RECEIVE_HOLD_PROCESS_H
 
 #include "receive/hold.h"
+#include "table/table.h"
 
-/* The next part of what the table holds for the socket, of which `left` bytes were left just now. */
-struct receive_result hold_process_next(struct receive *receive, uint64_t cookie, size_t left);
+/* The next part of what table_find() has found for the socket. */
+struct receive_result hold_process_next(struct receive *receive, struct table_found *found);
 
 /* Takes a message whole: the system call, and nothing else. Needs the bounce buffer, and one buffer
  * less than a call can have. A length, or a negative errno. */

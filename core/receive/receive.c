@@ -60,7 +60,7 @@ bool receive_may_act_on(enum call_kind kind, int fd)
 
 /* What is held first for the socket. The class may be stale, so the cookie is asked for again before
  * a byte is handed out. */
-static enum held_kind look_up(int fd, fd_class *class, size_t *ret_left)
+static enum held_kind look_up(int fd, fd_class *class, struct table_found *ret_found)
 {
     for (int tries = 0; tries < 2; tries++) {
         uint64_t cookie = fd_class_cookie(*class);
@@ -68,7 +68,7 @@ static enum held_kind look_up(int fd, fd_class *class, size_t *ret_left)
 
         if (cookie == 0 || !table_may_hold(state.table, cookie))
             return HELD_NOT;
-        held = table_look(state.table, cookie, ret_left);
+        held = table_find(state.table, cookie, ret_found);
         if (held == HELD_NOT || state_is_sandboxed() || fd_query_cookie(fd) == cookie)
             return held;
         *class = fd_class_query(fd);
@@ -99,11 +99,11 @@ static struct receive_result hold(struct receive *receive, const struct hold_str
 }
 
 static struct receive_result act(struct receive *receive, enum receive_plan plan, fd_class class,
-                                 size_t left)
+                                 struct table_found *found)
 {
     switch (plan) {
     case PLAN_NEXT_PART:
-        return hold_process_next(receive, fd_class_cookie(class), left);
+        return hold_process_next(receive, found);
     case PLAN_TAKE:
         return hold(receive, &hold_process, class, true);
     case PLAN_PEEK:
@@ -121,7 +121,7 @@ static struct receive_result act(struct receive *receive, enum receive_plan plan
 static struct receive_result run_once(struct receive *receive)
 {
     struct receive_facts facts;
-    size_t left = 0;
+    struct table_found found;
     fd_class class;
 
     if (!receive_may_act(receive->kind))
@@ -130,7 +130,7 @@ static struct receive_result run_once(struct receive *receive)
     if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
         fd_forget(receive->fd);
     class = class_of(receive->kind, receive->fd);
-    facts.held = look_up(receive->fd, &class, &left);
+    facts.held = look_up(receive->fd, &class, &found);
     if (fd_kind(class) == FD_STREAM && facts.held == HELD_NOT)
         fd_set_stream(receive->fd, 0);
     receive->report.ours = fd_class_is_message(class);
@@ -147,7 +147,7 @@ static struct receive_result run_once(struct receive *receive)
     facts.flags = receive->flags;
     facts.room = receive->room;
     facts.longest = fd_class_longest(class);
-    return act(receive, receive_plan(&facts), class, left);
+    return act(receive, receive_plan(&facts), class, &found);
 }
 
 struct receive_result receive_run(struct receive *receive)

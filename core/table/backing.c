@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the fragment table lives: an anonymous mapping, or a file that outlasts exec.
- *
  * A file is somebody's until it is shown to be ours: nothing in it is believed before it is
  * checked, and nothing in it is changed before that.
  */
 #define _GNU_SOURCE
-#include "table/layout.h"
+#include "table/backing.h"
 
 #include "base/sys.h"
+#include "table/layout.h"
+#include "table/mutex.h"
+#include "table/page_alloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,32 +19,15 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Receives that are under way when the table fills up are held all the same: room for 4,096
+/* Receives that are under way when the table fills up are held all the same: room for 1,024
  * datagrams, which is address space only until it is used; a 32-bit program has little of that.
  * A file's disk may be dear. */
-enum { SLACK = sizeof(size_t) > 4 ? 256 << 20 : 32 << 20, FILE_SLACK = 16 << 20 };
+enum { SLACK = sizeof(size_t) > 4 ? 64 << 20 : 32 << 20, FILE_SLACK = 16 << 20 };
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
+/* The smallest table in a mapping of its own. */
+enum { LEAST = 1 << 20 };
 
 static const char magic[8] = "wsrx-tbl";
-
-/* Not of the kind that checks for errors: a child of clone(2) that knows nothing of fork has its
- * parent's thread number, and must wait for its parent all the same. */
-int table_make_mutex(pthread_mutex_t *mutex)
-{
-    pthread_mutexattr_t attributes;
-    int error = pthread_mutexattr_init(&attributes);
-
-    if (error)
-        return -error;
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    error = pthread_mutex_init(mutex, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return -error;
-}
 
 static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
 {
@@ -64,66 +48,106 @@ static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
 /* Fills a mapping of zeros. */
 static int make(struct inside *inside, const struct extents *extents)
 {
+    *extents_of(inside) = *extents;
     memcpy(inside->magic, magic, sizeof magic);
     inside->format = TABLE_FORMAT;
     inside->extents = *extents;
     inside->top = inside->search = 1;
     atomic_store(&inside->table.full, extents->pages_max == 0);
-    return table_make_mutex(&inside->mutex);
+    return mutex_make(&inside->mutex);
 }
 
-int table_create(size_t hold_max, struct table **ret_table)
+/* --- mappings ---------------------------------------------------------------------------- */
+
+static void unmap(struct inside *inside, size_t size)
+{
+    sys_unmap((char *)inside - PAGE, PAGE + size);
+}
+
+/* Maps `size` bytes behind a private page; NULL: `*ret_error` says why not. After
+ * mlockall(MCL_FUTURE) a mapping is populated and locked when it is made, but what cannot be
+ * accessed is not; so it is opened afterwards. No huge pages, for one tail would take 2 MiB, and
+ * no tails in a core dump. */
+static struct inside *map(size_t size, int flags, int fd, int *ret_error)
+{
+    char *at = sys_map(PAGE + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+                       ret_error);
+    int error;
+
+    if (!at)
+        return NULL;
+    error = sys_map_over(at + PAGE, size, PROT_NONE, MAP_SHARED | flags, fd);
+    sys_unlock_memory(at, PAGE + size);
+    if (!error)
+        error = sys_protect(at, PAGE + size, PROT_READ | PROT_WRITE);
+    if (error) {
+        sys_unmap(at, PAGE + size);
+        *ret_error = error;
+        return NULL;
+    }
+    sys_madvise(at, PAGE + size, MADV_NOHUGEPAGE);
+    sys_madvise(at, PAGE + size, MADV_DONTDUMP);
+    return (struct inside *)(at + PAGE);
+}
+
+static int create(size_t hold_max, size_t slack, struct table **ret_table)
 {
     struct extents extents;
     struct inside *inside;
-    int error = lay_out(&extents, hold_max, SLACK);
+    int error = lay_out(&extents, hold_max, slack);
 
     if (error)
         return error;
-    inside = sys_map(extents.size, PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, &error);
+    inside = map(extents.size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error);
     if (!inside)
         return error;
     error = make(inside, &extents);
     if (error) {
-        sys_unmap(inside, extents.size);
+        unmap(inside, extents.size);
         return error;
     }
     *ret_table = &inside->table;
     return 0;
 }
 
+int table_create(size_t hold_max, struct table **ret_table)
+{
+    size_t slack = SLACK;
+    int error;
+
+    while ((error = create(hold_max, slack, ret_table)) != 0 &&
+           (hold_max > LEAST || slack > LEAST)) {
+        hold_max = hold_max / 4 > LEAST ? hold_max / 4 : hold_max < LEAST ? hold_max : LEAST;
+        slack = slack / 4 > LEAST ? slack / 4 : LEAST;
+    }
+    return error;
+}
+
+int table_create_at(void *at, size_t size, struct table **ret_table)
+{
+    struct inside *inside = (struct inside *)((char *)at + PAGE);
+    struct extents extents;
+    size_t slack = size;
+    int error;
+
+    do
+        error = slack > PAGE ? lay_out(&extents, 0, slack -= PAGE) : -ENOMEM;
+    while (!error && PAGE + extents.size > size);
+    if (error)
+        return error;
+    memset(at, 0, PAGE + extents.size);
+    *ret_table = &inside->table;
+    return make(inside, &extents);
+}
+
+void table_destroy(struct table *table)
+{
+    struct inside *inside = inside_of(table);
+
+    unmap(inside, extents_of(inside)->size);
+}
+
 /* --- files ------------------------------------------------------------------------------- */
-
-/* 0, or a negative errno. */
-static int populate(void *at, size_t size)
-{
-    uintptr_t from = (uintptr_t)at & ~(uintptr_t)(PAGE - 1);
-
-    return sys_madvise((void *)from, (uintptr_t)at + size - from, MADV_POPULATE_WRITE);
-}
-
-bool table_populate(struct inside *inside, uint32_t page)
-{
-    enum { STEP = 256 };
-
-    if (!inside->is_file || page <= inside->populated)
-        return true;
-    page = (page + STEP - 1) / STEP * STEP;
-    if (page > inside->extents.page_count)
-        page = inside->extents.page_count;
-    if (page > inside->populated &&
-        (populate(slot_of(inside, inside->populated),
-                  (page - inside->populated) * sizeof(struct slot)) != 0 ||
-         populate(page_of(inside, inside->populated), (size_t)(page - inside->populated) * PAGE) !=
-             0))
-        return false;
-    /* They are new, but of a damaged file. */
-    for (uint32_t at = inside->populated; at < page; at++)
-        table_write(slot_of(inside, at)->kind, HELD_NOT);
-    inside->populated = page;
-    return true;
-}
 
 static void read_boot(char boot[36])
 {
@@ -151,7 +175,7 @@ static const char *judge(const struct inside *inside, size_t size)
     read_boot(boot);
     if (memcmp(inside->boot, boot, sizeof boot) != 0)
         return "it is from before the system was started";
-    if (table_make_mutex(&fresh) != 0 || inside->mutex.__data.__kind != fresh.__data.__kind ||
+    if (mutex_make(&fresh) != 0 || inside->mutex.__data.__kind != fresh.__data.__kind ||
         *(const unsigned char *)&inside->is_file != true ||
         lay_out(&expected, (size_t)extents->pages_max * PAGE, FILE_SLACK) != 0 ||
         memcmp(extents, &expected, sizeof expected) != 0 || extents->size != size ||
@@ -210,25 +234,27 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     error = sys_ftruncate(fd, extents.size);
     if (error)
         return strerrordesc_np(-error);
-    inside = sys_map(extents.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, &error);
+    inside = map(extents.size, 0, fd, &error);
     if (!inside)
         return strerrordesc_np(-error);
 
     /* The head, the bitmap and the first pages: a full disk shows now, not by SIGBUS. */
-    error = populate(inside, sizeof *inside);
+    error = pages_make_sure(inside, sizeof *inside);
     if (!error)
-        error = populate((char *)inside + extents.bitmap_at, extents.arena_at - extents.bitmap_at);
+        error = pages_make_sure((char *)inside + extents.bitmap_at,
+                                extents.arena_at - extents.bitmap_at);
     if (!error)
-        error = populate((char *)inside + extents.slots_at, TABLE_AHEAD * sizeof(struct slot));
+        error =
+            pages_make_sure((char *)inside + extents.slots_at, TABLE_FIRST * sizeof(struct slot));
     if (!error)
-        error = populate((char *)inside + extents.arena_at, (size_t)TABLE_AHEAD * PAGE);
+        error = pages_make_sure((char *)inside + extents.arena_at, (size_t)TABLE_FIRST * PAGE);
     if (error) {
-        sys_unmap(inside, extents.size);
+        unmap(inside, extents.size);
         sys_ftruncate(fd, 0);
         return error == -EINVAL ? "it needs Linux 5.14" : "its disk is full";
     }
     inside->is_file = true;
-    inside->populated = TABLE_AHEAD;
+    inside->populated = TABLE_FIRST;
     atomic_store(&inside->table.shared, true);
     read_boot(inside->boot);
     error = make(inside, &extents);
@@ -255,20 +281,6 @@ static bool lock_file(int fd)
     return true;
 }
 
-/* Whether the mutex can be had at all; then it is held. */
-static bool lock_mutex(struct inside *inside)
-{
-    struct timespec limit;
-    int error;
-
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_sec += PATIENCE_MS / 1000;
-    error = pthread_mutex_clocklock(&inside->mutex, CLOCK_MONOTONIC, &limit);
-    if (error == EOWNERDEAD)
-        error = pthread_mutex_consistent(&inside->mutex);
-    return error == 0;
-}
-
 /* Of a file with holes, what will be written to is made sure of now: a full disk would tell by
  * SIGBUS. */
 static bool is_whole(struct inside *inside, uint64_t on_disk)
@@ -279,12 +291,12 @@ static bool is_whole(struct inside *inside, uint64_t on_disk)
     if (on_disk >= sizeof *inside + (size_t)inside->populated * sizeof(struct slot) +
                        (extents->arena_at - extents->bitmap_at) + arena)
         return true;
-    return populate(inside, sizeof *inside) == 0 &&
-           populate((char *)inside + extents->bitmap_at, extents->arena_at - extents->bitmap_at) ==
-               0 &&
-           populate((char *)inside + extents->slots_at,
-                    (size_t)inside->populated * sizeof(struct slot)) == 0 &&
-           populate((char *)inside + extents->arena_at, arena) == 0;
+    return pages_make_sure(inside, sizeof *inside) == 0 &&
+           pages_make_sure((char *)inside + extents->bitmap_at,
+                           extents->arena_at - extents->bitmap_at) == 0 &&
+           pages_make_sure((char *)inside + extents->slots_at,
+                           (size_t)inside->populated * sizeof(struct slot)) == 0 &&
+           pages_make_sure((char *)inside + extents->arena_at, arena) == 0;
 }
 
 static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside **ret_inside)
@@ -295,24 +307,26 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
 
     if (size < sizeof *inside)
         return "it is no fragment table";
-    inside = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, &error);
+    inside = map(size, 0, fd, &error);
     if (!inside)
         return strerrordesc_np(-error);
     why = judge(inside, size);
+    if (!why)
+        *extents_of(inside) = inside->extents;
     if (!why && !is_whole(inside, on_disk))
         why = "its disk is full";
-    if (!why && !lock_mutex(inside))
+    if (!why && !mutex_lock_soon(inside, PATIENCE_MS))
         why = "it is damaged";
     else if (!why) {
         why = judge_messages_locked(inside);
         if (!why) {
             atomic_store(&inside->table.shared, true);
-            table_rebuild_locked(inside);
+            table_rebuild_locked(&inside->table);
         }
-        pthread_mutex_unlock(&inside->mutex);
+        mutex_unlock(inside);
     }
     if (why) {
-        sys_unmap(inside, size);
+        unmap(inside, size);
         return why;
     }
     *ret_inside = inside;

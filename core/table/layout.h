@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The fragment table from the inside: for table.c and table_map.c only.
+ * The fragment table from the inside: for the files of this folder only.
+ *
+ * A mapping of PAGE + size bytes. Its first page is private to the process and says how large the
+ * pieces of the rest are; the rest is shared by all processes that use the table.
  */
 #ifndef WSRX_TABLE_LAYOUT_H
 #define WSRX_TABLE_LAYOUT_H
@@ -11,6 +14,7 @@ enum {
     PAGE = 4096,
     TABLE_FORMAT = 3,
     TABLE_AHEAD = 1024, /* pages of a file that are made sure of before they are needed */
+    TABLE_FIRST = 256,  /* the same of a new file, of which nobody has needed one yet */
     /* Abandoned messages that are kept for a process that may still ask. */
     ORPHANS_MAX = 1024,
 };
@@ -19,7 +23,7 @@ enum {
  * named by index; 0 is never used and means "none". Slots are never reused for data, so the state
  * word of a message that is gone can be compared safely.
  *
- * Fields marked * are read without the mutex (see the head of table.c): there by table_read(), and
+ * Fields marked * are read without the mutex (see the head of lockless.c): there by table_read(), and
  * written by table_write(). All others belong to the mutex. */
 struct slot {
     /* * Generation in the upper half, offset of the next part in the message in the lower; equal to
@@ -35,6 +39,7 @@ struct slot {
     uint32_t chain;              /* * the bucket's next socket (first messages only) */
     uint32_t stored;             /* * offset in the message at which the stored bytes begin */
     uint32_t orphan;             /* abandoned, and kept for whoever may still ask */
+    int32_t holder;              /* process id of who held it */
     uint32_t length;             /* * of struct held, as are the following ones */
     int32_t msg_flags;           /* * */
     int32_t error;               /* * */
@@ -45,8 +50,8 @@ struct slot {
     _Alignas(8) uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* * */
 };
 
-/* Whoever reads what a change has written reads afterwards that there is a change: see unchanged()
- * in table.c. */
+/* Whoever reads what a change has written reads afterwards that there is a change: see the head of
+ * lockless.c. */
 #define table_read(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define table_write(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
@@ -75,8 +80,9 @@ struct inside {
     uint32_t search;    /* where the last free run was found */
     uint32_t populated; /* pages below it are sure to be there (a file's disk may be full) */
     bool is_file;
+    int64_t swept; /* when what is dead was looked for (ns), as long as that does not help */
     struct extents extents;
-    uint32_t remade[TABLE_HASHES]; /* the buckets that rebuild() makes */
+    uint32_t remade[TABLE_HASHES]; /* the buckets that a rebuild makes */
 };
 
 static inline struct inside *inside_of(struct table *table)
@@ -84,19 +90,25 @@ static inline struct inside *inside_of(struct table *table)
     return (struct inside *)table;
 }
 
+/* From the page before the table, where no other process can change them. */
+static inline struct extents *extents_of(const struct inside *inside)
+{
+    return (struct extents *)((char *)(uintptr_t)inside - PAGE);
+}
+
 static inline struct slot *slot_of(const struct inside *inside, uint32_t at)
 {
-    return (struct slot *)((char *)(uintptr_t)inside + inside->extents.slots_at) + at;
+    return (struct slot *)((char *)(uintptr_t)inside + extents_of(inside)->slots_at) + at;
 }
 
 static inline uint64_t *bitmap_of(const struct inside *inside)
 {
-    return (uint64_t *)((char *)(uintptr_t)inside + inside->extents.bitmap_at);
+    return (uint64_t *)((char *)(uintptr_t)inside + extents_of(inside)->bitmap_at);
 }
 
 static inline char *page_of(const struct inside *inside, uint32_t page)
 {
-    return (char *)(uintptr_t)inside + inside->extents.arena_at + (size_t)page * PAGE;
+    return (char *)(uintptr_t)inside + extents_of(inside)->arena_at + (size_t)page * PAGE;
 }
 
 static inline size_t round_up(size_t size)
@@ -104,14 +116,9 @@ static inline size_t round_up(size_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-/* Makes sure that the arena's pages below `page`, and their slots, can be written to: of a file on
- * a full disk they cannot. Async-signal-safe. */
-bool table_populate(struct inside *inside, uint32_t page);
-
-/* Initializes the mutex, free. 0, or a negative errno. Async-signal-safe. */
-int table_make_mutex(pthread_mutex_t *mutex);
-
-/* Makes all anew that follows from the slots: links, bitmap and sums. */
-void table_rebuild_locked(struct inside *inside);
+static inline uint64_t state_of(uint64_t generation, size_t offset)
+{
+    return generation << 32 | (uint32_t)offset;
+}
 
 #endif

@@ -99,13 +99,6 @@ static inline bool table_may_hold(const struct table *table, uint64_t cookie)
              __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0));
 }
 
-/* Maps a new table that holds up to `hold_max` bytes of tails. 0, or a negative errno. */
-int table_create(size_t hold_max, struct table **ret_table);
-
-/* Maps the table of a file, which is made where there is none, so that tails outlast exec.
- * NULL, or why the file cannot be used: static words. Not for signal handlers. */
-const char *table_open(const char *path, size_t hold_max, struct table **ret_table);
-
 /* Copies `size` bytes of a held message to the caller. Without the mutex: they may become another
  * message's under its hands, and then it is called again, for what there is then, or not at all.
  * 0 or a negative errno, which ends the take with nothing consumed. Must not block. */
@@ -120,14 +113,31 @@ typedef int (*table_copy)(void *context, const void *from, size_t size);
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
                const struct iovec *iov, size_t iovlen);
 
-/* Takes the next part for a receive of `room` bytes. `how` is of enum part_how.
- * 1: taken, `*ret_part` and `*ret_held` (as it was before) tell; 0: nothing held;
+/* What was found for a socket: what is held first, and where, for the take that follows. */
+struct table_found {
+    uint64_t cookie;
+    enum held_kind kind; /* HELD_NOT: nothing */
+    size_t left;         /* bytes that remain of it */
+    uint64_t version;    /* of the table, when it was found */
+    uint32_t at;         /* 0: found by the mutex, so the take has to look again */
+};
+
+/* Looks what is held first for the socket. Returns its kind. */
+enum held_kind table_find(struct table *table, uint64_t cookie, struct table_found *ret_found);
+
+/* Takes the next part for a receive of `room` bytes. `how` is of enum part_how. Where the table has
+ * changed since table_find(), it looks again.
+ * 1: taken, `*ret_part` and `*ret_held` (as it was before) say what; 0: nothing held;
  * -EREMOTE: held in the kernel, nothing taken; or the error of `copy`. */
+int table_take_found(struct table *table, struct table_found *found, size_t room, unsigned how,
+                     table_copy copy, void *context, struct held *ret_held, struct part *ret_part);
+
+/* Both in one. */
 int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, table_copy copy,
                void *context, struct held *ret_held, struct part *ret_part);
 
-/* What is held first for the socket: its kind (HELD_NOT: nothing), and where `ret_left` is not
- * NULL the bytes that remain of it. */
+/* As table_find(): the kind, and where `ret_left` is not NULL and something is held, the bytes that
+ * remain of it. */
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left);
 
 /* The socket is gone for this process: its messages are dropped and counted as lost, or, where
@@ -149,6 +159,8 @@ void table_announce_locked(struct table *table, bool peeking);
 /* Keeps what has changed in it: offset, error, missed. */
 void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held);
 void table_finish_locked(struct table *table, uint64_t cookie);
+/* Makes all anew that follows from the messages themselves: links, bitmap and sums. */
+void table_rebuild_locked(struct table *table);
 
 /* Counts a part of `remaining` bytes, and what it dropped. */
 void table_count_part(struct table *table, const struct part *part, size_t remaining);

@@ -18,7 +18,7 @@ int epoll_ctl_start(void)
 
 static bool is_shared(void)
 {
-    return atomic_load_explicit(&state.table->shared, memory_order_relaxed);
+    return atomic_load_explicit(&state.forked, memory_order_relaxed);
 }
 
 static bool any_sockets(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "table/backing.h"
 #include "tails.h"
 
 #include "pattern.h"

@@ -3,6 +3,7 @@
  * The fragment table in a file: shared by whoever opens it, and never made of somebody else's.
  */
 #define _GNU_SOURCE
+#include "table/backing.h"
 #include "table/layout.h"
 
 #include "tails.h"
@@ -371,7 +372,7 @@ static const char *open_damaged(struct table **ret_table)
 
 static void close_table(struct table *table)
 {
-    munmap(table, inside_of(table)->extents.size);
+    table_destroy(table);
 }
 
 /* Everything that a program does with a table. What is held from now on is right, whatever has

@@ -302,6 +302,10 @@ static void killed(void)
     unsigned dice = 1;
 
     EXPECT(had != MAP_FAILED);
+    /* Nobody sees a clone(2) that is made without libc, so only a table that is there already is
+     * shared with its child. */
+    link_leave_tail(&link, ROUNDS);
+    EXPECT(recv(link.r, bytes, 0, 0) == 0);
     for (unsigned round = 0; round < ROUNDS; round++) {
         size_t at, skipped = 0;
         ssize_t got;

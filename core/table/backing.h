@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where the fragment table lives: an anonymous mapping, a file that outlasts exec, or memory that
+ * somebody else provides.
+ */
+#ifndef WSRX_TABLE_BACKING_H
+#define WSRX_TABLE_BACKING_H
+
+#include "table/table.h"
+
+/* Maps a new table that holds up to `hold_max` bytes of tails, or where there is no room for so
+ * much, a smaller one. 0, or a negative errno. Async-signal-safe. */
+int table_create(size_t hold_max, struct table **ret_table);
+
+/* Makes one in `size` bytes of memory at a page's start: what is held in it is only what has been
+ * received already; all else is held in the kernel. 0, or a negative errno. Async-signal-safe. */
+int table_create_at(void *at, size_t size, struct table **ret_table);
+
+/* Maps the table of a file, which is made where there is none, so that tails outlast exec.
+ * NULL, or why the file cannot be used: static words. Not for signal handlers. */
+const char *table_open(const char *path, size_t hold_max, struct table **ret_table);
+
+/* Unmaps what table_create() or table_open() has mapped. */
+void table_destroy(struct table *table);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "table/current.h"
+
+#include "base/diag.h"
+#include "base/sys.h"
+#include "fd/fd_class.h"
+#include "table/backing.h"
+
+#include <string.h>
+
+/* What state.table points to until there is a table. Nobody writes to it but to its counters. */
+static struct table none;
+
+/* What is used where no mapping can be had: the heads of the table, and pages for a datagram or
+ * two. Address space only, as long as nobody writes to it. */
+enum { RESERVE = 384 << 10, PAGE_SIZE = 4096 };
+
+static _Alignas(PAGE_SIZE) char reserve[RESERVE];
+static atomic_bool reserve_taken; /* somebody makes the table in it, or has made it */
+
+static struct table *reserve_table(void)
+{
+    return (struct table *)(reserve + PAGE_SIZE);
+}
+
+const char *table_start(void)
+{
+    struct table *table;
+    const char *why;
+
+    state.table = &none;
+    if (!state.settings.table)
+        return NULL;
+    why = table_open(state.settings.table, state.settings.hold_max, &table);
+    if (!why)
+        state.table = table;
+    return why;
+}
+
+/* --- made when it is needed -------------------------------------------------------------- */
+
+static void add(atomic_ulong *to, atomic_ulong *from)
+{
+    atomic_fetch_add_explicit(to, atomic_exchange_explicit(from, 0, memory_order_relaxed),
+                              memory_order_relaxed);
+}
+
+/* What was counted while there was no table. */
+static void move_counters(struct table *to)
+{
+    struct table_counters *counters = &to->counters, *from = &none.counters;
+
+    add(&counters->held, &from->held);
+    add(&counters->parts, &from->parts);
+    add(&counters->bytes_saved, &from->bytes_saved);
+    add(&counters->messages_lost, &from->messages_lost);
+    add(&counters->bytes_lost, &from->bytes_lost);
+}
+
+static bool is_made(void)
+{
+    return state.table != &none;
+}
+
+static struct table *publish(struct table *made)
+{
+    struct table *table = &none;
+
+    if (!atomic_compare_exchange_strong(&state.table, &table, made))
+        return table;
+    move_counters(made);
+    return made;
+}
+
+/* One thread makes it; the others wait for the few microseconds. Of a maker that is not there (this
+ * is a child, and it was not its parent's thread that forked) nobody waits for long. */
+static struct table *make_in_reserve(void)
+{
+    enum { LOOKS = 10000 };
+    static atomic_int reported;
+    struct table *table;
+
+    while (!is_made()) {
+        if (!atomic_exchange(&reserve_taken, true)) {
+            table_create_at(reserve, sizeof reserve, &table);
+            publish(table);
+            diag_once(reported, "no memory for the fragment table; tails are held in the kernel");
+            break;
+        }
+        for (unsigned looks = 0; looks < LOOKS && !is_made(); looks++)
+            sys_yield();
+        if (!is_made())
+            atomic_store(&reserve_taken, false);
+    }
+    return state.table;
+}
+
+/* Without a lock, which a fork could leave taken in the child: whoever maps one second throws it
+ * away. */
+static struct table *make(size_t hold_max)
+{
+    struct critical_section section;
+    struct table *made, *table;
+
+    critical_section_enter(&section);
+    if (state_is_sandboxed() || table_create(hold_max, &made) != 0) {
+        table = make_in_reserve();
+    } else {
+        table = publish(made);
+        if (table != made)
+            table_destroy(made);
+    }
+    critical_section_leave(&section);
+    return table;
+}
+
+struct table *table_needed(void)
+{
+    return is_made() ? state.table : make(state.settings.hold_max);
+}
+
+/* --- processes --------------------------------------------------------------------------- */
+
+/* Where nothing is held yet, much address space would be a heavy burden on programs that fork and
+ * lose nothing. */
+enum { FORKED_HOLD_MAX = 8 << 20 };
+
+void table_forks(void)
+{
+    size_t hold_max = state.settings.hold_max;
+
+    if (!is_made() && !state_is_sandboxed() && fd_any_message())
+        make(hold_max < FORKED_HOLD_MAX ? hold_max : FORKED_HOLD_MAX);
+    if (is_made() && state.table != reserve_table())
+        atomic_store(&state.table->shared, true);
+}
+
+/* The reserve is private: of what is held in it the parent alone has the rest. */
+void table_after_fork_in_child(void)
+{
+    struct table *table;
+
+    if (state.table == reserve_table())
+        table_create_at(reserve, sizeof reserve, &table);
+}

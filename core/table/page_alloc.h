@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which pages of the table's arena are used: runs of pages, first fit, in a bitmap.
+ *
+ * All of it belongs to the table's mutex.
+ */
+#ifndef WSRX_TABLE_PAGE_ALLOC_H
+#define WSRX_TABLE_PAGE_ALLOC_H
+
+#include "table/layout.h"
+
+/* Takes a run of free pages. 0: there is none. */
+uint32_t pages_take(struct inside *inside, uint32_t count);
+
+/* Gives a run back. */
+void pages_release(struct inside *inside, uint32_t page, uint32_t count);
+
+/* Marks every page as free, or a run as used: while all is made anew. */
+void pages_reset(struct inside *inside);
+void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used);
+
+/* Makes sure that the pages below `page`, and their slots, can be written to: of a file on a full
+ * disk they cannot. */
+bool pages_populate(struct inside *inside, uint32_t page);
+
+/* The same for a piece of a file's mapping. 0, or a negative errno. */
+int pages_make_sure(void *at, size_t size);
+
+/* Whether WSRX_HOLD_MAX is reached, or so little of a file can be written to that the next message
+ * is better held in the kernel. */
+bool pages_are_full(struct inside *inside);
+
+#endif
