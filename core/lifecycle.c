@@ -54,8 +54,6 @@ static int start_wings(const struct settings *settings)
     int error = bounce_start();
 
     if (!error)
-        error = epoll_ctl_start();
-    if (!error)
         error = open_table(settings, &state.table);
     return error;
 }
@@ -245,7 +243,8 @@ void lifecycle_after_fork(void)
 void lifecycle_after_fork_in_child(void)
 {
     state.pid = sys_getpid();
-    epoll_ctl_after_fork();
+    state_vfork_depth = 0;
+    epoll_ctl_after_fork_in_child();
     trace_forked();
 }
 

@@ -12,7 +12,7 @@
 
 static const struct timespec at_once = {0, 0};
 
-/* The cookie is asked for again, since the belief may be stale. */
+/* The cookie is asked for again, since what is cached may be stale. */
 static enum held_kind held_on(int fd, size_t *ret_left)
 {
     uint64_t cookie = fd_cookie(fd);
@@ -78,46 +78,67 @@ int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 }
 
 /* fd_set is only the usual size: select(2) takes as many bits as nfds says. */
-enum { LONG_BITS = sizeof(long) * CHAR_BIT, SELECT_LONGS = 1024 };
+enum { LONG_BITS = sizeof(long) * CHAR_BIT };
 
-static bool bit(const unsigned long *set, int fd)
+/* The descriptors of a select with a tail. It takes little of a stack that may be small: where
+ * there are more than these, the next call reports the rest. */
+struct tails {
+    int fd[64];
+    size_t count;
+};
+
+enum { TAILS_MOST = sizeof((struct tails *)0)->fd / sizeof(int) };
+
+/* Those of the descriptors from `first` on whose bits are in `words`. */
+static void find_in_words(const unsigned long *words, int first, int end, struct tails *tails)
 {
-    return set[fd / LONG_BITS] >> fd % LONG_BITS & 1;
+    for (int fd = first; fd < end && tails->count < TAILS_MOST; fd++) {
+        if (!(words[(fd - first) / LONG_BITS] >> fd % LONG_BITS & 1))
+            continue;
+        epoll_ctl_expose(fd);
+        if (has_tail(fd))
+            tails->fd[tails->count++] = fd;
+    }
+}
+
+static bool find_tails(const fd_set *reading, int most, struct tails *ret_tails)
+{
+    enum { LONGS = 16, BITS = LONGS * LONG_BITS };
+    const unsigned long *set = (const unsigned long *)reading;
+    unsigned long words[LONGS];
+
+    ret_tails->count = 0;
+    for (int first = 0; first < most; first += BITS) {
+        int end = most - first < BITS ? most : first + BITS;
+        size_t longs = ((size_t)(end - first) + LONG_BITS - 1) / LONG_BITS;
+
+        if (user_memory_read(words, &set[first / LONG_BITS], longs * sizeof *words) != 0)
+            return false;
+        find_in_words(words, first, end, ret_tails);
+    }
+    return ret_tails->count > 0;
 }
 
 int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       const sigset_t *mask)
 {
-    unsigned long asked[SELECT_LONGS], *set = (unsigned long *)reading;
+    unsigned long *set = (unsigned long *)reading;
     /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
     int highest = epoll_ctl_highest((int)fd_highest());
-    int most = nfds > highest ? highest + 1 : nfds;
-    size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;
-    int tails = 0, count;
+    int most = nfds > highest ? highest + 1 : nfds, count;
+    struct tails tails;
 
-    if (!reading || longs == 0 || longs > SELECT_LONGS ||
-        user_memory_read(asked, reading, longs * sizeof *asked) != 0)
+    if (!reading || !find_tails(reading, most, &tails))
         return 0;
-    for (int fd = 0; fd < most; fd++) {
-        if (!bit(asked, fd))
-            continue;
-        epoll_ctl_expose(fd);
-        if (has_tail(fd))
-            tails++;
-        else
-            asked[fd / LONG_BITS] &= ~(1ul << fd % LONG_BITS);
-    }
-    if (tails == 0)
-        return 0;
-
     count = next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
     if (count < 0)
         return -errno;
-    for (int fd = 0; fd < most; fd++) {
-        if (!bit(asked, fd) || bit(set, fd))
-            continue;
-        set[fd / LONG_BITS] |= 1ul << fd % LONG_BITS;
-        count++;
+    for (size_t i = 0; i < tails.count; i++) {
+        unsigned long *word = &set[tails.fd[i] / LONG_BITS];
+        unsigned long bit = 1ul << tails.fd[i] % LONG_BITS;
+
+        count += !(*word & bit);
+        *word |= bit;
     }
     return count;
 }
