@@ -56,7 +56,9 @@ void state_cooperates(void)
         peek();
 }
 
+__thread unsigned state_vfork_depth;
+
 bool state_is_own(void)
 {
-    return sys_getpid() == state.pid;
+    return state_vfork_depth == 0 && sys_getpid() == state.pid;
 }
