@@ -242,7 +242,7 @@ void lifecycle_after_fork(void)
 
 void lifecycle_after_fork_in_child(void)
 {
-    state.pid = sys_getpid();
+    state.pid = 0;
     state_vfork_depth = 0;
     epoll_ctl_after_fork_in_child();
     trace_forked();

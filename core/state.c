@@ -60,5 +60,11 @@ __thread unsigned state_vfork_depth;
 
 bool state_is_own(void)
 {
-    return state_vfork_depth == 0 && sys_getpid() == state.pid;
+    pid_t own = sys_getpid();
+
+    if (state_vfork_depth > 0)
+        return false;
+    if (state.pid == 0)
+        state.pid = own;
+    return own == state.pid;
 }

@@ -19,6 +19,12 @@ static bool any_sockets(void)
     return atomic_load_explicit(&registry_sockets, memory_order_acquire) != 0;
 }
 
+/* Whether the registry is this process's, and to be changed. */
+static bool is_followed_here(void)
+{
+    return learn_following() && state_is_own();
+}
+
 /* --- what is held ------------------------------------------------------------------------ */
 
 static void update_all(uint64_t cookie)
@@ -38,7 +44,7 @@ static void update_all(uint64_t cookie)
 
 void epoll_ctl_tail_changed(uint64_t cookie)
 {
-    if (!state_is_own_as_seen())
+    if (!state_is_own_as_seen() || state_is_sandboxed())
         return;
     if (any_sockets())
         update_all(cookie);
@@ -60,7 +66,7 @@ void epoll_ctl_expose(int fd)
 
     if (learn_may_be_set(fd) && learn_concerned())
         learn_start();
-    set = set_of(fd);
+    set = learn_following() ? set_of(fd) : NULL;
     if (!set || atomic_load_explicit(&set->exposed, memory_order_relaxed))
         return;
     registry_enter(&section);
@@ -241,7 +247,7 @@ void epoll_ctl_forget(int fd, bool gone)
     struct critical_section section;
 
     learn_number_closed(fd);
-    if (is_unknown(fd) || !state_is_own())
+    if (is_unknown(fd) || !is_followed_here())
         return;
     registry_enter(&section);
     forget_locked(fd, gone);
@@ -253,7 +259,7 @@ void epoll_ctl_forget_socket(uint64_t cookie)
     struct critical_section section;
     struct registration *registration;
 
-    if (!any_sockets() || !state_is_own())
+    if (!any_sockets() || !is_followed_here())
         return;
     registry_enter(&section);
     while ((registration = registration_of_cookie(cookie)))
@@ -279,7 +285,7 @@ void epoll_ctl_forget_range(unsigned first, unsigned last)
     int highest = atomic_load_explicit(&registry_highest, memory_order_relaxed);
 
     learn_range_closed(first, last);
-    if (highest < 0 || !state_is_own())
+    if (highest < 0 || !is_followed_here())
         return;
     registry_enter(&section);
     for (unsigned fd = first; fd <= last && fd <= (unsigned)highest; fd++)
@@ -293,7 +299,7 @@ void epoll_ctl_refresh(void)
 {
     struct critical_section section;
 
-    if (!any_sockets() || !state_is_own())
+    if (!any_sockets() || !is_followed_here())
         return;
     registry_enter(&section);
     for (struct set *set = set_next(NULL); set; set = set_next(set))
@@ -308,7 +314,7 @@ void epoll_ctl_set_made(int epfd)
     if (!state_is_own_as_seen())
         return;
     learn_set_made(epfd);
-    if (is_unknown(epfd) || !state_is_own())
+    if (is_unknown(epfd) || !is_followed_here())
         return;
     registry_enter(&section);
     forget_locked(epfd, true); /* what was closed behind our back */
@@ -321,7 +327,7 @@ void epoll_ctl_duplicated(int old, int new)
     struct set *set;
 
     learn_set_duplicated(old, new);
-    if (!registry_in_range(new) || !set_of(old))
+    if (!registry_in_range(new) || !set_of(old) || !learn_following())
         return;
     registry_enter(&section);
     if ((set = set_of(old)) && set_of(new) != set) {
@@ -329,6 +335,11 @@ void epoll_ctl_duplicated(int old, int new)
         set_add_number(set, new);
     }
     registry_leave(&section);
+}
+
+void epoll_ctl_before_sandbox(void)
+{
+    learn_end();
 }
 
 /* --- fork -------------------------------------------------------------------------------- */

@@ -40,6 +40,10 @@ void epoll_ctl_forget_socket(uint64_t cookie);
 void epoll_ctl_forget_range(unsigned first, unsigned last);
 void epoll_ctl_refresh(void);
 
+/* The program is about to forbid itself system calls: nothing is shown any more, for it could not be
+ * ended. What is held is there for the next receive. To be called before state_enter_sandbox(). */
+void epoll_ctl_before_sandbox(void);
+
 /* A fork of any kind is about to happen; around those that libc or we see, the other two. */
 void epoll_ctl_forks_now(void);
 void epoll_ctl_before_fork(void);

@@ -378,11 +378,25 @@ void learn_start(void)
 {
     struct critical_section section;
 
-    if (learn_following() || atomic_load_explicit(&cannot, memory_order_relaxed))
+    if (learn_following() || state_is_sandboxed() ||
+        atomic_load_explicit(&cannot, memory_order_relaxed))
         return;
     registry_enter(&section);
     if (!learn_following())
         start_locked();
+    registry_leave(&section);
+}
+
+void learn_end(void)
+{
+    struct critical_section section;
+
+    if (!learn_following())
+        return;
+    registry_enter(&section);
+    for (struct set *set = set_next(NULL); set; set = set_next(set))
+        empty_set(set);
+    stop_following();
     registry_leave(&section);
 }
 

@@ -28,14 +28,15 @@ extern atomic_bool learn_is_concerned;
 /* This process or one before it has forked: others may leave tails on the sockets in its sets. */
 extern atomic_bool learn_is_family;
 
+/* In a sandbox neither: no system call is made but the program's own. */
 static inline bool learn_following(void)
 {
-    return atomic_load(&learn_is_following);
+    return atomic_load(&learn_is_following) && !state_is_sandboxed();
 }
 
 static inline bool learn_concerned(void)
 {
-    return atomic_load_explicit(&learn_is_concerned, memory_order_acquire);
+    return atomic_load_explicit(&learn_is_concerned, memory_order_acquire) && !state_is_sandboxed();
 }
 
 /* Whether another process may have shown, or left, a tail that this one has not seen. */
@@ -65,6 +66,9 @@ void learn_note(int epfd, int fd);
 /* Fills the registry, where it is not, and shows the tails that are held. Afterwards it is not
  * followed where there is no message socket in any set, or no /proc. */
 void learn_start(void);
+
+/* Ends the report of all tails, and clears the registry. */
+void learn_end(void);
 
 /* With the registry's lock held: */
 

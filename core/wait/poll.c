@@ -78,67 +78,64 @@ int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 }
 
 /* fd_set is only the usual size: select(2) takes as many bits as nfds says. */
-enum { LONG_BITS = sizeof(long) * CHAR_BIT };
+enum { LONG_BITS = sizeof(long) * CHAR_BIT, FEW_LONGS = 64 };
 
-/* The descriptors of a select with a tail. It takes little of a stack that may be small: where
- * there are more than these, the next call reports the rest. */
-struct tails {
-    int fd[64];
-    size_t count;
-};
-
-enum { TAILS_MOST = sizeof((struct tails *)0)->fd / sizeof(int) };
-
-/* Those of the descriptors from `first` on whose bits are in `words`. */
-static void find_in_words(const unsigned long *words, int first, int end, struct tails *tails)
+static bool bit(const unsigned long *set, int fd)
 {
-    for (int fd = first; fd < end && tails->count < TAILS_MOST; fd++) {
-        if (!(words[(fd - first) / LONG_BITS] >> fd % LONG_BITS & 1))
+    return set[fd / LONG_BITS] >> fd % LONG_BITS & 1;
+}
+
+/* Leaves the descriptors with a tail. Returns how many there are. */
+static int keep_tails(unsigned long *set, int most)
+{
+    int tails = 0;
+
+    for (int fd = 0; fd < most; fd++) {
+        if (!bit(set, fd))
             continue;
         epoll_ctl_expose(fd);
         if (has_tail(fd))
-            tails->fd[tails->count++] = fd;
+            tails++;
+        else
+            set[fd / LONG_BITS] &= ~(1ul << fd % LONG_BITS);
     }
+    return tails;
 }
 
-static bool find_tails(const fd_set *reading, int most, struct tails *ret_tails)
+/* Adds to what is ready. Returns how many were not there yet. */
+static int add_tails(unsigned long *set, const unsigned long *tails, int most)
 {
-    enum { LONGS = 16, BITS = LONGS * LONG_BITS };
-    const unsigned long *set = (const unsigned long *)reading;
-    unsigned long words[LONGS];
+    int count = 0;
 
-    ret_tails->count = 0;
-    for (int first = 0; first < most; first += BITS) {
-        int end = most - first < BITS ? most : first + BITS;
-        size_t longs = ((size_t)(end - first) + LONG_BITS - 1) / LONG_BITS;
-
-        if (user_memory_read(words, &set[first / LONG_BITS], longs * sizeof *words) != 0)
-            return false;
-        find_in_words(words, first, end, ret_tails);
+    for (int fd = 0; fd < most; fd++) {
+        if (!bit(tails, fd) || bit(set, fd))
+            continue;
+        set[fd / LONG_BITS] |= 1ul << fd % LONG_BITS;
+        count++;
     }
-    return ret_tails->count > 0;
+    return count;
 }
 
 int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       const sigset_t *mask)
 {
-    unsigned long *set = (unsigned long *)reading;
+    /* The stack may be small. */
+    unsigned long few[FEW_LONGS], *tails = few;
     /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
     int highest = epoll_ctl_highest((int)fd_highest());
-    int most = nfds > highest ? highest + 1 : nfds, count;
-    struct tails tails;
+    int most = nfds > highest ? highest + 1 : nfds, count = 0;
+    size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;
 
-    if (!reading || !find_tails(reading, most, &tails))
+    if (!reading || longs == 0)
         return 0;
-    count = next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
-    if (count < 0)
-        return -errno;
-    for (size_t i = 0; i < tails.count; i++) {
-        unsigned long *word = &set[tails.fd[i] / LONG_BITS];
-        unsigned long bit = 1ul << tails.fd[i] % LONG_BITS;
-
-        count += !(*word & bit);
-        *word |= bit;
+    if (longs > FEW_LONGS && !(tails = sys_map_private(longs * sizeof *tails)))
+        return 0;
+    if (user_memory_read(tails, reading, longs * sizeof *tails) == 0 &&
+        keep_tails(tails, most) > 0) {
+        count = next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
+        count = count < 0 ? -errno : count + add_tails((unsigned long *)reading, tails, most);
     }
+    if (tails != few)
+        sys_unmap(tails, longs * sizeof *tails);
     return count;
 }
