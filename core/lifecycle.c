@@ -154,8 +154,10 @@ void lifecycle_closing_range(unsigned first, unsigned last)
 
 void lifecycle_confining(void)
 {
-    if (state_is_own())
-        state_enter_sandbox();
+    if (!state_is_own())
+        return;
+    epoll_ctl_before_sandbox();
+    state_enter_sandbox();
 }
 
 void lifecycle_not_confined(void)
