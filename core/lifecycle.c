@@ -53,8 +53,6 @@ static int start_wings(const struct settings *settings)
     int error = bounce_start();
 
     if (!error)
-        error = epoll_ctl_start();
-    if (!error)
         start_table(settings);
     return error;
 }
@@ -175,8 +173,10 @@ void lifecycle_closing_range(unsigned first, unsigned last)
 
 void lifecycle_confining(void)
 {
-    if (state_is_own())
-        state_enter_sandbox();
+    if (!state_is_own())
+        return;
+    epoll_ctl_before_sandbox();
+    state_enter_sandbox();
 }
 
 void lifecycle_not_confined(void)
@@ -264,9 +264,10 @@ void lifecycle_after_fork(void)
 
 void lifecycle_after_fork_in_child(void)
 {
-    state.pid = sys_getpid();
+    state.pid = 0;
+    state_vfork_depth = 0;
     table_after_fork_in_child();
-    epoll_ctl_after_fork();
+    epoll_ctl_after_fork_in_child();
     trace_forked();
 }
 

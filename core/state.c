@@ -56,7 +56,15 @@ void state_cooperates(void)
         peek();
 }
 
+__thread unsigned state_vfork_depth;
+
 bool state_is_own(void)
 {
-    return sys_getpid() == state.pid;
+    pid_t own = sys_getpid();
+
+    if (state_vfork_depth > 0)
+        return false;
+    if (state.pid == 0)
+        state.pid = own;
+    return own == state.pid;
 }

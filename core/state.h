@@ -24,7 +24,8 @@ struct state {
     atomic_bool peeks;   /* messages are peeked, to be taken later: see receive_peeks() */
     atomic_bool sandboxed; /* see state_enter_sandbox() */
     atomic_bool forked;    /* the process has a child, or is one, that knows what it knew */
-    pid_t pid; /* of the process that this memory belongs to; a vfork child only borrows it */
+    atomic_int pid; /* of the process that has this memory; 0: a child that has not asked yet */
+    atomic_bool sees_vfork; /* state_vfork_depth is right: no such child comes unseen */
     struct settings settings;
     bool plain_holds;   /* by the mode, a plain call's tail is held */
     atomic_int hold;    /* enum hold, never HOLD_AUTO; may become HOLD_KERNEL later */
@@ -58,8 +59,19 @@ static inline bool state_is_sandboxed(void)
 /* A cooperating program asks for parts, which it gets in any mode. Async-signal-safe. */
 void state_cooperates(void);
 
-/* Whether the memory is this process's own. A vfork child, which closes and duplicates descriptors
- * of its own before it execs, must not change what its parent knows. */
+/* How many vfork children deep this thread is: see preload/vfork.S. */
+extern __thread unsigned state_vfork_depth;
+
+/* Whether the memory is this process's own, by getpid(2): for when something is held. A vfork child,
+ * which makes, closes and duplicates descriptors of its own before it execs, must not change what
+ * its parent knows. */
 bool state_is_own(void);
+
+/* The same without a system call, where each vfork is seen; elsewhere it is simply true. Nor does it
+ * know of a raw clone(2), whose child has a copy of this memory. */
+static inline bool state_is_own_as_seen(void)
+{
+    return !state.sees_vfork || state_vfork_depth == 0;
+}
 
 #endif

@@ -3,7 +3,7 @@
  * The interposed calls that make, duplicate and end descriptors, or change what memory is there.
  *
  * A descriptor is forgotten before it is really closed: afterwards another thread may have the
- * number already.
+ * number already. In a vfork child every call is the program's own: what is known is its parent's.
  */
 #define _GNU_SOURCE
 #include "base/user_memory.h"
@@ -23,7 +23,8 @@ INTERPOSED int socket(int domain, int type, int protocol)
 {
     int fd = REAL(socket)(domain, type, protocol);
 
-    fd_made(fd, domain, type, protocol);
+    if (state_is_own_as_seen())
+        fd_made(fd, domain, type, protocol);
     return fd;
 }
 
@@ -31,7 +32,7 @@ INTERPOSED int socketpair(int domain, int type, int protocol, int fds[2])
 {
     int result = REAL(socketpair)(domain, type, protocol, fds);
 
-    if (result == 0) {
+    if (result == 0 && state_is_own_as_seen()) {
         fd_made(fds[0], domain, type, protocol);
         fd_made(fds[1], domain, type, protocol);
     }
@@ -42,7 +43,8 @@ INTERPOSED int accept(int fd, struct sockaddr *name, socklen_t *namelen)
 {
     int accepted = REAL(accept)(fd, name, namelen);
 
-    fd_accepted(fd, accepted);
+    if (state_is_own_as_seen())
+        fd_accepted(fd, accepted);
     return accepted;
 }
 
@@ -50,7 +52,8 @@ INTERPOSED int accept4(int fd, struct sockaddr *name, socklen_t *namelen, int fl
 {
     int accepted = REAL(accept4)(fd, name, namelen, flags);
 
-    fd_accepted(fd, accepted);
+    if (state_is_own_as_seen())
+        fd_accepted(fd, accepted);
     return accepted;
 }
 
@@ -61,6 +64,8 @@ INTERPOSED int close(int fd)
     int saved = errno, result;
     fd_class class;
 
+    if (!state_is_own_as_seen())
+        return REAL(close)(fd);
     if (fd_is_internal(fd)) {
         errno = EBADF;
         return -1;
@@ -82,7 +87,7 @@ INTERPOSED int __close(int fd)
 INTERPOSED int close_range(unsigned first, unsigned last, int flags)
 {
     int saved = errno, result;
-    bool closes = first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC);
+    bool closes = first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC) && state_is_own_as_seen();
 
     if (closes)
         lifecycle_closing_range(first, last);
@@ -98,21 +103,26 @@ INTERPOSED int close_range(unsigned first, unsigned last, int flags)
 INTERPOSED void closefrom(int first)
 {
     int saved = errno;
+    bool own = state_is_own_as_seen();
 
-    lifecycle_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+    if (own)
+        lifecycle_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
     REAL(closefrom)(first);
-    epoll_ctl_refresh();
+    if (own)
+        epoll_ctl_refresh();
     errno = saved;
 }
 
 /* stdio closes by a call of its own. */
 INTERPOSED int fclose(FILE *stream)
 {
-    int saved = errno;
-    int fd = fileno(stream);
-    fd_class class = lifecycle_closing(fd);
-    int result;
+    int saved = errno, fd, result;
+    fd_class class;
 
+    if (!state_is_own_as_seen())
+        return REAL(fclose)(stream);
+    fd = fileno(stream);
+    class = lifecycle_closing(fd);
     errno = saved;
     result = REAL(fclose)(stream);
     saved = errno;
@@ -127,7 +137,7 @@ static int duplicated(int fd, int new)
 {
     int saved = errno;
 
-    if (new >= 0 && state_is_own()) {
+    if (new >= 0 && state_is_own_as_seen()) {
         fd_duplicated(fd, new);
         epoll_ctl_duplicated(fd, new);
     }
@@ -147,6 +157,8 @@ static int duplicate_over(int fd, int to, int (*call)(int fd, int to, int flags)
     fd_class class = 0;
     int saved = errno, result;
 
+    if (!state_is_own_as_seen())
+        return call(fd, to, flags);
     if (ours) /* the program takes the number: our descriptor moves elsewhere */
         epoll_ctl_forget_range((unsigned)to, (unsigned)to);
     else if (fd != to)

@@ -47,6 +47,16 @@ static bool is_wine_loader(void)
     return name_behind("wine") && dlsym(RTLD_DEFAULT, "wine_main_preload_info") != NULL;
 }
 
+/* Whether ours is the one that the program calls: a sanitizer may come before us. */
+static bool has_vfork(void)
+{
+#if defined(__x86_64__) && defined(__LP64__) || defined(__i386__)
+    return dlsym(RTLD_DEFAULT, "vfork") == (void *)vfork;
+#else
+    return false;
+#endif
+}
+
 __attribute__((constructor)) static void start(void)
 {
     struct lifecycle_face face;
@@ -64,6 +74,7 @@ __attribute__((constructor)) static void start(void)
     face.libc_beneath =
         real_is_libc((void *)real.recvfrom) && real_is_libc((void *)real.epoll_wait);
     face.under_wine = is_wine_loader();
+    state.sees_vfork = has_vfork();
     lifecycle_start(&face, environ);
     errno = saved;
 }
@@ -111,6 +122,18 @@ INTERPOSED pid_t _Fork(void)
     return pid;
 }
 
+/* This thread sleeps while its child runs. */
+static int clone_as_vfork(int (*function)(void *), void *stack, int flags, void *argument,
+                          pid_t *parent_tid, void *tls, pid_t *child_tid)
+{
+    int pid;
+
+    state_vfork_depth++;
+    pid = REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
+    state_vfork_depth--;
+    return pid;
+}
+
 /* clone(2) as a function: what the flags say is between the program and the kernel. */
 INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
@@ -125,6 +148,10 @@ INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argu
     va_end(list);
     if (!(flags & CLONE_VM))
         lifecycle_forks();
+    else if (!(flags & (CLONE_THREAD | CLONE_VFORK)))
+        state.sees_vfork = false; /* it borrows our memory, and its parent goes on */
+    else if ((flags & CLONE_VFORK) && !(flags & CLONE_SETTLS))
+        return clone_as_vfork(function, stack, flags, argument, parent_tid, tls, child_tid);
     return REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
 }
 

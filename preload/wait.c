@@ -246,13 +246,31 @@ static int64_t nanoseconds_of(const struct timespec *timeout)
     return seconds * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
 }
 
-INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
-                            const struct timespec *timeout, const sigset_t *mask)
+/* Its timeout is memory of the program's, which is not looked at where nothing is held. */
+SLOW_PATH static int pwait2_watched(int epfd, struct epoll_event *events, int max,
+                                    const struct timespec *timeout, const sigset_t *mask)
 {
     if (!poll_is_timespec(timeout))
         return REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
     WAIT(REAL(epoll_pwait2)(epfd, events, max, timeout, mask), epfd, events, max,
          nanoseconds_of(timeout), mask, call_pwait2);
+}
+
+INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
+                            const struct timespec *timeout, const sigset_t *mask)
+{
+    int before, count;
+
+    if (!epoll_wait_is_plain())
+        return pwait2_watched(epfd, events, max, timeout, mask);
+    before = epoll_wait_begins();
+    count = REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
+    epoll_wait_ends(before, epfd);
+    if (count <= 0 || !epoll_wait_is_watched(epfd))
+        return count;
+    return wait_on(
+        &(struct epoll_wait_call){epfd, events, max, nanoseconds_of(timeout), mask, call_pwait2},
+        count);
 }
 
 /* --- FIONREAD ---------------------------------------------------------------------------- */

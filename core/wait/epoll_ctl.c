@@ -5,47 +5,56 @@
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "table/held.h"
+#include "wait/epoll_learn.h"
 #include "wait/epoll_proxy.h"
 
 #include <errno.h>
 
+/* A fork with the registry's lock: where there are proxies. */
 static __thread struct critical_section section_of_fork;
-
-int epoll_ctl_start(void)
-{
-    return registry_start();
-}
-
-static bool is_shared(void)
-{
-    return atomic_load_explicit(&state.forked, memory_order_relaxed);
-}
+static __thread bool fork_has_lock;
 
 static bool any_sockets(void)
 {
     return atomic_load_explicit(&registry_sockets, memory_order_acquire) != 0;
 }
 
+/* Whether the registry is this process's, and to be changed. */
+static bool is_followed_here(void)
+{
+    return learn_following() && state_is_own();
+}
+
 /* --- what is held ------------------------------------------------------------------------ */
 
-void epoll_ctl_tail_changed(uint64_t cookie)
+static void update_all(uint64_t cookie)
 {
     struct critical_section section;
     bool held;
 
-    if (!any_sockets())
-        return;
     registry_enter(&section);
     held = proxy_is_held(cookie);
+    if (held)
+        learn_tail_begins();
     for (struct registration *each = registration_of_cookie(cookie); each;
          each = registration_next_of_cookie(each))
         proxy_update(each, held, false);
     registry_leave(&section);
 }
 
+void epoll_ctl_tail_changed(uint64_t cookie)
+{
+    if (!state_is_own_as_seen() || state_is_sandboxed())
+        return;
+    if (any_sockets())
+        update_all(cookie);
+    else if (learn_concerned() && !learn_following() && proxy_is_held(cookie))
+        learn_start(); /* and shows it */
+}
+
 int epoll_ctl_highest(int other)
 {
-    int highest = atomic_load_explicit(&registry_highest, memory_order_relaxed);
+    int highest = learn_highest();
 
     return highest > other ? highest : other;
 }
@@ -53,8 +62,11 @@ int epoll_ctl_highest(int other)
 void epoll_ctl_expose(int fd)
 {
     struct critical_section section;
-    struct set *set = set_of(fd);
+    struct set *set;
 
+    if (learn_may_be_set(fd) && learn_concerned())
+        learn_start();
+    set = learn_following() ? set_of(fd) : NULL;
     if (!set || atomic_load_explicit(&set->exposed, memory_order_relaxed))
         return;
     registry_enter(&section);
@@ -67,11 +79,8 @@ void epoll_ctl_expose(int fd)
 
 static void registration_end(struct registration *registration, bool closing)
 {
-    struct set *set = registration_set(registration);
-
-    proxy_end(registration, closing);
+    proxy_reset(registration, closing);
     registration_free(registration);
-    set_update_watched(set, is_shared());
 }
 
 /* The program asked for `event`: for the first time, or anew. */
@@ -88,10 +97,40 @@ static void ask(struct registration *registration, bool is_new)
             fd_class_query(registration->fd);
         cookie = socket ? fd_cookie(registration->fd) : 0;
         registration_set_socket(registration, cookie);
-        set_update_watched(registration_set(registration), is_shared());
     }
     if (cookie)
         proxy_update(registration, proxy_is_held(cookie), true);
+}
+
+/* One of several with one data is reported by the kernel. */
+static void expose_shared_data(const struct set *set, uint64_t data)
+{
+    for (struct registration *each = registration_of_data(set, data); each;
+         each = registration_next_of_data(each))
+        if (each->pending)
+            proxy_expose(each);
+}
+
+static struct registration *change_locked(struct set *set, int operation, int fd,
+                                          const struct epoll_event *event)
+{
+    struct registration *registration = registration_find(set, fd);
+
+    if (registration && operation != EPOLL_CTL_MOD) {
+        registration_end(registration, operation == EPOLL_CTL_ADD);
+        registration = NULL;
+    }
+    if (operation == EPOLL_CTL_DEL)
+        return NULL;
+    if (registration) {
+        /* What is there to report of it has the old data, or has been reported. */
+        proxy_reset(registration, false);
+        registration_change(registration, event);
+        ask(registration, false);
+    } else if ((registration = registration_make(set, fd, event))) {
+        ask(registration, true);
+    }
+    return registration;
 }
 
 static void control_locked(int epfd, int operation, int fd, const struct epoll_event *event)
@@ -99,34 +138,56 @@ static void control_locked(int epfd, int operation, int fd, const struct epoll_e
     struct registration *registration;
     struct set *set = set_of(epfd), *inner = set_of(fd);
 
-    if (!set && (set = set_make(epfd)))
-        set->exposed = true; /* not made by a call that we saw */
-    if (!set)
+    if (!set) {
+        learn_set(epfd); /* with what has just been entered */
+        if ((set = set_of(epfd)) && (registration = registration_find(set, fd)))
+            ask(registration, false);
         return;
-    registration = registration_find(set, fd);
-    if (registration && operation != EPOLL_CTL_MOD) {
-        registration_end(registration, operation == EPOLL_CTL_ADD);
-        registration = NULL;
     }
-    if (operation == EPOLL_CTL_DEL)
-        return;
-    if (inner)
+    if (inner && operation != EPOLL_CTL_DEL)
         proxy_watch(inner);
-    if (registration) {
-        /* What is there to tell of it has the old data, or has been told. */
-        registration->muted = false;
-        proxy_end(registration, false);
-        registration_change(registration, event);
-        ask(registration, false);
-    } else if ((registration = registration_make(set, fd, event))) {
-        ask(registration, true);
-    }
-    /* One of several with one data is told by the kernel. */
+    registration = change_locked(set, operation, fd, event);
     if (registration && !registration_is_alone(registration))
-        for (struct registration *each = registration_of_data(set, event->data.u64); each;
-             each = registration_next_of_data(each))
-            if (each->pending)
-                proxy_expose(each);
+        expose_shared_data(set, event->data.u64);
+}
+
+/* With nothing held: the program's own call, and no other. */
+static int call_own(int epfd, int operation, int fd, struct epoll_event *event)
+{
+    unsigned rounds = atomic_load(&learn_rounds);
+    struct critical_section section;
+    int error;
+
+    if (operation != EPOLL_CTL_DEL)
+        learn_note(epfd, fd);
+    error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
+    if (rounds == atomic_load(&learn_rounds))
+        return error;
+    /* A tail came meanwhile, and the set may have been read before the call. */
+    registry_enter(&section);
+    if (learn_following())
+        learn_set(epfd);
+    else if (operation != EPOLL_CTL_DEL)
+        learn_note(epfd, fd);
+    registry_leave(&section);
+    return error;
+}
+
+/* A tail is held, and nobody was concerned until now. */
+static void ask_first(int epfd, int fd)
+{
+    struct registration *registration;
+    struct critical_section section;
+    struct set *set;
+
+    learn_note(epfd, fd);
+    if (!learn_concerned())
+        return;
+    learn_start();
+    registry_enter(&section);
+    if ((set = set_of(epfd)) && (registration = registration_find(set, fd)))
+        ask(registration, false);
+    registry_leave(&section);
 }
 
 int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
@@ -134,10 +195,20 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
     struct critical_section section;
     int error;
 
+    if (!learn_following() || !state_is_own_as_seen()) {
+        error = call_own(epfd, operation, fd, event);
+        if (!error && operation != EPOLL_CTL_DEL && table_tails_here())
+            ask_first(epfd, fd);
+        return error;
+    }
     registry_enter(&section);
+    if (operation != EPOLL_CTL_DEL)
+        learn_note(epfd, fd);
     error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
-    if (!error && registry_in_range(epfd) && registry_in_range(fd))
+    if (!error && learn_following() && registry_in_range(epfd) && registry_in_range(fd))
         control_locked(epfd, operation, fd, event);
+    if (learn_following())
+        learn_call_followed();
     registry_leave(&section);
     return error;
 }
@@ -158,9 +229,7 @@ static void forget_set_number(int fd)
 /* Whether a descriptor's number means nothing to us: without the lock. */
 static bool is_unknown(int fd)
 {
-    return !registry_in_range(fd) ||
-           (atomic_load_explicit(&registry_set_of[fd], memory_order_relaxed) == 0 &&
-            atomic_load_explicit(&registry_first_of[fd], memory_order_relaxed) == 0);
+    return !set_of(fd) && registry_first_of(fd) == 0;
 }
 
 static void forget_locked(int fd, bool gone)
@@ -169,7 +238,7 @@ static void forget_locked(int fd, bool gone)
 
     forget_set_number(fd);
     /* The kernel keeps the registration while a dup is open. */
-    while (gone && (at = atomic_load_explicit(&registry_first_of[fd], memory_order_relaxed)))
+    while (gone && (at = registry_first_of(fd)))
         registration_end(registration_at(at), true);
 }
 
@@ -177,7 +246,8 @@ void epoll_ctl_forget(int fd, bool gone)
 {
     struct critical_section section;
 
-    if (is_unknown(fd) || !state_is_own())
+    learn_number_closed(fd);
+    if (is_unknown(fd) || !is_followed_here())
         return;
     registry_enter(&section);
     forget_locked(fd, gone);
@@ -189,7 +259,7 @@ void epoll_ctl_forget_socket(uint64_t cookie)
     struct critical_section section;
     struct registration *registration;
 
-    if (!any_sockets() || !state_is_own())
+    if (!any_sockets() || !is_followed_here())
         return;
     registry_enter(&section);
     while ((registration = registration_of_cookie(cookie)))
@@ -197,7 +267,7 @@ void epoll_ctl_forget_socket(uint64_t cookie)
     registry_leave(&section);
 }
 
-/* Of a stand-in whose number the program takes. */
+/* Of a proxy whose number the program takes. */
 static void forget_proxies(unsigned first, unsigned last)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set))
@@ -214,7 +284,8 @@ void epoll_ctl_forget_range(unsigned first, unsigned last)
     struct critical_section section;
     int highest = atomic_load_explicit(&registry_highest, memory_order_relaxed);
 
-    if (highest < 0 || !state_is_own())
+    learn_range_closed(first, last);
+    if (highest < 0 || !is_followed_here())
         return;
     registry_enter(&section);
     for (unsigned fd = first; fd <= last && fd <= (unsigned)highest; fd++)
@@ -228,7 +299,7 @@ void epoll_ctl_refresh(void)
 {
     struct critical_section section;
 
-    if (!any_sockets() || !state_is_own())
+    if (!any_sockets() || !is_followed_here())
         return;
     registry_enter(&section);
     for (struct set *set = set_next(NULL); set; set = set_next(set))
@@ -240,11 +311,13 @@ void epoll_ctl_set_made(int epfd)
 {
     struct critical_section section;
 
-    if (!registry_in_range(epfd) || !state_is_own())
+    if (!state_is_own_as_seen())
+        return;
+    learn_set_made(epfd);
+    if (is_unknown(epfd) || !is_followed_here())
         return;
     registry_enter(&section);
-    forget_set_number(epfd); /* one that was closed behind our back */
-    set_make(epfd);
+    forget_locked(epfd, true); /* what was closed behind our back */
     registry_leave(&section);
 }
 
@@ -253,7 +326,8 @@ void epoll_ctl_duplicated(int old, int new)
     struct critical_section section;
     struct set *set;
 
-    if (!registry_in_range(new) || !set_of(old))
+    learn_set_duplicated(old, new);
+    if (!registry_in_range(new) || !set_of(old) || !learn_following())
         return;
     registry_enter(&section);
     if ((set = set_of(old)) && set_of(new) != set) {
@@ -263,27 +337,42 @@ void epoll_ctl_duplicated(int old, int new)
     registry_leave(&section);
 }
 
+void epoll_ctl_before_sandbox(void)
+{
+    learn_end();
+}
+
 /* --- fork -------------------------------------------------------------------------------- */
 
 void epoll_ctl_forks_now(void)
 {
-    struct critical_section section;
-
-    atomic_fetch_add(&registry_forks, 1);
-    registry_enter(&section);
-    for (struct set *set = set_next(NULL); set; set = set_next(set))
-        set_update_watched(set, true);
-    registry_leave(&section);
+    learn_forked();
 }
 
 void epoll_ctl_before_fork(void)
 {
+    fork_has_lock = learn_following();
+    if (!fork_has_lock)
+        return;
     registry_enter(&section_of_fork);
     proxy_before_fork();
 }
 
 void epoll_ctl_after_fork(void)
 {
-    proxy_after_fork();
-    registry_leave(&section_of_fork);
+    if (fork_has_lock) {
+        proxy_after_fork();
+        registry_leave(&section_of_fork);
+        fork_has_lock = false;
+    }
+    learn_forked(); /* sets that were made meanwhile, too */
+}
+
+void epoll_ctl_after_fork_in_child(void)
+{
+    learn_forget_in_child();
+    if (fork_has_lock)
+        critical_section_leave(&section_of_fork);
+    fork_has_lock = false;
+    learn_forked();
 }

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -17,8 +16,12 @@ enum {
     OUT_OF_THE_WAY = 256, /* descriptor numbers below this are left to the program */
     /* The kernel's private bits, which a fired shot keeps (EP_PRIVATE_BITS). */
     MANNER = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP,
-    /* Marks a registration as silenced: nothing ever raises it on a socket. */
+    /* Marks a registration as muted: nothing ever raises it on a socket. */
     MUTED = EPOLLMSG,
+    MUTED_LOW = 0x7ff & ~(EPOLLERR | EPOLLHUP | EPOLLMSG),
+    MUTED_SHIFT = 16,
+    MUTED_RDHUP = 1 << 27,
+    FLARE = EPOLLOUT | MUTED,
 };
 
 __thread int proxy_waited = PROXY_NEVER_WAITED;
@@ -33,6 +36,11 @@ bool proxy_is_held(uint64_t cookie)
     return kind == HELD_HERE || kind == HELD_STREAM;
 }
 
+static bool is_inherited(const struct registration *registration)
+{
+    return atomic_load_explicit(&registration_set(registration)->inherited, memory_order_relaxed);
+}
+
 static int control(const struct registration *registration, int operation, int fd, uint32_t events)
 {
     struct epoll_event event = {events, registration->data};
@@ -42,99 +50,32 @@ static int control(const struct registration *registration, int operation, int f
 
 /* --- the kernel's word ------------------------------------------------------------------- */
 
-struct fdinfo {
-    int fd;
-    uint64_t at;
-    size_t length, next;
-    char text[1024];
-};
-
-/* A line without its end, cut to the room that there is; false: the end. */
-static bool fdinfo_line(struct fdinfo *info, char *line, size_t room)
+/* What a muted registration keeps of what the program asked for: above the bits that a socket or an
+ * eventfd ever raises. */
+static uint32_t muted_events(uint32_t events)
 {
-    size_t length = 0;
+    return EPOLLONESHOT | MUTED | (events & MUTED_LOW) << MUTED_SHIFT |
+           (events & EPOLLRDHUP ? MUTED_RDHUP : 0);
+}
 
-    for (;;) {
-        if (info->next == info->length) {
-            ssize_t got = sys_pread(info->fd, info->text, sizeof info->text, info->at);
-
-            if (got <= 0)
-                return false;
-            info->at += (uint64_t)got;
-            info->length = (size_t)got;
-            info->next = 0;
-        }
-        if (info->text[info->next] == '\n')
-            break;
-        if (length + 1 < room)
-            line[length++] = info->text[info->next];
-        info->next++;
-    }
-    info->next++;
-    line[length] = '\0';
+bool proxy_is_muted(const struct fdinfo_entry *entry, uint32_t *ret_events)
+{
+    if (!(entry->events & MUTED) || !(entry->events & EPOLLONESHOT) || (entry->events & EPOLLOUT))
+        return false;
+    *ret_events = EPOLLONESHOT | (entry->events >> MUTED_SHIFT & MUTED_LOW) |
+                  (entry->events & MUTED_RDHUP ? (uint32_t)EPOLLRDHUP : 0);
     return true;
 }
 
-/* The number after `name`, which is taken off; 0 where it is not there. */
-static uint64_t number_after(const char **line, const char *name, unsigned base)
+bool proxy_may_be_flare(const struct fdinfo_entry *entry)
 {
-    const char *at = strstr(*line, name);
-    uint64_t number = 0;
-
-    if (!at)
-        return 0;
-    for (at += strlen(name); *at == ' '; at++)
-        continue;
-    for (unsigned digit;; at++) {
-        digit = *at >= '0' && *at <= '9'   ? (unsigned)(*at - '0')
-                : *at >= 'a' && *at <= 'f' ? (unsigned)(*at - 'a') + 10
-                                           : base;
-        if (digit >= base)
-            break;
-        number = number * base + digit;
-    }
-    *line = at;
-    return number;
-}
-
-static void write_number(char *to, unsigned number)
-{
-    char digits[10];
-    size_t count = 0;
-
-    do
-        digits[count++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (count > 0)
-        *to++ = digits[--count];
-    *to = '\0';
-}
-
-/* What the kernel waits for on `fd` in the set, by proc(5): "tfd: 5 events: 19 data: 1". -1: it
- * cannot be asked, or knows nothing of it. */
-static int64_t kernel_waits_for(const struct set *set, int fd)
-{
-    char path[64] = "/proc/self/fdinfo/", line[128];
-    struct fdinfo info = {.fd = -1};
-    int64_t events = -1;
-
-    write_number(path + strlen(path), (unsigned)set->epfd);
-    info.fd = sys_open(path, O_RDONLY, 0);
-    if (info.fd < 0)
-        return -1;
-    while (events < 0 && fdinfo_line(&info, line, sizeof line)) {
-        const char *rest = line;
-
-        if (strncmp(line, "tfd:", 4) == 0 && number_after(&rest, "tfd:", 10) == (unsigned)fd)
-            events = (int64_t)number_after(&rest, "events:", 16);
-    }
-    sys_close(info.fd);
-    return events;
+    return entry->fd >= OUT_OF_THE_WAY && (entry->events & EPOLLONESHOT) &&
+           ((entry->events & ~(uint32_t)MANNER) == 0 || (entry->events & FLARE) == FLARE);
 }
 
 enum proxy_shot proxy_shot(const struct registration *registration)
 {
-    int64_t events = kernel_waits_for(registration_set(registration), registration->fd);
+    int64_t events = fdinfo_events(registration_set(registration)->epfd, registration->fd);
 
     if (events < 0)
         return SHOT_UNKNOWN;
@@ -147,7 +88,7 @@ enum proxy_shot proxy_shot(const struct registration *registration)
 
 bool proxy_has_fired(const struct registration *registration)
 {
-    return (kernel_waits_for(registration_set(registration), registration->proxy) &
+    return (fdinfo_events(registration_set(registration)->epfd, registration->proxy) &
             ~(int64_t)MANNER) == 0;
 }
 
@@ -179,9 +120,37 @@ static uint32_t proxy_events(const struct registration *registration)
 {
     uint32_t manner = registration->events & (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE);
 
-    if (set_is_inherited(registration_set(registration)))
+    if (is_inherited(registration))
         manner |= EPOLLET;
     return EPOLLIN | manner;
+}
+
+/* The number is closed again, and taken anew to take the flare out; where the program has it
+ * meanwhile, the flare stays until it has fired or the socket is closed. */
+static void light_flare(struct registration *registration)
+{
+    int fd;
+
+    if (fd_query_cookie(registration->fd) != registration->cookie)
+        return;
+    fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+    if (fd < 0)
+        return;
+    if (control(registration, EPOLL_CTL_ADD, fd, EPOLLONESHOT | FLARE) == 0 ||
+        (errno == EEXIST && control(registration, EPOLL_CTL_MOD, fd, EPOLLONESHOT | FLARE) == 0))
+        registration->flare = fd;
+    sys_close(fd);
+}
+
+static void put_out_flare(struct registration *registration)
+{
+    int fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, registration->flare);
+
+    if (fd == registration->flare && fd_query_cookie(fd) == registration->cookie)
+        next_calls.epoll_ctl(registration_set(registration)->epfd, EPOLL_CTL_DEL, fd, NULL);
+    if (fd >= 0)
+        sys_close(fd);
+    registration->flare = -1;
 }
 
 static bool attach(struct registration *registration)
@@ -202,8 +171,11 @@ static bool attach(struct registration *registration)
     registration->proxy = fd;
     fd_set_internal(fd, true);
     if (registration->events & EPOLLONESHOT)
-        registration->muted =
-            control(registration, EPOLL_CTL_MOD, registration->fd, EPOLLONESHOT | MUTED) == 0;
+        registration->muted = control(registration, EPOLL_CTL_MOD, registration->fd,
+                                      muted_events(registration->events)) == 0;
+    /* Of several with one data the flare's event could not be told from theirs. */
+    if (is_inherited(registration) && registration_is_alone(registration))
+        light_flare(registration);
     return true;
 }
 
@@ -211,7 +183,7 @@ static bool attach(struct registration *registration)
 static bool nobody_else_looks(const struct set *set)
 {
     return sys_is_single_threaded() && set_of(proxy_waited) == set && !set->exposed &&
-           !set_is_inherited(set);
+           !set->inherited;
 }
 
 static void begin(struct registration *registration)
@@ -221,7 +193,7 @@ static void begin(struct registration *registration)
 
     registration->reported = SIZE_MAX;
     set_pending(registration, (alone && nobody_else_looks(set)) || !attach(registration) ||
-                                  (alone && set_is_inherited(set)));
+                                  (alone && is_inherited(registration)));
     registration_set_active(registration, true);
 }
 
@@ -229,12 +201,14 @@ static bool is_armed(const struct registration *registration)
 {
     enum proxy_shot shot = proxy_shot(registration);
 
-    /* Silenced, and not by us: by a process that may be gone. */
+    /* Muted, and not by us: by a process that may be gone. */
     return shot == SHOT_ARMED || shot == SHOT_MUTED || shot == SHOT_UNKNOWN;
 }
 
 void proxy_update(struct registration *registration, bool held, bool asked)
 {
+    if (registration->spent)
+        return;
     if (!held || !(registration->events & PROXY_READABLE)) {
         if (registration->active)
             proxy_end(registration, false);
@@ -247,8 +221,8 @@ void proxy_update(struct registration *registration, bool held, bool asked)
 
 void proxy_expose(struct registration *registration)
 {
-    if (registration->proxy < 0 && attach(registration) &&
-        !set_is_inherited(registration_set(registration)))
+    if (registration->proxy < 0 && !registration->spent && attach(registration) &&
+        !is_inherited(registration))
         set_pending(registration, false);
 }
 
@@ -260,7 +234,7 @@ void proxy_watch(struct set *set)
         proxy_expose(each);
 }
 
-/* --- told, and ended --------------------------------------------------------------------- */
+/* --- reported, and ended ------------------------------------------------------------------- */
 
 void proxy_reported(struct registration *registration)
 {
@@ -269,19 +243,21 @@ void proxy_reported(struct registration *registration)
         control(registration, EPOLL_CTL_MOD, registration->fd, EPOLLONESHOT);
         registration->muted = false;
         proxy_end(registration, false);
+        registration->spent = true;
+        registration_set_active(registration, true);
     } else if (registration->events & EPOLLET) {
         proxy_end(registration, false);
-    } else if (registration->proxy >= 0 && set_is_inherited(registration_set(registration))) {
+    } else if (registration->proxy >= 0 && is_inherited(registration)) {
         control(registration, EPOLL_CTL_MOD, registration->proxy, proxy_events(registration));
     }
 }
 
-/* Another process may have told of the tail, and spent the shot. */
+/* Another process may have reported the tail, and spent the shot. */
 static bool is_still_muted(const struct registration *registration)
 {
     enum proxy_shot shot = SHOT_MUTED;
 
-    if (set_is_inherited(registration_set(registration)))
+    if (is_inherited(registration))
         shot = proxy_shot(registration);
     return shot == SHOT_MUTED || shot == SHOT_UNKNOWN;
 }
@@ -297,11 +273,20 @@ void proxy_end(struct registration *registration, bool closing)
         sys_close(registration->proxy);
         registration->proxy = -1;
     }
+    if (registration->flare >= 0)
+        put_out_flare(registration);
     if (registration->muted && !closing && is_still_muted(registration))
         control(registration, EPOLL_CTL_MOD, registration->fd, registration->events);
     registration->muted = false;
     set_pending(registration, false);
-    registration_set_active(registration, false);
+    if (!registration->spent)
+        registration_set_active(registration, false);
+}
+
+void proxy_reset(struct registration *registration, bool closing)
+{
+    registration->spent = registration->muted = false;
+    proxy_end(registration, closing);
 }
 
 /* --- processes --------------------------------------------------------------------------- */
@@ -309,7 +294,7 @@ void proxy_end(struct registration *registration, bool closing)
 static void scan_one(struct registration *registration)
 {
     proxy_update(registration, proxy_is_held(registration->cookie), false);
-    /* What another process's wait was told of it is to be told here, too. */
+    /* What another process's wait has reported is to be reported here, too. */
     if (registration->proxy >= 0 && !registration->pending &&
         !(registration->events & (EPOLLET | EPOLLONESHOT)))
         proxy_reported(registration);
@@ -329,6 +314,8 @@ void proxy_before_fork(void)
         for (struct registration *each = registration_at(set->first_active), *next; each;
              each = next) {
             next = registration_at(each->next_active);
+            if (each->spent)
+                continue;
             proxy_end(each, false);
             set_pending(each, true);
             registration_set_active(each, true);
@@ -343,5 +330,14 @@ void proxy_after_fork(void)
         for (struct registration *each = registration_at(set->first_active); each;
              each = registration_at(each->next_active))
             proxy_expose(each);
+    }
+}
+
+void proxy_close_copies(void)
+{
+    for (struct registration *each = registry_next_proxy(NULL); each;
+         each = registry_next_proxy(each)) {
+        fd_set_internal(each->proxy, false);
+        sys_close(each->proxy);
     }
 }

@@ -2,46 +2,42 @@
 #define _GNU_SOURCE
 #include "wait/epoll_registry.h"
 
-#include "base/compiler.h"
 #include "base/sys.h"
 #include "table/table.h"
 
-#include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
-enum { REGISTRATIONS = 1 << 20, SETS = 1 << 18 };
+enum {
+    SETS_CHUNK = 64,
+    SETS_CHUNKS = 1 << 12,
+    REGISTRATIONS_CHUNK = 256,
+    REGISTRATIONS_CHUNKS = 1 << 12,
+    BUCKETS = 1 << 12,
+};
 
-FAST_PATH_DATA _Atomic uint32_t *registry_set_of;
-_Atomic uint32_t *registry_first_of;
-FAST_PATH_DATA struct set *registry_sets;
-FAST_PATH_DATA unsigned registry_count;
+/* By a hash: of set and data, and of the cookie. */
+struct buckets {
+    uint32_t of_data[BUCKETS], of_cookie[BUCKETS];
+};
+
+struct registry_number *_Atomic registry_numbers[REGISTRY_NUMBERS / REGISTRY_CHUNK];
 atomic_int registry_highest = -1;
-atomic_uint registry_forks;
+atomic_uint registry_watched;
 atomic_uint registry_sockets;
-FAST_PATH_DATA atomic_uint registry_watched;
+atomic_bool registry_is_full;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct {
-    struct registration *registration;
-    uint32_t of_data[REGISTRY_BUCKETS];
-    uint32_t of_cookie[REGISTRY_BUCKETS];
-    uint32_t free, used; /* those above `used` were never used */
-    uint32_t free_set, used_sets;
-} lists;
+/* Mapped as they are needed, and never unmapped, for others read them without the lock. */
+static struct set *_Atomic set_chunks[SETS_CHUNKS];
+static struct registration *registration_chunks[REGISTRATIONS_CHUNKS];
+static struct buckets *buckets;
 
-int registry_start(void)
-{
-    lists.registration = sys_map_private(REGISTRATIONS * sizeof *lists.registration);
-    registry_sets = sys_map_private(SETS * sizeof *registry_sets);
-    registry_set_of = sys_map_private(REGISTRY_NUMBERS * sizeof *registry_set_of);
-    registry_first_of = sys_map_private(REGISTRY_NUMBERS * sizeof *registry_first_of);
-    if (!lists.registration || !registry_sets || !registry_set_of || !registry_first_of)
-        return -ENOMEM;
-    lists.used = lists.used_sets = 1;
-    registry_count = REGISTRY_NUMBERS;
-    return 0;
-}
+static struct {
+    uint32_t free, used; /* registrations; those above `used` were never used */
+    uint32_t free_set, used_sets;
+} lists = {.used = 1, .used_sets = 1};
 
 void registry_enter(struct critical_section *section)
 {
@@ -53,6 +49,84 @@ void registry_leave(const struct critical_section *section)
 {
     pthread_mutex_unlock(&lock);
     critical_section_leave(section);
+}
+
+/* --- memory ------------------------------------------------------------------------------ */
+
+static bool no_room(void)
+{
+    atomic_store_explicit(&registry_is_full, true, memory_order_relaxed);
+    return false;
+}
+
+static bool need_number(int fd)
+{
+    struct registry_number *chunk;
+
+    if (registry_number(fd))
+        return true;
+    chunk = sys_map_private(REGISTRY_CHUNK * sizeof *chunk);
+    if (!chunk)
+        return no_room();
+    atomic_store_explicit(&registry_numbers[fd / REGISTRY_CHUNK], chunk, memory_order_release);
+    return true;
+}
+
+static bool need_set(uint32_t at)
+{
+    struct set *chunk;
+
+    if (at / SETS_CHUNK >= SETS_CHUNKS)
+        return no_room();
+    if (atomic_load_explicit(&set_chunks[at / SETS_CHUNK], memory_order_relaxed))
+        return true;
+    chunk = sys_map_private(SETS_CHUNK * sizeof *chunk);
+    if (!chunk)
+        return no_room();
+    atomic_store_explicit(&set_chunks[at / SETS_CHUNK], chunk, memory_order_release);
+    return true;
+}
+
+static bool need_registration(uint32_t at)
+{
+    struct registration **chunk;
+
+    if (!buckets && !(buckets = sys_map_private(sizeof *buckets)))
+        return no_room();
+    if (at / REGISTRATIONS_CHUNK >= REGISTRATIONS_CHUNKS)
+        return no_room();
+    chunk = &registration_chunks[at / REGISTRATIONS_CHUNK];
+    if (!*chunk)
+        *chunk = sys_map_private(REGISTRATIONS_CHUNK * sizeof **chunk);
+    return *chunk || no_room();
+}
+
+void registry_clear(void)
+{
+    for (int at = 0; at <= registry_highest; at += REGISTRY_CHUNK)
+        if (registry_number(at))
+            for (int i = 0; i < REGISTRY_CHUNK; i++)
+                registry_number(at)[i] = (struct registry_number){0};
+    for (uint32_t at = 0; at < lists.used_sets; at += SETS_CHUNK)
+        if (set_chunks[at / SETS_CHUNK])
+            memset(set_chunks[at / SETS_CHUNK], 0, SETS_CHUNK * sizeof(struct set));
+    if (buckets)
+        memset(buckets, 0, sizeof *buckets);
+    lists.used = lists.used_sets = 1;
+    lists.free = lists.free_set = 0;
+    atomic_store(&registry_highest, -1);
+    atomic_store(&registry_sockets, 0);
+}
+
+void registry_clear_in_child(void)
+{
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    registry_clear();
+}
+
+unsigned registry_size(void)
+{
+    return lists.used;
 }
 
 static uint32_t load(const _Atomic uint32_t *from)
@@ -73,19 +147,11 @@ static void note_number(int fd)
 
 /* --- sets -------------------------------------------------------------------------------- */
 
-static uint32_t index_of_set(const struct set *set)
+struct set *set_at(uint32_t at)
 {
-    return (uint32_t)(set - registry_sets);
-}
+    struct set *chunk = atomic_load_explicit(&set_chunks[at / SETS_CHUNK], memory_order_acquire);
 
-static unsigned load_forks(void)
-{
-    return atomic_load_explicit(&registry_forks, memory_order_relaxed);
-}
-
-bool set_is_inherited(const struct set *set)
-{
-    return atomic_load_explicit(&set->forks, memory_order_relaxed) != load_forks();
+    return &chunk[at % SETS_CHUNK];
 }
 
 struct set *set_make(int epfd)
@@ -93,39 +159,42 @@ struct set *set_make(int epfd)
     uint32_t at = lists.free_set;
     struct set *set;
 
-    if (!registry_in_range(epfd))
+    if (!registry_in_range(epfd) || !need_number(epfd))
         return NULL;
     if (at)
-        lists.free_set = registry_sets[at].next_free;
-    else if (lists.used_sets < SETS)
+        lists.free_set = set_at(at)->next_free;
+    else if (need_set(lists.used_sets))
         at = lists.used_sets++;
     else
         return NULL;
-    set = &registry_sets[at];
+    set = set_at(at);
+    set->self = at;
     set->epfd = epfd;
-    set->numbers = 0;
-    atomic_store_explicit(&set->forks, load_forks(), memory_order_relaxed);
-    set->exposed = false;
-    set_add_number(set, epfd);
+    set->numbers = 1;
+    set->sockets = 0;
+    atomic_store(&set->exposed, false);
+    atomic_store(&set->inherited, false);
+    note_number(epfd);
+    store(&registry_number(epfd)->set, at);
     return set;
 }
 
 void set_add_number(struct set *set, int epfd)
 {
-    if (!registry_in_range(epfd))
+    if (!registry_in_range(epfd) || !need_number(epfd))
         return;
     set->numbers++;
     note_number(epfd);
-    store(&registry_set_of[epfd], index_of_set(set));
+    store(&registry_number(epfd)->set, set->self);
 }
 
 bool set_drop_number(struct set *set, int epfd)
 {
-    store(&registry_set_of[epfd], 0);
+    store(&registry_number(epfd)->set, 0);
     if (--set->numbers == 0)
         return true;
     for (int fd = 0; set->epfd == epfd && fd <= registry_highest; fd++)
-        if (load(&registry_set_of[fd]) == index_of_set(set))
+        if (registry_number(fd) && load(&registry_number(fd)->set) == set->self)
             set->epfd = fd;
     return false;
 }
@@ -133,47 +202,40 @@ bool set_drop_number(struct set *set, int epfd)
 void set_free(struct set *set)
 {
     set->next_free = lists.free_set;
-    lists.free_set = index_of_set(set);
-}
-
-void set_update_watched(struct set *set, bool shared)
-{
-    bool before = atomic_load(&set->watched) & SET_SHARED, now = shared && set->sockets > 0;
-
-    if (now == before)
-        return;
-    atomic_fetch_xor(&set->watched, SET_SHARED);
-    atomic_fetch_add(&registry_watched, now ? 1u : -1u);
+    lists.free_set = set->self;
 }
 
 struct set *set_next(const struct set *set)
 {
-    for (uint32_t at = set ? index_of_set(set) + 1 : 1; at < lists.used_sets; at++)
-        if (registry_sets[at].numbers > 0)
-            return &registry_sets[at];
+    for (uint32_t at = set ? set->self + 1 : 1; at < lists.used_sets; at++)
+        if (set_at(at)->numbers > 0)
+            return set_at(at);
     return NULL;
 }
 
 /* --- registrations ----------------------------------------------------------------------- */
 
-static uint32_t index_of(const struct registration *registration)
-{
-    return (uint32_t)(registration - lists.registration);
-}
-
 struct registration *registration_at(uint32_t at)
 {
-    return at ? &lists.registration[at] : NULL;
+    return at ? &registration_chunks[at / REGISTRATIONS_CHUNK][at % REGISTRATIONS_CHUNK] : NULL;
 }
 
 struct set *registration_set(const struct registration *registration)
 {
-    return &registry_sets[registration->set];
+    return set_at(registration->set);
+}
+
+struct registration *registry_next_proxy(const struct registration *registration)
+{
+    for (uint32_t at = registration ? registration->self + 1 : 1; at < lists.used; at++)
+        if (registration_at(at)->proxy >= 0)
+            return registration_at(at);
+    return NULL;
 }
 
 struct registration *registration_find(const struct set *set, int fd)
 {
-    struct registration *registration = registration_at(load(&registry_first_of[fd]));
+    struct registration *registration = registration_at(registry_first_of(fd));
 
     while (registration && registration_set(registration) != set)
         registration = registration_at(registration->next_of_fd);
@@ -184,7 +246,7 @@ static uint32_t *data_bucket(uint32_t set, uint64_t data)
 {
     uint64_t mixed = (data ^ (uint64_t)set << 40) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return &lists.of_data[mixed >> 50 & (REGISTRY_BUCKETS - 1)];
+    return &buckets->of_data[mixed >> 50 & (BUCKETS - 1)];
 }
 
 static struct registration *same_data(uint32_t at, uint32_t set, uint64_t data)
@@ -198,9 +260,7 @@ static struct registration *same_data(uint32_t at, uint32_t set, uint64_t data)
 
 struct registration *registration_of_data(const struct set *set, uint64_t data)
 {
-    uint32_t at = index_of_set(set);
-
-    return same_data(*data_bucket(at, data), at, data);
+    return buckets ? same_data(*data_bucket(set->self, data), set->self, data) : NULL;
 }
 
 struct registration *registration_next_of_data(const struct registration *registration)
@@ -217,7 +277,7 @@ bool registration_is_alone(const struct registration *registration)
 
 static uint32_t *cookie_bucket(uint64_t cookie)
 {
-    return &lists.of_cookie[table_hash(cookie) & (REGISTRY_BUCKETS - 1)];
+    return &buckets->of_cookie[table_hash(cookie) & (BUCKETS - 1)];
 }
 
 static struct registration *same_cookie(uint32_t at, uint64_t cookie)
@@ -231,7 +291,7 @@ static struct registration *same_cookie(uint32_t at, uint64_t cookie)
 
 struct registration *registration_of_cookie(uint64_t cookie)
 {
-    return same_cookie(*cookie_bucket(cookie), cookie);
+    return buckets ? same_cookie(*cookie_bucket(cookie), cookie) : NULL;
 }
 
 struct registration *registration_next_of_cookie(const struct registration *registration)
@@ -244,41 +304,43 @@ static void link_data(struct registration *registration)
     uint32_t *bucket = data_bucket(registration->set, registration->data.u64);
 
     registration->next_of_data = *bucket;
-    *bucket = index_of(registration);
+    *bucket = registration->self;
 }
 
 static void unlink_data(const struct registration *registration)
 {
     uint32_t *link = data_bucket(registration->set, registration->data.u64);
 
-    while (*link != index_of(registration))
-        link = &lists.registration[*link].next_of_data;
+    while (*link != registration->self)
+        link = &registration_at(*link)->next_of_data;
     *link = registration->next_of_data;
 }
 
 struct registration *registration_make(struct set *set, int fd, const struct epoll_event *event)
 {
-    uint32_t at = lists.free;
+    uint32_t at = lists.free ? lists.free : lists.used;
     struct registration *made;
 
-    if (at)
-        lists.free = lists.registration[at].next_of_data;
-    else if (lists.used < REGISTRATIONS)
-        at = lists.used++;
-    else
+    if (!registry_in_range(fd) || !need_number(fd) || !need_registration(at))
         return NULL;
-    made = &lists.registration[at];
-    *made = (struct registration){.set = index_of_set(set),
+    made = registration_at(at);
+    if (lists.free)
+        lists.free = made->next_of_data;
+    else
+        lists.used++;
+    *made = (struct registration){.self = at,
+                                  .set = set->self,
                                   .fd = fd,
                                   .events = event->events,
                                   .data = event->data,
-                                  .next_of_fd = load(&registry_first_of[fd]),
+                                  .next_of_fd = registry_first_of(fd),
                                   .next_in_set = set->first,
-                                  .proxy = -1};
-    store(&registry_first_of[fd], at);
+                                  .proxy = -1,
+                                  .flare = -1};
+    store(&registry_number(fd)->first, at);
     note_number(fd);
     if (set->first)
-        lists.registration[set->first].previous_in_set = at;
+        registration_at(set->first)->previous_in_set = at;
     set->first = at;
     link_data(made);
     return made;
@@ -301,8 +363,8 @@ void registration_set_socket(struct registration *registration, uint64_t cookie)
         return;
     if (registration->cookie) {
         link = cookie_bucket(registration->cookie);
-        while (*link != index_of(registration))
-            link = &lists.registration[*link].next_of_cookie;
+        while (*link != registration->self)
+            link = &registration_at(*link)->next_of_cookie;
         *link = registration->next_of_cookie;
         set->sockets--;
         atomic_fetch_sub(&registry_sockets, 1);
@@ -311,7 +373,7 @@ void registration_set_socket(struct registration *registration, uint64_t cookie)
     if (cookie) {
         link = cookie_bucket(cookie);
         registration->next_of_cookie = *link;
-        *link = index_of(registration);
+        *link = registration->self;
         set->sockets++;
         atomic_fetch_add(&registry_sockets, 1);
     }
@@ -320,7 +382,7 @@ void registration_set_socket(struct registration *registration, uint64_t cookie)
 void registration_set_active(struct registration *registration, bool active)
 {
     struct set *set = registration_set(registration);
-    uint32_t at = index_of(registration);
+    uint32_t at = registration->self;
 
     if (registration->active == active)
         return;
@@ -329,44 +391,48 @@ void registration_set_active(struct registration *registration, bool active)
         registration->previous_active = 0;
         registration->next_active = set->first_active;
         if (set->first_active)
-            lists.registration[set->first_active].previous_active = at;
+            registration_at(set->first_active)->previous_active = at;
         set->first_active = at;
         atomic_fetch_add(&set->watched, 1);
         atomic_fetch_add(&registry_watched, 1);
         return;
     }
     if (registration->previous_active)
-        lists.registration[registration->previous_active].next_active = registration->next_active;
+        registration_at(registration->previous_active)->next_active = registration->next_active;
     else
         set->first_active = registration->next_active;
     if (registration->next_active)
-        lists.registration[registration->next_active].previous_active =
-            registration->previous_active;
+        registration_at(registration->next_active)->previous_active = registration->previous_active;
     atomic_fetch_sub(&set->watched, 1);
     atomic_fetch_sub(&registry_watched, 1);
+}
+
+static void unlink_fd(const struct registration *registration)
+{
+    uint32_t at = registry_first_of(registration->fd);
+
+    if (at == registration->self) {
+        store(&registry_number(registration->fd)->first, registration->next_of_fd);
+        return;
+    }
+    while (registration_at(at)->next_of_fd != registration->self)
+        at = registration_at(at)->next_of_fd;
+    registration_at(at)->next_of_fd = registration->next_of_fd;
 }
 
 void registration_free(struct registration *registration)
 {
     struct set *set = registration_set(registration);
-    uint32_t at = index_of(registration), before = load(&registry_first_of[registration->fd]);
 
     registration_set_socket(registration, 0);
     unlink_data(registration);
-    if (before == at) {
-        store(&registry_first_of[registration->fd], registration->next_of_fd);
-    } else {
-        while (lists.registration[before].next_of_fd != at)
-            before = lists.registration[before].next_of_fd;
-        lists.registration[before].next_of_fd = registration->next_of_fd;
-    }
+    unlink_fd(registration);
     if (registration->previous_in_set)
-        lists.registration[registration->previous_in_set].next_in_set = registration->next_in_set;
+        registration_at(registration->previous_in_set)->next_in_set = registration->next_in_set;
     else
         set->first = registration->next_in_set;
     if (registration->next_in_set)
-        lists.registration[registration->next_in_set].previous_in_set =
-            registration->previous_in_set;
+        registration_at(registration->next_in_set)->previous_in_set = registration->previous_in_set;
     registration->next_of_data = lists.free;
-    lists.free = at;
+    lists.free = registration->self;
 }

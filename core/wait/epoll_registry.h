@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is registered where: the epoll sets of this process, the numbers that lead to them, and the
+ * The registry: the epoll sets of this process, the numbers that lead to them, and the
  * registrations in them, by number, by data and by socket.
  *
- * Plain bookkeeping: it makes no system call but to map its memory, and knows nothing of tails.
+ * Plain bookkeeping: it makes no system call but to map its memory, piece by piece as it is needed,
+ * and knows nothing of tails. It is empty while no tail concerns an epoll set: see epoll_learn.h.
  *
  * The lock. It protects all that is here but the few atomics that are named so; it is private to
  * the process, and is taken with signals blocked and cancellation off. epoll_ctl(2), eventfd(2),
- * close(2) and a ppoll(2) that does not block are called under it, so that what is known follows
- * the order of what happened. The table's mutex may be taken under it; no other lock.
- * fork: taken around it (epoll_ctl_before_fork and after), so a child finds it free.
+ * close(2), reads of /proc and a ppoll(2) that does not block are called under it, so that what is
+ * known follows the order of what happened. The table's mutex may be taken under it; no other lock.
+ * fork: taken around it where there are proxies. A child begins with an empty registry and a free
+ * lock, whatever its parent's other threads were doing.
  */
 #ifndef WSRX_WAIT_EPOLL_REGISTRY_H
 #define WSRX_WAIT_EPOLL_REGISTRY_H
@@ -23,32 +25,28 @@
 #include <sys/epoll.h>
 
 enum {
-    REGISTRY_NUMBERS = 1 << 20, /* descriptors: as many as there are beliefs (socket.c) */
-    REGISTRY_BUCKETS = 1 << 14,
+    REGISTRY_NUMBERS = 1 << 20, /* descriptors: fs.nr_open's default */
+    REGISTRY_CHUNK = 512,       /* of them whose entries are mapped together: a page */
 };
 
 /* An epoll set, by whatever numbers this process knows it. Named by index; 0 is none. */
 struct set {
-    /* What a wait has to care for; 0: it is the program's own call. Atomic, read without the lock.
-     * The active registrations, and SET_SHARED. */
-    atomic_uint watched;
-    atomic_uint pending_count; /* of the active ones, how many the wait tells of itself; likewise */
+    atomic_uint watched;       /* active registrations; 0: a wait is the program's own call */
+    atomic_uint pending_count; /* of these, how many the wait itself reports */
+    uint32_t self;             /* its index */
     int epfd;                  /* one of its numbers */
     unsigned numbers;          /* how many it has; 0: free */
-    atomic_uint forks;         /* registry_forks, when it was made; atomic, likewise */
     unsigned sockets;          /* message sockets registered */
-    /* Others than its waits may look at it: nested, polled, of before us. Atomic, likewise. */
-    atomic_bool exposed;
-    uint32_t first; /* registration */
+    atomic_bool inherited;     /* it was there before a fork: other processes may have it */
+    atomic_bool exposed;       /* others than its waits may look at it: nested, polled, not ours */
+    uint32_t first;            /* registration */
     uint32_t first_active;
     uint32_t next_free;
 };
 
-/* In `cares`: it has message sockets, and other processes may leave tails on them. */
-#define SET_SHARED (1u << 31)
-
 /* One registration of a descriptor in a set. Named by index; 0 is none. */
 struct registration {
+    uint32_t self; /* its index */
     uint32_t set;
     int fd;
     uint32_t events; /* as the program asked */
@@ -60,54 +58,85 @@ struct registration {
     uint32_t next_in_set, previous_in_set;
     uint32_t next_active, previous_active;
 
-    /* How a held tail is told: see stand_in.h. Active: in any way. */
-    bool active;
-    bool pending;         /* by the wait itself */
-    bool muted;           /* one shot: its own registration waits while the stand-in is armed */
-    int proxy;            /* by the kernel: the eventfd, or -1 */
-    size_t reported;      /* what was left of the tail when the wait last told of it */
+    /* How a held tail is reported: see epoll_proxy.h. */
+    bool active;     /* in any way, or spent */
+    bool pending;    /* by the wait itself */
+    bool muted;      /* one shot: its own registration waits while the proxy is armed */
+    bool spent;      /* one shot: reported, and the program has not asked anew */
+    int proxy;       /* by the kernel: the eventfd, or -1 */
+    int flare;       /* in an inherited set: the number by which the socket is in it too, or -1 */
+    size_t reported; /* what was left of the tail when the wait last reported it */
     unsigned wait_serial; /* by which wait, */
     int event_index;      /* and where in its events */
 };
 
-/* Descriptor numbers from here on are not known of; 0 before the start. */
-extern unsigned registry_count;
-/* By descriptor number, for reads without the lock: the set, and the first registration. */
-extern _Atomic uint32_t *registry_set_of;
-extern _Atomic uint32_t *registry_first_of;
-extern struct set *registry_sets;
+/* By descriptor number: the set that it leads to, and the first registration of it. Read without
+ * the lock. */
+struct registry_number {
+    _Atomic uint32_t set, first;
+};
+extern struct registry_number *_Atomic registry_numbers[REGISTRY_NUMBERS / REGISTRY_CHUNK];
+
 /* The highest number of which anything is known. */
 extern atomic_int registry_highest;
-/* How often this process, and those from which it forked, have forked. */
-extern atomic_uint registry_forks;
-/* The `cares` of all sets. */
+/* The `watched` of all sets, and one more where other processes may leave tails. */
 extern atomic_uint registry_watched;
 /* Message sockets registered, in all sets. */
 extern atomic_uint registry_sockets;
-
-/* 0, or a negative errno. */
-int registry_start(void);
+/* There was no memory for a set or a registration: what is here is not all. */
+extern atomic_bool registry_is_full;
 
 void registry_enter(struct critical_section *section);
 void registry_leave(const struct critical_section *section);
 
 static inline bool registry_in_range(int fd)
 {
-    return (unsigned)fd < registry_count;
+    return (unsigned)fd < REGISTRY_NUMBERS;
 }
+
+/* NULL: nothing is known of the number. */
+static inline struct registry_number *registry_number(int fd)
+{
+    struct registry_number *chunk =
+        registry_in_range(fd)
+            ? atomic_load_explicit(&registry_numbers[fd / REGISTRY_CHUNK], memory_order_acquire)
+            : NULL;
+
+    return chunk ? &chunk[fd % REGISTRY_CHUNK] : NULL;
+}
+
+struct set *set_at(uint32_t at);
 
 /* The set that a number leads to, or NULL. Without the lock it may be another's at once; but its
  * memory stays. */
 static inline struct set *set_of(int epfd)
 {
-    uint32_t at = registry_in_range(epfd)
-                      ? atomic_load_explicit(&registry_set_of[epfd], memory_order_relaxed)
-                      : 0;
+    struct registry_number *number = registry_number(epfd);
+    uint32_t at = number ? atomic_load_explicit(&number->set, memory_order_relaxed) : 0;
 
-    return at ? &registry_sets[at] : NULL;
+    return at ? set_at(at) : NULL;
+}
+
+/* The first registration of a number, or 0; likewise. */
+static inline uint32_t registry_first_of(int fd)
+{
+    struct registry_number *number = registry_number(fd);
+
+    return number ? atomic_load_explicit(&number->first, memory_order_relaxed) : 0;
 }
 
 /* --- all below: with the lock held --- */
+
+/* Forgets everything. */
+void registry_clear(void);
+/* The same in the child of a fork, where the lock may be another thread's that is not there. The
+ * proxies must be closed first. */
+void registry_clear_in_child(void);
+/* How many registrations there have been at a time. */
+unsigned registry_size(void);
+/* The next one after `registration` (NULL: the first) that has a proxy; for a child, which cannot
+ * trust the lists. */
+struct registration *registry_next_proxy(const struct registration *registration);
 
 /* A new one; NULL: there is no room. */
 struct set *set_make(int epfd);
@@ -116,10 +145,6 @@ void set_add_number(struct set *set, int epfd);
 /* The number is closed. True: it was the last; the registrations must go, then set_free(). */
 bool set_drop_number(struct set *set, int epfd);
 void set_free(struct set *set);
-/* Whether other processes may share the set: it was there before a fork. */
-bool set_is_inherited(const struct set *set);
-/* `shared`: other processes may leave tails. */
-void set_update_watched(struct set *set, bool shared);
 /* The next one after `set` (NULL: the first); NULL: no more. */
 struct set *set_next(const struct set *set);
 

@@ -6,14 +6,11 @@
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "table/held.h"
-#include "wait/poll.h"
+#include "wait/epoll_learn.h"
 
 #include <errno.h>
 
-enum {
-    EVENTS = 0xffff,        /* of epoll_event.events: no manners */
-    LOOK_AGAIN = 200000000, /* ns: see stand_in.h; a process that dies may leave no other sign */
-};
+enum { EVENTS = 0xffff }; /* of epoll_event.events: no manners */
 
 /* What the kernel says of the socket itself, for the events the program asked for. */
 static uint32_t kernel_events(const struct registration *registration)
@@ -27,7 +24,7 @@ static uint32_t kernel_events(const struct registration *registration)
     return (uint32_t)(unsigned short)socket.revents;
 }
 
-/* A tail, on a socket that is still there: that is asked where the wait tells of it again and
+/* A tail, on a socket that is still there: the kernel is asked where the wait reports it again and
  * nobody has taken a part since, for the socket may have been closed behind our back. */
 static bool has_tail(struct registration *registration)
 {
@@ -43,19 +40,19 @@ static bool has_tail(struct registration *registration)
 
 /* --- one event --------------------------------------------------------------------------- */
 
-/* The functions below return whether there is an event to tell after all. */
+/* The functions below return whether there is an event to report after all. */
 
 static bool complete_shot(struct registration *registration, struct epoll_event *event, bool held)
 {
-    bool inherited = set_is_inherited(registration_set(registration));
+    bool inherited = registration_set(registration)->inherited;
     enum proxy_shot shot = inherited ? proxy_shot(registration) : SHOT_UNKNOWN;
 
-    if (shot == SHOT_REPORTED) { /* by another process: this was its stand-in, or ours */
+    if (shot == SHOT_REPORTED) { /* by another process: this was its proxy, or ours */
         proxy_end(registration, false);
         return false;
     }
     if (shot == SHOT_FIRED || (registration->proxy < 0 && !inherited)) {
-        registration->muted = false; /* the kernel has told of the socket itself */
+        registration->muted = false; /* the kernel has reported the socket itself */
         proxy_end(registration, false);
         return true;
     }
@@ -78,7 +75,7 @@ static bool complete_edge(struct registration *registration, bool held)
     return true;
 }
 
-/* `others`: it may come from another process's stand-in. */
+/* `others`: it may come from another process's proxy. */
 static bool complete_level(struct registration *registration, struct epoll_event *event, bool held,
                            bool others)
 {
@@ -101,25 +98,25 @@ static bool complete_level(struct registration *registration, struct epoll_event
 static bool complete_event(struct registration *registration, struct epoll_event *event,
                            bool others)
 {
-    bool held = has_tail(registration), tells;
+    bool held = has_tail(registration), reports;
 
     if (registration->events & EPOLLONESHOT)
-        tells = complete_shot(registration, event, held);
+        reports = complete_shot(registration, event, held);
     else if (registration->events & EPOLLET)
-        tells = complete_edge(registration, held);
+        reports = complete_edge(registration, held);
     else
-        tells = complete_level(registration, event, held, others);
+        reports = complete_level(registration, event, held, others);
     if (held)
         event->events |= registration->events & PROXY_READABLE;
     event->events &= registration->events | EPOLLERR | EPOLLHUP;
-    return tells && event->events != 0;
+    return reports && event->events != 0;
 }
 
 /* Several registrations with one data: the program cannot tell them apart either, but for how many
  * there are. */
 static bool complete_shared(struct registration *first)
 {
-    bool tells = false;
+    bool reports = false;
 
     for (struct registration *each = first; each; each = registration_next_of_data(each)) {
         bool held = has_tail(each);
@@ -136,12 +133,19 @@ static bool complete_shared(struct registration *first)
         } else if (each->active && !(each->events & EPOLLET)) {
             proxy_reported(each);
         }
-        tells |= held || (each->events & (EPOLLONESHOT | EPOLLET)) || kernel_events(each) != 0;
+        reports |= held || (each->events & (EPOLLONESHOT | EPOLLET)) || kernel_events(each) != 0;
     }
-    return tells;
+    return reports;
 }
 
 /* --- all of a wait ----------------------------------------------------------------------- */
+
+/* The registry was filled after a shot had been fired: what was in it is not known, but that it came
+ * from the socket itself. */
+static bool asks_for_something(const struct registration *registration)
+{
+    return (registration->events & EVENTS) != 0;
+}
 
 static void note_event(struct registration *registration, unsigned serial, int at)
 {
@@ -158,7 +162,7 @@ static int complete(struct set *set, struct epoll_event *events, int count, bool
     for (int i = 0; i < count; i++) {
         struct epoll_event event = events[i];
         struct registration *registration = registration_of_data(set, event.data.u64);
-        bool tells = true;
+        bool reports = true;
 
         if (registration && !registration_is_alone(registration)) {
             bool active = false;
@@ -166,24 +170,26 @@ static int complete(struct set *set, struct epoll_event *events, int count, bool
             for (struct registration *each = registration; each;
                  each = registration_next_of_data(each))
                 active |= each->active;
-            tells = !active || complete_shared(registration);
-        } else if (registration && registration->cookie) {
+            reports = !active || complete_shared(registration);
+        } else if (registration && registration->cookie && asks_for_something(registration)) {
+            if (registration->spent)
+                continue;
             if (registration->wait_serial == serial) {
                 events[registration->event_index].events |= event.events & registration->events;
                 continue;
             }
             if (registration->active || others)
-                tells = complete_event(registration, &event, others);
-            if (tells)
+                reports = complete_event(registration, &event, others);
+            if (reports)
                 note_event(registration, serial, kept);
         }
-        if (tells)
+        if (reports)
             events[kept++] = event;
     }
     return kept;
 }
 
-/* What the wait tells of itself. Returns how many events there are then. */
+/* What the wait itself reports. Returns how many events there are then. */
 static int add_pending(struct set *set, struct epoll_event *events, int count, int max,
                        unsigned serial)
 {
@@ -214,51 +220,67 @@ static int complete_all(const struct epoll_wait_call *wait, int count)
     registry_enter(&section);
     set = set_of(wait->epfd);
     if (set) {
-        /* Nobody has a stand-in in the set where no message was ever held. */
-        bool others = set_is_inherited(set) &&
-                      atomic_load_explicit(&state.table->counters.held, memory_order_relaxed) > 0;
-
         serial++;
-        count = complete(set, wait->events, count, others, serial);
+        /* Nobody has a proxy in the set where no message was ever held. */
+        count = complete(set, wait->events, count, set->inherited && learn_from_family(), serial);
         count = add_pending(set, wait->events, count, wait->max, serial);
     }
     registry_leave(&section);
     return count;
 }
 
+bool epoll_wait_has_more(int epfd)
+{
+    struct set *set = set_of(epfd);
+
+    if (state_is_sandboxed())
+        return false;
+    return (set && atomic_load(&set->watched) > 0) || learn_from_family();
+}
+
+/* Tails that other processes have left, in the set and in those that may be nested in it. */
+static void look_for_others(int epfd)
+{
+    struct critical_section section;
+
+    if (learn_concerned())
+        learn_start();
+    if (!learn_following())
+        return;
+    registry_enter(&section);
+    for (struct set *set = set_next(NULL); set; set = set_next(set))
+        if (set->sockets > 0 && (set == set_of(epfd) || set->exposed))
+            proxy_scan(set);
+    registry_leave(&section);
+}
+
 /* How long the call may sleep at most. */
 static int64_t sleep_limit(int epfd, int64_t timeout)
 {
-    struct set *set = set_of(epfd);
-    unsigned watched = set ? atomic_load(&set->watched) : 0;
+    struct set *set;
 
-    if ((watched & SET_SHARED) && ((watched & ~SET_SHARED) || poll_tails_held())) {
-        struct critical_section section;
-
-        registry_enter(&section);
-        if ((set = set_of(epfd)))
-            proxy_scan(set);
-        registry_leave(&section);
-    }
-    if (set && atomic_load(&set->pending_count) > 0)
-        return 0;
-    return (watched & SET_SHARED) && (timeout < 0 || timeout > LOOK_AGAIN) ? LOOK_AGAIN : timeout;
+    if (learn_from_family() && (table_tails_here() || learn_following()))
+        look_for_others(epfd);
+    set = set_of(epfd);
+    return set && atomic_load(&set->pending_count) > 0 ? 0 : timeout;
 }
 
 /* Whether what the kernel said may not be all, or too much. */
 static bool concerns(int epfd)
 {
-    struct set *set = set_of(epfd);
+    struct set *set;
 
-    return set && ((atomic_load(&set->watched) & ~SET_SHARED) ||
-                   (set_is_inherited(set) &&
-                    atomic_load_explicit(&state.table->counters.held, memory_order_relaxed) > 0));
+    /* What another process has put into a set that is shared may be among the events. */
+    if (learn_from_family() && learn_concerned() && !learn_is_own(epfd))
+        learn_start();
+    set = set_of(epfd);
+    return set && (atomic_load(&set->watched) > 0 || (set->inherited && learn_from_family()));
 }
 
 int epoll_wait_with_tails(const struct epoll_wait_call *wait, int count)
 {
-    /* The program's own call knew of no tail here, so what it was told of was there just now, as it
-     * may be with any thread that receives at the same time; and how long it slept is not known. */
+    /* The program's own call knew of no tail here, so what it reports was there just now, as it may
+     * be with any thread that receives at the same time; and how long it slept is not known. */
     bool final = count != EPOLL_WAIT_NOT_CALLED;
     int64_t start = !final && wait->timeout > 0 ? clock_read(CLOCK_MONOTONIC) : 0;
     int64_t timeout = wait->timeout;

@@ -2,8 +2,8 @@
  *
  * The waits of epoll(7): epoll_wait(2) and its kin, with the tails that concern their set.
  *
- * Where nothing is to be cared for, a wait is the program's own call between two glances at an
- * atomic of the set. The glances stand inline, as the way of an ordinary datagram does.
+ * Where no tail is shown, a wait is the program's own call between two reads of an atomic. They
+ * stand inline, as the path of an ordinary datagram does.
  */
 #ifndef WSRX_WAIT_EPOLL_WAIT_H
 #define WSRX_WAIT_EPOLL_WAIT_H
@@ -24,19 +24,18 @@ struct epoll_wait_call {
 /* The count of a wait whose own call was not made yet. */
 enum { EPOLL_WAIT_NOT_CALLED = -2 };
 
-/* Whether there is nothing to care for in any set. */
+/* Whether a wait in any set is the program's own call. */
 static inline bool epoll_wait_is_plain(void)
 {
     return atomic_load_explicit(&registry_watched, memory_order_acquire) == 0;
 }
 
-/* Whether there is something to care for in the set. */
+/* Where it is not plain: whether there may be something to report in the set. */
+bool epoll_wait_has_more(int epfd);
+
 static inline bool epoll_wait_is_watched(int epfd)
 {
-    struct set *set;
-
-    return !epoll_wait_is_plain() && (set = set_of(epfd)) &&
-           atomic_load_explicit(&set->watched, memory_order_acquire) != 0;
+    return !epoll_wait_is_plain() && epoll_wait_has_more(epfd);
 }
 
 /* Around a call that may sleep. */

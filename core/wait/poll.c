@@ -12,7 +12,7 @@
 
 static const struct timespec at_once = {0, 0};
 
-/* The cookie is asked for again, since the belief may be stale. */
+/* The cookie is asked for again, since what is cached may be stale. */
 static enum held_kind held_on(int fd, size_t *ret_left)
 {
     uint64_t cookie = fd_cookie(fd);
@@ -78,46 +78,64 @@ int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 }
 
 /* fd_set is only the usual size: select(2) takes as many bits as nfds says. */
-enum { LONG_BITS = sizeof(long) * CHAR_BIT, SELECT_LONGS = 1024 };
+enum { LONG_BITS = sizeof(long) * CHAR_BIT, FEW_LONGS = 64 };
 
 static bool bit(const unsigned long *set, int fd)
 {
     return set[fd / LONG_BITS] >> fd % LONG_BITS & 1;
 }
 
-int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
-                      const sigset_t *mask)
+/* Leaves the descriptors with a tail. Returns how many there are. */
+static int keep_tails(unsigned long *set, int most)
 {
-    unsigned long asked[SELECT_LONGS], *set = (unsigned long *)reading;
-    /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
-    int highest = epoll_ctl_highest((int)fd_highest());
-    int most = nfds > highest ? highest + 1 : nfds;
-    size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;
-    int tails = 0, count;
+    int tails = 0;
 
-    if (!reading || longs == 0 || longs > SELECT_LONGS ||
-        user_memory_read(asked, reading, longs * sizeof *asked) != 0)
-        return 0;
     for (int fd = 0; fd < most; fd++) {
-        if (!bit(asked, fd))
+        if (!bit(set, fd))
             continue;
         epoll_ctl_expose(fd);
         if (has_tail(fd))
             tails++;
         else
-            asked[fd / LONG_BITS] &= ~(1ul << fd % LONG_BITS);
+            set[fd / LONG_BITS] &= ~(1ul << fd % LONG_BITS);
     }
-    if (tails == 0)
-        return 0;
+    return tails;
+}
 
-    count = next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
-    if (count < 0)
-        return -errno;
+/* Adds to what is ready. Returns how many were not there yet. */
+static int add_tails(unsigned long *set, const unsigned long *tails, int most)
+{
+    int count = 0;
+
     for (int fd = 0; fd < most; fd++) {
-        if (!bit(asked, fd) || bit(set, fd))
+        if (!bit(tails, fd) || bit(set, fd))
             continue;
         set[fd / LONG_BITS] |= 1ul << fd % LONG_BITS;
         count++;
     }
+    return count;
+}
+
+int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
+                      const sigset_t *mask)
+{
+    /* The stack may be small. */
+    unsigned long few[FEW_LONGS], *tails = few;
+    /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
+    int highest = epoll_ctl_highest((int)fd_highest());
+    int most = nfds > highest ? highest + 1 : nfds, count = 0;
+    size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;
+
+    if (!reading || longs == 0)
+        return 0;
+    if (longs > FEW_LONGS && !(tails = sys_map_private(longs * sizeof *tails)))
+        return 0;
+    if (user_memory_read(tails, reading, longs * sizeof *tails) == 0 &&
+        keep_tails(tails, most) > 0) {
+        count = next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
+        count = count < 0 ? -errno : count + add_tails((unsigned long *)reading, tails, most);
+    }
+    if (tails != few)
+        sys_unmap(tails, longs * sizeof *tails);
     return count;
 }

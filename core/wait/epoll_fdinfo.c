@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "wait/epoll_fdinfo.h"
+
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static void append_number(char *to, unsigned number)
+{
+    char digits[10];
+    size_t count = 0;
+
+    do
+        digits[count++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (count > 0)
+        *to++ = digits[--count];
+    *to = '\0';
+}
+
+int fdinfo_open(struct fdinfo *info, int epfd)
+{
+    /* Of the thread, for it may have descriptors of its own: unshare(2). */
+    char path[64] = "/proc/thread-self/fdinfo/";
+
+    append_number(path + strlen(path), (unsigned)epfd);
+    info->fd = sys_open(path, O_RDONLY, 0);
+    info->at = info->length = info->next = 0;
+    return info->fd < 0 ? info->fd : 0;
+}
+
+void fdinfo_close(struct fdinfo *info)
+{
+    sys_close(info->fd);
+}
+
+/* A line without its end, cut to the room that there is; false: the end. */
+static bool next_line(struct fdinfo *info, char *line, size_t room)
+{
+    size_t length = 0;
+
+    for (;;) {
+        if (info->next == info->length) {
+            ssize_t got = sys_pread(info->fd, info->text, sizeof info->text, info->at);
+
+            if (got <= 0)
+                return false;
+            info->at += (uint64_t)got;
+            info->length = (size_t)got;
+            info->next = 0;
+        }
+        if (info->text[info->next] == '\n')
+            break;
+        if (length + 1 < room)
+            line[length++] = info->text[info->next];
+        info->next++;
+    }
+    info->next++;
+    line[length] = '\0';
+    return true;
+}
+
+/* The number after `name`, which is taken off the line; 0 where it is not there. */
+static uint64_t number_after(const char **line, const char *name, unsigned base)
+{
+    const char *at = strstr(*line, name);
+    uint64_t number = 0;
+
+    if (!at)
+        return 0;
+    for (at += strlen(name); *at == ' '; at++)
+        continue;
+    for (unsigned digit;; at++) {
+        digit = *at >= '0' && *at <= '9'   ? (unsigned)(*at - '0')
+                : *at >= 'a' && *at <= 'f' ? (unsigned)(*at - 'a') + 10
+                                           : base;
+        if (digit >= base)
+            break;
+        number = number * base + digit;
+    }
+    *line = at;
+    return number;
+}
+
+bool fdinfo_next(struct fdinfo *info, struct fdinfo_entry *ret_entry)
+{
+    char line[128];
+    const char *rest = line;
+
+    do
+        if (!next_line(info, line, sizeof line))
+            return false;
+    while (strncmp(line, "tfd:", 4) != 0);
+    ret_entry->fd = (int)number_after(&rest, "tfd:", 10);
+    ret_entry->events = (uint32_t)number_after(&rest, "events:", 16);
+    ret_entry->data = number_after(&rest, "data:", 16);
+    ret_entry->inode = number_after(&rest, "ino:", 16);
+    return true;
+}
+
+int64_t fdinfo_events(int epfd, int fd)
+{
+    struct fdinfo_entry entry;
+    struct fdinfo info;
+    int64_t events = -1;
+
+    if (fdinfo_open(&info, epfd) != 0)
+        return -1;
+    while (events < 0 && fdinfo_next(&info, &entry))
+        if (entry.fd == fd)
+            events = entry.events;
+    fdinfo_close(&info);
+    return events;
+}
