@@ -3,6 +3,7 @@
 #include "lifecycle.h"
 
 #include "base/diag.h"
+#include "base/standard_error.h"
 #include "receive/bounce_buffer.h"
 #include "receive/policy.h"
 #include "settings.h"
@@ -68,6 +69,7 @@ static int activate(void)
     const struct settings *settings = &state.settings;
     int error;
 
+    standard_error_start();
     pthread_atfork(lifecycle_before_fork, lifecycle_after_fork, lifecycle_after_fork_in_child);
     trace_start(settings);
     if (settings->mode != MODE_OFF)
@@ -178,8 +180,10 @@ void lifecycle_closing_range(unsigned first, unsigned last)
 
 void lifecycle_confining(void)
 {
-    if (state_is_own())
-        state_enter_sandbox();
+    if (state_is_sandboxed() || !state_is_own())
+        return;
+    trace_prepare_sandbox();
+    state_enter_sandbox();
 }
 
 void lifecycle_not_confined(void)
@@ -192,6 +196,7 @@ void lifecycle_own_descriptors(void)
 {
     if (!state_is_own())
         return;
+    trace_prepare_sandbox();
     fd_own_descriptors = true;
     state_enter_sandbox();
 }

@@ -3,6 +3,7 @@
 #include "wait/epoll_proxy.h"
 
 #include "base/diag.h"
+#include "base/strbuf.h"
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "table/held.h"
@@ -97,19 +98,6 @@ static uint64_t number_after(const char **line, const char *name, unsigned base)
     return number;
 }
 
-static void write_number(char *to, unsigned number)
-{
-    char digits[10];
-    size_t count = 0;
-
-    do
-        digits[count++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (count > 0)
-        *to++ = digits[--count];
-    *to = '\0';
-}
-
 /* What the kernel waits for on `fd` in the set, by proc(5): "tfd: 5 events: 19 data: 1". -1: it
  * cannot be asked, or knows nothing of it. */
 static int64_t kernel_waits_for(const struct set *set, int fd)
@@ -118,7 +106,7 @@ static int64_t kernel_waits_for(const struct set *set, int fd)
     struct fdinfo info = {.fd = -1};
     int64_t events = -1;
 
-    write_number(path + strlen(path), (unsigned)set->epfd);
+    *put_number(path + strlen(path), (unsigned)set->epfd) = '\0';
     info.fd = sys_open(path, O_RDONLY, 0);
     if (info.fd < 0)
         return -1;
