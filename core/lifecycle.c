@@ -203,6 +203,24 @@ void lifecycle_own_descriptors(void)
 
 /* --- exec and end ------------------------------------------------------------------------ */
 
+/* Whether the next program has the descriptor: otherwise nobody reads on. */
+static bool survives_exec(int fd, uint64_t cookie)
+{
+    int flags = sys_fcntl(fd, F_GETFD, 0);
+
+    return flags >= 0 && !(flags & FD_CLOEXEC) && fd_query_cookie(fd) == cookie;
+}
+
+/* A tail is one loss, however many descriptors its socket has. */
+static bool is_counted(int fd, fd_class class)
+{
+    int other = fd_next_duplicate(fd, -1, class);
+
+    while (other >= 0 && other < fd && !survives_exec(other, fd_class_cookie(class)))
+        other = fd_next_duplicate(fd, other, class);
+    return other >= 0 && other < fd;
+}
+
 void lifecycle_exec(void)
 {
     static atomic_int reported;
@@ -212,16 +230,15 @@ void lifecycle_exec(void)
     if (table_nothing_held() || atomic_load(&state.table->shared) || !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
-        uint64_t cookie = fd_class_cookie(fd_class_cached((int)fd));
-        int flags;
+        fd_class class = fd_class_cached((int)fd);
+        uint64_t cookie = fd_class_cookie(class);
 
         if (cookie == 0 || table_look(state.table, cookie, &left) == HELD_NOT ||
-            fd_query_cookie((int)fd) != cookie)
+            !survives_exec((int)fd, cookie))
             continue;
-        flags = sys_fcntl((int)fd, F_GETFD, 0);
-        if (flags < 0 || (flags & FD_CLOEXEC))
-            continue; /* it would be closed: nobody reads on */
         descriptors++;
+        if (is_counted((int)fd, class))
+            continue;
         bytes += left;
         if (trace_on())
             note_loss((int)fd, cookie, RECORD_EXEC);

@@ -28,9 +28,9 @@ static struct {
     struct line line;
 } postponed[POSTPONED];
 
-static bool change(atomic_int *state, int from, int to)
+static bool change(atomic_int *place, int from, int to)
 {
-    return atomic_compare_exchange_strong(state, &from, to);
+    return atomic_compare_exchange_strong(place, &from, to);
 }
 
 /* Where it cannot be written, nothing can be done about it. */
@@ -93,7 +93,6 @@ void diag(const char *format, ...)
 
     if (state_is_sandboxed())
         return;
-    standard_error_start(); /* where a setting is reported before the rest has started */
     strbuf_add(&text, "libwsrx[");
     strbuf_add_number(&text, (uint64_t)sys_getpid());
     strbuf_add(&text, "]: ");

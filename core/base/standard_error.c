@@ -18,30 +18,53 @@ enum {
     RETRIES = 16, /* after signals */
 };
 
+enum { NOT_STARTED, NONE, REMEMBERED };
+
 static struct {
-    atomic_bool started, exists;
+    atomic_int state;
     atomic_bool slow; /* nobody made room in time, and there has been none since */
     uint64_t device, inode;
 } remembered;
 
-static bool is_remembered(const struct sys_file *file)
+static bool is_same(const struct sys_file *one, uint64_t device, uint64_t inode)
 {
-    return file->device == remembered.device && file->inode == remembered.inode;
+    return one->device == device && one->inode == inode;
+}
+
+/* A socket that is standard input as well is a connection to a client, as from inetd(8): what is
+ * written there goes into the client's protocol. */
+static bool is_client(const struct sys_file *standard)
+{
+    struct sys_file input;
+
+    return S_ISSOCK(standard->mode) && sys_fstat(STDIN_FILENO, &input) == 0 &&
+           is_same(&input, standard->device, standard->inode);
 }
 
 void standard_error_start(void)
 {
-    struct sys_file now, input;
+    struct sys_file now;
 
-    if (atomic_exchange(&remembered.started, true) || sys_fstat(STDERR_FILENO, &now) != 0)
+    if (atomic_load(&remembered.state) != NOT_STARTED)
         return;
+    if (sys_fstat(STDERR_FILENO, &now) != 0 || is_client(&now)) {
+        atomic_store(&remembered.state, NONE);
+        return;
+    }
     remembered.device = now.device;
     remembered.inode = now.inode;
-    /* A socket that is standard input as well is a connection to a client, as from inetd(8): what
-     * is written there goes into the client's protocol. */
-    if (S_ISSOCK(now.mode) && sys_fstat(STDIN_FILENO, &input) == 0 && is_remembered(&input))
-        return;
-    atomic_store_explicit(&remembered.exists, true, memory_order_release);
+    atomic_store_explicit(&remembered.state, REMEMBERED, memory_order_release);
+}
+
+/* Whether descriptor 2 is still what it was, and what that is. Before the start it is what it is. */
+static bool is_still_there(struct sys_file *ret_now)
+{
+    int was = atomic_load_explicit(&remembered.state, memory_order_acquire);
+
+    if (was == NONE || sys_fstat(STDERR_FILENO, ret_now) != 0)
+        return false;
+    return was == NOT_STARTED ? !is_client(ret_now)
+                              : is_same(ret_now, remembered.device, remembered.inode);
 }
 
 static bool has_room(int patience)
@@ -77,8 +100,7 @@ enum standard_error_result standard_error_write(const char *text, size_t length,
 
     if (state_is_sandboxed())
         return STANDARD_ERROR_DROPPED;
-    if (!atomic_load_explicit(&remembered.exists, memory_order_acquire) ||
-        sys_fstat(STDERR_FILENO, &now) != 0 || !is_remembered(&now))
+    if (!is_still_there(&now))
         return STANDARD_ERROR_REPLACED;
     for (int tries = 0; length > 0 && tries < RETRIES;) {
         size_t piece = largest_piece(now.mode);

@@ -19,8 +19,8 @@ enum standard_error_result {
     STANDARD_ERROR_REPLACED, /* descriptor 2 is closed, or something else by now */
 };
 
-/* Remembers what descriptor 2 is. For start-up, before anything else may be under that number. A
- * second call changes nothing. */
+/* Remembers what descriptor 2 is. For start-up, before anything else may be under that number; until
+ * then lines go to what is there. A second call changes nothing. */
 void standard_error_start(void);
 
 /* `patience`: milliseconds to wait for room, at most. A reader who was too slow once is not waited
