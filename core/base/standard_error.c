@@ -6,14 +6,17 @@
 #include "state.h"
 
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
     /* Of a pipe with room for anything there is room for as much, and it arrives in one piece:
      * pipe(7). */
     PIPE_PIECE = PIPE_BUF,
-    /* A pseudo-terminal counts its room in pieces of 256 bytes, and a newline becomes two. */
+    /* A pseudo-terminal counts its room in pieces of 256 bytes, and takes a newline, which becomes
+     * two, only where another piece is free. */
     TERMINAL_PIECE = 240,
     RETRIES = 16, /* after signals */
 };
@@ -89,9 +92,33 @@ static bool has_room(int patience)
     return true;
 }
 
-static size_t largest_piece(mode_t mode)
+/* Null, kmsg and the like take everything, and each write to kmsg is a message. */
+static bool is_terminal(const struct sys_file *file)
 {
-    return S_ISREG(mode) ? SIZE_MAX : S_ISCHR(mode) ? TERMINAL_PIECE : PIPE_PIECE;
+    enum { MEMORY_DEVICES = 1 };
+
+    return S_ISCHR(file->mode) && major(file->special) != MEMORY_DEVICES;
+}
+
+/* How much of the text may be written at once. */
+static size_t next_piece(const struct sys_file *file, const char *text, size_t length)
+{
+    bool terminal = is_terminal(file);
+    size_t most = S_ISREG(file->mode) ? SIZE_MAX : terminal ? TERMINAL_PIECE : PIPE_PIECE;
+    const char *newline = terminal ? memchr(text, '\n', length) : NULL;
+
+    if (newline)
+        length = newline > text ? (size_t)(newline - text) : 1;
+    return length < most ? length : most;
+}
+
+static ssize_t write_piece(mode_t mode, const char *text, size_t piece)
+{
+    if (S_ISREG(mode))
+        return sys_write(STDERR_FILENO, text, piece);
+    if (S_ISSOCK(mode))
+        return sys_send_now(STDERR_FILENO, text, piece);
+    return sys_write_now(STDERR_FILENO, text, piece);
 }
 
 enum standard_error_result standard_error_write(const char *text, size_t length, int patience)
@@ -103,16 +130,11 @@ enum standard_error_result standard_error_write(const char *text, size_t length,
     if (!is_still_there(&now))
         return STANDARD_ERROR_REPLACED;
     for (int tries = 0; length > 0 && tries < RETRIES;) {
-        size_t piece = largest_piece(now.mode);
         ssize_t written;
 
-        if (piece > length)
-            piece = length;
         if (!S_ISREG(now.mode) && !has_room(patience))
             return STANDARD_ERROR_DROPPED;
-        written = S_ISSOCK(now.mode)  ? sys_send_now(STDERR_FILENO, text, piece)
-                  : S_ISREG(now.mode) ? sys_write(STDERR_FILENO, text, piece)
-                                      : sys_write_now(STDERR_FILENO, text, piece);
+        written = write_piece(now.mode, text, next_piece(&now, text, length));
         if (written < 0 && written != -EINTR && written != -EAGAIN)
             return STANDARD_ERROR_DROPPED;
         if (written <= 0) {

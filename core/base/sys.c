@@ -223,6 +223,7 @@ int sys_fstat(int fd, struct sys_file *ret_file)
             .inode = now.st_ino,
             .size = (uint64_t)now.st_size,
             .on_disk = (uint64_t)now.st_blocks * 512,
+            .special = now.st_rdev,
             .mode = now.st_mode,
             .owner = now.st_uid,
             .links = now.st_nlink,

@@ -144,6 +144,7 @@ int sys_getpeername(int fd, struct sockaddr *name, socklen_t *length);
 struct sys_file {
     uint64_t device, inode, size;
     uint64_t on_disk; /* bytes */
+    uint64_t special; /* which device it is, where it is one: major(3) and minor(3) */
     mode_t mode;
     uid_t owner;
     uint64_t links;
