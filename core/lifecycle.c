@@ -227,7 +227,8 @@ void lifecycle_exec(void)
     size_t bytes = 0, descriptors = 0, left = 0;
 
     /* A vfork child's exec ends nothing: its parent keeps what is held. */
-    if (table_nothing_held() || atomic_load(&state.table->shared) || !state_is_own())
+    if (table_nothing_held() || state_is_sandboxed() || atomic_load(&state.table->shared) ||
+        !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
         fd_class class = fd_class_cached((int)fd);
@@ -252,7 +253,8 @@ void lifecycle_exec(void)
 
 static void report_held_at_end(void)
 {
-    if (!trace_on() || table_nothing_held() || atomic_load(&state.table->shared) || !state_is_own())
+    if (!trace_on() || table_nothing_held() || state_is_sandboxed() ||
+        atomic_load(&state.table->shared) || !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
         fd_class class = fd_class_cached((int)fd);
