@@ -3,6 +3,7 @@
 #include "lifecycle.h"
 
 #include "base/diag.h"
+#include "base/standard_error.h"
 #include "receive/bounce_buffer.h"
 #include "receive/policy.h"
 #include "settings.h"
@@ -63,6 +64,7 @@ static int activate(void)
     const struct settings *settings = &state.settings;
     int error;
 
+    standard_error_start();
     pthread_atfork(lifecycle_before_fork, lifecycle_after_fork, lifecycle_after_fork_in_child);
     trace_start(settings);
     if (settings->mode != MODE_OFF)
@@ -173,9 +175,10 @@ void lifecycle_closing_range(unsigned first, unsigned last)
 
 void lifecycle_confining(void)
 {
-    if (!state_is_own())
+    if (state_is_sandboxed() || !state_is_own())
         return;
     epoll_ctl_before_sandbox();
+    trace_prepare_sandbox();
     state_enter_sandbox();
 }
 
@@ -189,11 +192,30 @@ void lifecycle_own_descriptors(void)
 {
     if (!state_is_own())
         return;
+    trace_prepare_sandbox();
     fd_own_descriptors = true;
     state_enter_sandbox();
 }
 
 /* --- exec and end ------------------------------------------------------------------------ */
+
+/* Whether the next program has the descriptor: otherwise nobody reads on. */
+static bool survives_exec(int fd, uint64_t cookie)
+{
+    int flags = sys_fcntl(fd, F_GETFD, 0);
+
+    return flags >= 0 && !(flags & FD_CLOEXEC) && fd_query_cookie(fd) == cookie;
+}
+
+/* A tail is one loss, however many descriptors its socket has. */
+static bool is_counted(int fd, fd_class class)
+{
+    int other = fd_next_duplicate(fd, -1, class);
+
+    while (other >= 0 && other < fd && !survives_exec(other, fd_class_cookie(class)))
+        other = fd_next_duplicate(fd, other, class);
+    return other >= 0 && other < fd;
+}
 
 void lifecycle_exec(void)
 {
@@ -201,19 +223,18 @@ void lifecycle_exec(void)
     size_t bytes = 0, descriptors = 0, left = 0;
 
     /* A vfork child's exec ends nothing: its parent keeps what is held. */
-    if (table_nothing_held() || table_is_shared() || !state_is_own())
+    if (table_nothing_held() || state_is_sandboxed() || table_is_shared() || !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
-        uint64_t cookie = fd_class_cookie(fd_class_cached((int)fd));
-        int flags;
+        fd_class class = fd_class_cached((int)fd);
+        uint64_t cookie = fd_class_cookie(class);
 
         if (cookie == 0 || table_look(state.table, cookie, &left) == HELD_NOT ||
-            fd_query_cookie((int)fd) != cookie)
+            !survives_exec((int)fd, cookie))
             continue;
-        flags = sys_fcntl((int)fd, F_GETFD, 0);
-        if (flags < 0 || (flags & FD_CLOEXEC))
-            continue; /* it would be closed: nobody reads on */
         descriptors++;
+        if (is_counted((int)fd, class))
+            continue;
         bytes += left;
         if (trace_on())
             note_loss((int)fd, cookie, RECORD_EXEC);
@@ -227,7 +248,8 @@ void lifecycle_exec(void)
 
 static void report_held_at_end(void)
 {
-    if (!trace_on() || table_nothing_held() || table_is_shared() || !state_is_own())
+    if (!trace_on() || table_nothing_held() || state_is_sandboxed() || table_is_shared() ||
+        !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
         fd_class class = fd_class_cached((int)fd);

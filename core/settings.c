@@ -4,7 +4,7 @@
 
 #include "base/diag.h"
 #include "base/sys.h"
-#include "trace/output_file.h"
+#include "trace/output_path.h"
 #include "trace/record.h"
 
 #include <limits.h>
@@ -130,7 +130,7 @@ static bool parse_path(const struct setting *setting, const char *value, void *r
 
 static bool parse_pattern(const struct setting *setting, const char *value, void *ret_field)
 {
-    return output_file_is_pattern(value) && parse_path(setting, value, ret_field);
+    return output_path_is_pattern(value) && parse_path(setting, value, ret_field);
 }
 
 static bool parse_filter(const struct setting *setting, const char *value, void *ret_field)

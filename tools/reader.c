@@ -95,13 +95,22 @@ static uint64_t room_in(const struct ring_file *head)
     return (head->ring_size - head->ring_head_size) / head->record_size;
 }
 
+/* Of one ring, where there was no room for all of it: see ring.h. */
+static uint64_t capacity_of(const struct source *source)
+{
+    uint64_t most = room_in(&source->file->head);
+    uint64_t capacity = __atomic_load_n(&source->ring->capacity, __ATOMIC_ACQUIRE);
+
+    return capacity > 0 && capacity < most ? capacity : most;
+}
+
 /* The record number `n` of a ring, if it is in the file: else NULL. */
 static const struct ring_record *place_of(const struct source *source, uint64_t n)
 {
     const struct reader_file *file = source->file;
     uint64_t offset = (uint64_t)((const char *)source->ring - file->at) +
                       file->head.ring_head_size +
-                      n % room_in(&file->head) * file->head.record_size;
+                      n % capacity_of(source) * file->head.record_size;
 
     if (offset + file->head.record_size > file->size)
         return NULL;
@@ -112,7 +121,7 @@ static const struct ring_record *place_of(const struct source *source, uint64_t 
 static bool look(struct reader *reader, struct source *source)
 {
     struct reader_file *file = source->file;
-    uint64_t capacity, written;
+    uint64_t written;
 
     if (!source->ring) {
         if (source->next >= source->count)
@@ -120,8 +129,8 @@ static bool look(struct reader *reader, struct source *source)
         source->time = source->lines[source->next]->record.time;
         return true;
     }
-    capacity = room_in(&file->head);
     for (;;) {
+        uint64_t capacity = capacity_of(source);
         const struct ring_record *from;
         uint64_t sequence;
 

@@ -14,4 +14,11 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SLOW_PATH         __attribute__((noinline, cold))
 
+#include <stddef.h>
+
+static inline size_t round_up_to(size_t size, size_t to)
+{
+    return (size + to - 1) / to * to;
+}
+
 #endif

@@ -2,20 +2,24 @@
 #include "base/diag.h"
 
 #include "base/critical_section.h"
+#include "base/standard_error.h"
+#include "base/strbuf.h"
 #include "base/sys.h"
+#include "state.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <unistd.h>
+
+enum { LINE = 512 };
 
 struct line {
-    char text[512];
+    char text[LINE];
     size_t length;
 };
 
-/* Lines of threads that are in a critical section. Nearly all are reported once only, so a few
- * places do; a line that finds none is dropped, for it must not wait. */
+/* --- lines of threads that are in a critical section ------------------------------------- */
+
+/* Nearly all are reported once only, so a few places do; a line that finds none is dropped, for it
+ * must not wait. */
 enum { POSTPONED = 8 };
 enum { PLACE_FREE, PLACE_TAKEN, PLACE_FULL };
 
@@ -24,15 +28,15 @@ static struct {
     struct line line;
 } postponed[POSTPONED];
 
-static bool change(atomic_int *state, int from, int to)
+static bool change(atomic_int *place, int from, int to)
 {
-    return atomic_compare_exchange_strong(state, &from, to);
+    return atomic_compare_exchange_strong(place, &from, to);
 }
 
-/* Nothing can be done for a stderr that takes no more. */
+/* Where it cannot be written, nothing can be done about it. */
 static void line_write(const struct line *line)
 {
-    sys_write(STDERR_FILENO, line->text, line->length);
+    (void)standard_error_write(line->text, line->length, 0);
 }
 
 static void postpone(const struct line *line)
@@ -60,51 +64,44 @@ static void write_postponed(void)
     }
 }
 
-static void line_add(struct line *line, const char *text)
-{
-    while (*text && line->length < sizeof line->text - 1)
-        line->text[line->length++] = *text++;
-}
+/* --- a line ------------------------------------------------------------------------------ */
 
-static void line_add_number(struct line *line, size_t number)
+static void add_formatted(struct strbuf *text, const char *format, va_list args)
 {
-    char digits[24];
-    size_t at = sizeof digits - 1;
-
-    digits[at] = '\0';
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    line_add(line, digits + at);
+    for (const char *at = format; *at; at++) {
+        if (*at != '%') {
+            strbuf_add_char(text, *at);
+        } else if (at[1] == 's') {
+            strbuf_add(text, va_arg(args, const char *));
+            at++;
+        } else if (at[1] == 'z' && at[2] == 'u') {
+            strbuf_add_number(text, va_arg(args, size_t));
+            at += 2;
+        } else {
+            strbuf_add_char(text, '%');
+            at += at[1] == '%';
+        }
+    }
 }
 
 void diag(const char *format, ...)
 {
-    struct line line = {.length = 0};
+    struct line line;
+    /* Room is left for the newline. */
+    struct strbuf text = strbuf_in(line.text, sizeof line.text - 1);
     va_list args;
 
-    line_add(&line, "libwsrx[");
-    line_add_number(&line, (size_t)sys_getpid());
-    line_add(&line, "]: ");
-
+    if (state_is_sandboxed())
+        return;
+    strbuf_add(&text, "libwsrx[");
+    strbuf_add_number(&text, (uint64_t)sys_getpid());
+    strbuf_add(&text, "]: ");
     va_start(args, format);
-    for (const char *at = format; *at; at++) {
-        if (*at != '%') {
-            line_add(&line, (char[]){*at, '\0'});
-        } else if (at[1] == 's') {
-            line_add(&line, va_arg(args, const char *));
-            at++;
-        } else if (at[1] == 'z' && at[2] == 'u') {
-            line_add_number(&line, va_arg(args, size_t));
-            at += 2;
-        } else {
-            line_add(&line, "%");
-            at += at[1] == '%';
-        }
-    }
+    add_formatted(&text, format, args);
     va_end(args);
-
-    line.text[line.length++] = '\n';
+    text.size++;
+    strbuf_add_char(&text, '\n');
+    line.length = text.length;
     if (critical_section_postpone(write_postponed))
         postpone(&line);
     else

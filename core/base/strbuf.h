@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pieces of a line, put one behind the other into memory that is known to be large enough. Each
- * returns where the next one goes. Several times as fast as printf(3), and async-signal-safe.
+ * Text, put together piece by piece: the only place that turns numbers into digits.
+ *
+ * struct strbuf is bounded: what does not fit is cut, and `cut` reports it. It is for messages,
+ * names and tables. The put_…() functions write into memory that is known to be large enough, and
+ * return where the next piece goes: several times as fast as printf(3), for the lines of records.
+ * All are async-signal-safe.
  */
 #ifndef WSRX_BASE_STRBUF_H
 #define WSRX_BASE_STRBUF_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* --- unbounded, for the lines of records ------------------------------------------------- */
 
 static const char line_pairs[] = "00010203040506070809101112131415161718192021222324"
                                  "25262728293031323334353637383940414243444546474849"
                                  "50515253545556575859606162636465666768697071727374"
                                  "75767778798081828384858687888990919293949596979899";
 static const char line_hex_digits[] = "0123456789abcdef";
+
+/* Bytes that the longest number needs. */
+enum { STRBUF_NUMBER = 20 };
 
 static inline char *put(char *to, const char *text, size_t length)
 {
@@ -66,6 +77,63 @@ static inline char *put_hex(char *to, uint64_t number)
     for (unsigned at = digits; at > 0; at--, number >>= 4)
         to[at - 1] = line_hex_digits[number & 15];
     return to + digits;
+}
+
+/* --- bounded ----------------------------------------------------------------------------- */
+
+struct strbuf {
+    char *to; /* terminated */
+    size_t size, length;
+    bool cut;
+};
+
+/* `size` is at least 1. */
+static inline struct strbuf strbuf_in(char *to, size_t size)
+{
+    *to = '\0';
+    return (struct strbuf){.to = to, .size = size};
+}
+
+/* Goes on behind the string that is in `to`. */
+static inline struct strbuf strbuf_behind(char *to, size_t size)
+{
+    return (struct strbuf){.to = to, .size = size, .length = strlen(to)};
+}
+
+static inline void strbuf_add_bytes(struct strbuf *text, const char *bytes, size_t length)
+{
+    size_t room = text->size - 1 - text->length;
+
+    if (length > room) {
+        length = room;
+        text->cut = true;
+    }
+    *put(text->to + text->length, bytes, length) = '\0';
+    text->length += length;
+}
+
+static inline void strbuf_add(struct strbuf *text, const char *string)
+{
+    strbuf_add_bytes(text, string, strlen(string));
+}
+
+static inline void strbuf_add_char(struct strbuf *text, char c)
+{
+    strbuf_add_bytes(text, &c, 1);
+}
+
+static inline void strbuf_add_number(struct strbuf *text, uint64_t number)
+{
+    char digits[STRBUF_NUMBER];
+
+    strbuf_add_bytes(text, digits, (size_t)(put_number(digits, number) - digits));
+}
+
+/* Takes back what is behind `length`. */
+static inline void strbuf_cut(struct strbuf *text, size_t length)
+{
+    text->length = length;
+    text->to[length] = '\0';
 }
 
 #endif

@@ -41,6 +41,47 @@ ssize_t sys_recvfrom_by_libc(int fd, void *buf, size_t len, int flags, struct so
     return result;
 }
 
+/* --- signals of our own calls ------------------------------------------------------------ */
+
+enum { KERNEL_SIGSET = 8 }; /* bytes; libc's is larger, for signals that there are none */
+
+/* Around a call for which the kernel may send a signal. */
+struct quiet {
+    sigset_t mask, pending; /* as they were */
+};
+
+/* All are blocked, for a handler must not jump out of this. */
+static void quiet_enter(struct quiet *quiet)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGTRAP);
+    sys_set_signal_mask(&all, &quiet->mask);
+    sigemptyset(&quiet->pending);
+    CALL2(SYS_rt_sigpending, &quiet->pending, KERNEL_SIGSET);
+}
+
+/* `wanted`: the result of a call that has done all of it. Returns `result`. A blocked signal is kept
+ * even where the program ignores it, so it has to be taken back there as well. */
+static long quiet_leave(const struct quiet *quiet, long result, size_t wanted)
+{
+    static const long at_once[2];
+    sigset_t sent;
+
+    if (result < 0 || (size_t)result != wanted) {
+        sigemptyset(&sent);
+        if (!sigismember(&quiet->pending, SIGPIPE))
+            sigaddset(&sent, SIGPIPE);
+        if (!sigismember(&quiet->pending, SIGXFSZ))
+            sigaddset(&sent, SIGXFSZ);
+        while (CALL6(SYS_rt_sigtimedwait, &sent, NULL, at_once, KERNEL_SIGSET, 0, 0) > 0)
+            continue;
+    }
+    sys_set_signal_mask(&quiet->mask, NULL);
+    return result;
+}
+
 /* --- descriptors ------------------------------------------------------------------------- */
 
 int sys_open(const char *path, int flags, mode_t mode)
@@ -70,16 +111,50 @@ ssize_t sys_pread(int fd, void *buf, size_t size, uint64_t offset)
 
 ssize_t sys_write(int fd, const void *buf, size_t size)
 {
-    return CALL3(SYS_write, fd, buf, size);
+    struct quiet quiet;
+
+    quiet_enter(&quiet);
+    return quiet_leave(&quiet, CALL3(SYS_write, fd, buf, size), size);
 }
 
 ssize_t sys_pwrite(int fd, const void *buf, size_t size, uint64_t offset)
 {
+    struct quiet quiet;
+    long result;
+
+    quiet_enter(&quiet);
 #ifdef __arm__
-    return sys_call(SYS_pwrite64, fd, (long)buf, (long)size, 0, OFFSET(offset));
+    result = sys_call(SYS_pwrite64, fd, (long)buf, (long)size, 0, OFFSET(offset));
 #else
-    return sys_call(SYS_pwrite64, fd, (long)buf, (long)size, OFFSET(offset), 0);
+    result = sys_call(SYS_pwrite64, fd, (long)buf, (long)size, OFFSET(offset), 0);
 #endif
+    return quiet_leave(&quiet, result, size);
+}
+
+ssize_t sys_write_now(int fd, const void *buf, size_t size)
+{
+    const struct iovec piece = {(void *)buf, size};
+    struct quiet quiet;
+    long result;
+
+    quiet_enter(&quiet);
+    /* An offset of -1 is the file's own. Kernels and files differ in whether they can. */
+    result = CALL6(SYS_pwritev2, fd, &piece, 1, -1, -1, RWF_NOWAIT);
+    if (result == -EOPNOTSUPP || result == -ENOSYS || result == -EINVAL || result == -EPERM)
+        result = CALL3(SYS_write, fd, buf, size);
+    return quiet_leave(&quiet, result, size);
+}
+
+ssize_t sys_send_now(int fd, const void *buf, size_t size)
+{
+    return CALL6(SYS_sendto, fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+}
+
+int sys_poll(struct pollfd *fd, int timeout)
+{
+    long time[2] = {timeout / 1000, timeout % 1000 * 1000000L};
+
+    return (int)CALL6(SYS_ppoll, fd, 1, time, NULL, KERNEL_SIGSET, 0);
 }
 
 int sys_eventfd(unsigned value, int flags)
@@ -148,6 +223,7 @@ int sys_fstat(int fd, struct sys_file *ret_file)
             .inode = now.st_ino,
             .size = (uint64_t)now.st_size,
             .on_disk = (uint64_t)now.st_blocks * 512,
+            .special = now.st_rdev,
             .mode = now.st_mode,
             .owner = now.st_uid,
             .links = now.st_nlink,
@@ -157,22 +233,32 @@ int sys_fstat(int fd, struct sys_file *ret_file)
 
 int sys_ftruncate(int fd, uint64_t size)
 {
+    struct quiet quiet;
+    long result;
+
+    quiet_enter(&quiet);
 #ifdef __LP64__
-    return (int)CALL2(SYS_ftruncate, fd, size);
+    result = CALL2(SYS_ftruncate, fd, size);
 #elif defined(__arm__)
-    return (int)sys_call(SYS_ftruncate64, fd, 0, OFFSET(size), 0, 0);
+    result = sys_call(SYS_ftruncate64, fd, 0, OFFSET(size), 0, 0);
 #else
-    return (int)sys_call(SYS_ftruncate64, fd, OFFSET(size), 0, 0, 0);
+    result = sys_call(SYS_ftruncate64, fd, OFFSET(size), 0, 0, 0);
 #endif
+    return (int)quiet_leave(&quiet, result, 0);
 }
 
 int sys_fallocate(int fd, uint64_t offset, uint64_t size)
 {
+    struct quiet quiet;
+    long result;
+
+    quiet_enter(&quiet);
 #ifdef __LP64__
-    return (int)CALL6(SYS_fallocate, fd, 0, offset, size, 0, 0);
+    result = CALL6(SYS_fallocate, fd, 0, offset, size, 0, 0);
 #else
-    return (int)sys_call(SYS_fallocate, fd, 0, OFFSET(offset), OFFSET(size));
+    result = sys_call(SYS_fallocate, fd, 0, OFFSET(offset), OFFSET(size));
 #endif
+    return (int)quiet_leave(&quiet, result, 0);
 }
 
 int sys_fchmod(int fd, mode_t mode)
@@ -306,8 +392,6 @@ void sys_sleep(long nanoseconds)
 
 void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before)
 {
-    enum { KERNEL_SIGSET = 8 }; /* bytes; libc's is larger, for signals that there are none */
-
     CALL6(SYS_rt_sigprocmask, SIG_SETMASK, mask, ret_before, KERNEL_SIGSET, 0, 0);
 }
 

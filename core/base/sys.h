@@ -109,9 +109,18 @@ static inline ssize_t sys_recvfrom(int fd, void *buf, size_t len, int flags, str
 /* O_CLOEXEC is added to the flags. START, PARTS (WSRX_TABLE, fdinfo), TRACE, END. */
 int sys_open(const char *path, int flags, mode_t mode);
 int sys_close(int fd);
+/* Neither this nor any other call here raises a signal: what the kernel sends for a pipe without a
+ * reader (SIGPIPE), beyond RLIMIT_FSIZE (SIGXFSZ) or for a terminal in the background (SIGTTOU) is
+ * taken back, unless it was pending before. */
+ssize_t sys_write(int fd, const void *buf, size_t size);
+/* Never waits where the kernel can promise that; poll for room before. TRACE. */
+ssize_t sys_write_now(int fd, const void *buf, size_t size);
+/* The same to a socket. */
+ssize_t sys_send_now(int fd, const void *buf, size_t size);
+/* poll(2) for one descriptor. */
+int sys_poll(struct pollfd *fd, int timeout);
 ssize_t sys_read(int fd, void *buf, size_t size);
 ssize_t sys_pread(int fd, void *buf, size_t size, uint64_t offset);
-ssize_t sys_write(int fd, const void *buf, size_t size);
 ssize_t sys_pwrite(int fd, const void *buf, size_t size, uint64_t offset);
 /* EPOLL: a proxy's descriptor. */
 int sys_eventfd(unsigned value, int flags);
@@ -135,6 +144,7 @@ int sys_getpeername(int fd, struct sockaddr *name, socklen_t *length);
 struct sys_file {
     uint64_t device, inode, size;
     uint64_t on_disk; /* bytes */
+    uint64_t special; /* which device it is, where it is one: major(3) and minor(3) */
     mode_t mode;
     uid_t owner;
     uint64_t links;

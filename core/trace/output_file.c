@@ -2,9 +2,12 @@
 #define _GNU_SOURCE
 #include "trace/output_file.h"
 
+#include "base/critical_section.h"
 #include "base/diag.h"
+#include "base/strbuf.h"
 #include "base/sys.h"
 #include "state.h"
+#include "trace/output_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,100 +18,39 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WINDOW = 256 << 10, NAMES_TRIED = 1000 };
-
-/* --- names ------------------------------------------------------------------------------- */
-
-struct name {
-    char *to;
-    size_t size, length;
-    bool whole;
-};
-
-static void name_add(struct name *name, const char *text)
-{
-    for (; *text; text++) {
-        if (name->length + 1 >= name->size) {
-            name->whole = false;
-            return;
-        }
-        name->to[name->length++] = *text;
-    }
-    name->to[name->length] = '\0';
-}
-
-static const char *decimal(unsigned long number, char *end)
-{
-    *--end = '\0';
-    do
-        *--end = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    return end;
-}
-
-bool output_file_is_pattern(const char *pattern)
-{
-    if (!*pattern)
-        return false;
-    for (; *pattern; pattern++)
-        if (*pattern == '%' && (!*++pattern || !strchr("pet%", *pattern)))
-            return false;
-    return true;
-}
-
-bool output_file_expand(const char *pattern, const char *directory, const char *start_time,
-                        const char *suffix, char *to, size_t size)
-{
-    struct name name = {.to = to, .size = size, .whole = true};
-    bool unique = false;
-    char digits[24];
-
-    if (*pattern != '/') {
-        name_add(&name, directory);
-        name_add(&name, "/");
-    }
-    for (; *pattern; pattern++) {
-        if (*pattern != '%') {
-            name_add(&name, (char[]){*pattern, '\0'});
-            continue;
-        }
-        switch (*++pattern) {
-        case 'p':
-            name_add(&name, decimal((unsigned long)sys_getpid(), digits + sizeof digits));
-            unique = true;
-            break;
-        case 'e':
-            name_add(&name, state_program((char[STATE_PROGRAM]){0}));
-            break;
-        case 't':
-            name_add(&name, start_time);
-            break;
-        default:
-            name_add(&name, "%");
-        }
-    }
-    if (!unique)
-        name_add(&name, suffix);
-    return name.whole;
-}
-
-/* --- opening and closing ----------------------------------------------------------------- */
+enum { NAMES_TRIED = 1000, PAGE = 4096 };
 
 static int open_path(const char *path, int flags)
 {
     return sys_open(path, flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
 }
 
-void output_file_close(int fd)
+static void close_if_open(int fd)
 {
     if (fd >= 0)
         sys_close(fd);
 }
 
-void output_file_unmap(void *at, size_t size)
+static bool is_same(const struct output_file *output, int fd)
 {
-    sys_unmap(at, size);
+    struct sys_file now;
+
+    return sys_fstat(fd, &now) == 0 && now.device == output->device && now.inode == output->inode;
 }
+
+/* Opens it once more. A descriptor, or a negative errno. */
+static int open_again(const struct output_file *output, int flags)
+{
+    int fd = open_path(output->path, flags);
+
+    if (fd >= 0 && !is_same(output, fd)) {
+        sys_close(fd);
+        return -ESTALE;
+    }
+    return fd;
+}
+
+/* --- its life ---------------------------------------------------------------------------- */
 
 void output_file_give_up(struct output_file *output, int error)
 {
@@ -117,7 +59,28 @@ void output_file_give_up(struct output_file *output, int error)
              error == -ELOOP ? "it is a symbolic link" : strerrordesc_np(-error));
 }
 
-/* ENOSPC now is better than SIGBUS later. */
+void output_file_plan(struct output_file *output, const char *pattern,
+                      const struct output_path_facts *facts)
+{
+    memset(output, 0, sizeof *output);
+    if (!output_path_expand(pattern, facts, output->path, sizeof output->path))
+        output_file_give_up(output, -ENAMETOOLONG);
+}
+
+/* Whether something that is no regular file may be written to. A pipe's reader is whoever made it;
+ * devices are the system's, or a terminal of ours. */
+static int check_stream(const struct sys_file *file)
+{
+    uid_t user = sys_geteuid();
+
+    if (S_ISFIFO(file->mode))
+        return file->owner == user ? 0 : -EPERM;
+    if (S_ISCHR(file->mode))
+        return file->owner == user || file->owner == 0 ? 0 : -EPERM;
+    return -EINVAL;
+}
+
+/* ENOSPC now is better than SIGBUS later. Never makes the file shorter: others may be at it. */
 static int reserve(int fd, uint64_t offset, size_t size)
 {
     int error = sys_fallocate(fd, offset, size);
@@ -127,12 +90,13 @@ static int reserve(int fd, uint64_t offset, size_t size)
         return error;
     error = sys_fstat(fd, &now);
     if (!error && now.size < offset + size)
-        error = sys_ftruncate(fd, offset + size);
-    return error;
+        error = (int)sys_pwrite(fd, "", 1, offset + size - 1);
+    return error < 0 ? error : 0;
 }
 
-/* An empty regular file of our own, by which nothing else is reached. */
-static int take_existing(struct output_file *output, int fd, size_t size, bool streams)
+/* An empty regular file of our own, by which nothing else is reached; or a stream. */
+static int take_existing(struct output_file *output, int fd, const struct output_file_maker *maker,
+                         enum output_state *ret_state)
 {
     struct sys_file now;
     int error = sys_fstat(fd, &now);
@@ -142,11 +106,10 @@ static int take_existing(struct output_file *output, int fd, size_t size, bool s
     output->device = now.device;
     output->inode = now.inode;
     if (!S_ISREG(now.mode)) {
-        if (!streams)
-            return -EINVAL;
-        atomic_store(&output->state, OUTPUT_STREAM);
-        return 0;
+        *ret_state = OUTPUT_STREAM;
+        return maker->streams ? check_stream(&now) : -EINVAL;
     }
+    *ret_state = OUTPUT_MAPPED;
     if (now.links != 1 || now.owner != sys_geteuid())
         return -EPERM;
     /* Two programs that find it empty at once: the lock goes with the descriptor, the size
@@ -157,9 +120,9 @@ static int take_existing(struct output_file *output, int fd, size_t size, bool s
         return -EEXIST;
     error = sys_fchmod(fd, 0600);
     if (!error)
-        error = reserve(fd, 0, size);
-    if (!error)
-        atomic_store(&output->state, OUTPUT_MAPPED);
+        error = reserve(fd, 0, maker->size);
+    if (!error && maker->fill)
+        error = maker->fill(output, fd, maker->context);
     return error;
 }
 
@@ -170,190 +133,268 @@ static int open_existing(const struct output_file *output, bool streams)
     struct sys_file now;
 
     if (streams && fd >= 0 && sys_fstat(fd, &now) == 0 && S_ISREG(now.mode)) {
-        output_file_close(fd);
+        sys_close(fd);
         fd = open_path(output->path, O_RDWR);
     }
     return fd;
 }
 
-/* One name: a descriptor, or a negative errno; -EEXIST: there is something already. */
-static int make_named(struct output_file *output, size_t size, bool streams)
+/* One name. 0, or a negative errno; -EEXIST: there is something already. */
+static int make_named(struct output_file *output, const struct output_file_maker *maker,
+                      enum output_state *ret_state)
 {
     int fd = open_path(output->path, O_RDWR | O_CREAT | O_EXCL), error;
     bool made = fd >= 0;
 
     if (fd == -EEXIST)
-        fd = open_existing(output, streams);
+        fd = open_existing(output, maker->streams);
     if (fd < 0)
         return fd;
-    error = take_existing(output, fd, size, streams);
-    if (error || atomic_load(&output->state) == OUTPUT_STREAM) {
-        output_file_close(fd);
-        if (error && made)
-            sys_unlink(output->path);
-        return error ? error : -1;
-    }
-    return fd;
+    error = take_existing(output, fd, maker, ret_state);
+    sys_close(fd);
+    if (error && made)
+        sys_unlink(output->path);
+    return error;
 }
 
-int output_file_make(struct output_file *output, size_t size, bool streams)
+/* By its one maker, whose signals are blocked. */
+static void make(struct output_file *output, const struct output_file_maker *maker)
 {
     size_t length = strlen(output->path);
-    char digits[24];
-    int fd = -EEXIST;
+    enum output_state made = OUTPUT_MAPPED;
+    int error = -EEXIST, making = OUTPUT_MAKING;
 
-    for (unsigned long number = 2; number < NAMES_TRIED; number++) {
-        struct name name = {output->path, sizeof output->path, length, true};
+    for (unsigned number = 2; number < NAMES_TRIED; number++) {
+        struct strbuf path = strbuf_behind(output->path, sizeof output->path);
 
-        fd = make_named(output, size, streams);
-        if (fd != -EEXIST)
+        error = make_named(output, maker, &made);
+        if (error != -EEXIST)
             break;
-        name_add(&name, ".");
-        name_add(&name, decimal(number, digits + sizeof digits));
+        strbuf_cut(&path, length);
+        strbuf_add_char(&path, '.');
+        strbuf_add_number(&path, number);
     }
-    if (fd >= 0 && strlen(output->path) != length)
-        diag("%s: the name was taken, so a number is behind it", output->path);
-    if (fd < 0 && atomic_load(&output->state) != OUTPUT_STREAM)
-        output_file_give_up(output, fd);
-    return fd < 0 ? -1 : fd;
-}
-
-static bool is_same(const struct output_file *output, int fd)
-{
-    struct sys_file now;
-
-    return sys_fstat(fd, &now) == 0 && now.device == output->device && now.inode == output->inode;
-}
-
-int output_file_open(const struct output_file *output)
-{
-    int fd = open_path(output->path, O_RDWR);
-
-    if (fd >= 0 && !is_same(output, fd)) {
-        output_file_close(fd);
-        return -ESTALE;
-    }
-    return fd;
-}
-
-/* --- pieces ------------------------------------------------------------------------------ */
-
-void *output_file_map(struct output_file *output, int fd, uint64_t offset, size_t size)
-{
-    int error = reserve(fd, offset, size);
-    void *at;
-
     if (error) {
         output_file_give_up(output, error);
-        return NULL;
+        return;
     }
-    at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
-    if (!at) {
-        output_file_give_up(output, error);
-        return NULL;
-    }
-    /* All its pages at once: cheaper than one by one, and where the file system could not reserve
-     * (EFAULT) the trouble comes now. Linux before 5.14 does not know it, and need not. */
-    if (sys_madvise(at, size, MADV_POPULATE_WRITE) == -EFAULT) {
-        output_file_unmap(at, size);
-        output_file_give_up(output, -ENOSPC);
-        return NULL;
-    }
-    return at;
+    if (atomic_compare_exchange_strong(&output->state, &making, made) &&
+        strlen(output->path) != length)
+        diag("%s: the name was taken, so a number is behind it", output->path);
 }
 
-void *output_file_map_piece(struct output_file *output, uint64_t offset, size_t size)
+/* Another thread makes it: that takes some microseconds. A thread of a vfork() child may have been
+ * killed at it. */
+static void wait_until_made(struct output_file *output)
 {
-    int fd = output_file_open(output);
-    void *at;
+    enum { YIELDS = 100, SLEEPS = 10000, NAP = 100000 /* ns */ };
 
-    if (fd < 0) {
-        output_file_give_up(output, fd);
-        return NULL;
+    for (int tries = 0; output_file_state(output) == OUTPUT_MAKING; tries++) {
+        if (tries < YIELDS)
+            sys_yield();
+        else
+            sys_sleep(NAP);
+        if (tries == YIELDS + SLEEPS)
+            output_file_give_up(output, -ETIMEDOUT);
     }
-    at = output_file_map(output, fd, offset, size);
-    output_file_close(fd);
-    return at;
+}
+
+enum output_state output_file_ready(struct output_file *output,
+                                    const struct output_file_maker *maker)
+{
+    int now = output_file_state(output);
+
+    if (now > OUTPUT_MAKING || state_is_sandboxed())
+        return (enum output_state)now;
+    if (now == OUTPUT_PLANNED) {
+        struct critical_section section;
+
+        critical_section_enter(&section);
+        if (atomic_compare_exchange_strong(&output->state, &now, OUTPUT_MAKING))
+            make(output, maker);
+        critical_section_leave(&section);
+    }
+    wait_until_made(output);
+    return output_file_state(output);
 }
 
 void output_file_end(struct output_file *output, uint64_t size)
 {
     int fd;
 
-    if (output->inode == 0 || atomic_load(&output->state) == OUTPUT_STREAM)
+    if (output->inode == 0 || output_file_state(output) == OUTPUT_STREAM || state_is_sandboxed())
         return;
-    fd = output_file_open(output);
-    if (fd < 0)
-        return;
-    sys_ftruncate(fd, size);
-    output_file_close(fd);
+    fd = open_again(output, O_RDWR);
+    if (fd >= 0)
+        sys_ftruncate(fd, size);
+    close_if_open(fd);
 }
 
-/* --- streams ----------------------------------------------------------------------------- */
+/* --- pieces ------------------------------------------------------------------------------ */
 
-void output_file_take_standard(struct output_file *output)
+/* All pages at once: cheaper than one by one, and where the file system could not reserve (EFAULT)
+ * the trouble comes now. Linux before 5.14 does not know it, and need not. */
+static int populate(void *at, size_t size)
 {
-    struct sys_file now;
-
-    strcpy(output->path, "stderr");
-    if (sys_fstat(STDERR_FILENO, &now) != 0)
-        return;
-    output->device = now.device;
-    output->inode = now.inode;
-    atomic_store(&output->state, OUTPUT_STANDARD);
+    return sys_madvise(at, size, MADV_POPULATE_WRITE) == -EFAULT ? -ENOSPC : 0;
 }
 
-bool output_file_write_standard(struct output_file *output, const char *line, size_t length)
+void *output_file_map_open(int fd, uint64_t offset, size_t size, size_t ready, int *ret_error)
 {
-    /* The program may have closed it and opened something else under its number. */
-    if (!is_same(output, STDERR_FILENO))
+    /* The last byte as well, and thus the file's length. */
+    int error = ready < size ? reserve(fd, offset + size - 1, 1) : 0;
+    void *at = NULL;
+
+    if (!error)
+        error = reserve(fd, offset, ready);
+    if (!error)
+        at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
+    if (at && (error = populate(at, ready)) != 0) {
+        sys_unmap(at, size);
+        at = NULL;
+    }
+    *ret_error = error;
+    return at;
+}
+
+void *output_file_map(struct output_file *output, uint64_t offset, size_t size, size_t ready)
+{
+    int fd, error;
+    void *at = NULL;
+
+    if (state_is_sandboxed())
+        return NULL;
+    error = fd = open_again(output, O_RDWR);
+    if (fd >= 0)
+        at = output_file_map_open(fd, offset, size, ready, &error);
+    if (!at)
+        output_file_give_up(output, error);
+    close_if_open(fd);
+    return at;
+}
+
+bool output_file_reserve(struct output_file *output, void *at, uint64_t offset, size_t size)
+{
+    int fd, error;
+
+    if (state_is_sandboxed())
         return false;
-    while (sys_write(STDERR_FILENO, line, length) == -EINTR)
-        continue;
+    error = fd = open_again(output, O_RDWR);
+    if (fd >= 0)
+        error = reserve(fd, offset, size);
+    if (!error)
+        error = populate(at, size);
+    if (error < 0)
+        output_file_give_up(output, error);
+    close_if_open(fd);
+    return error == 0;
+}
+
+/* --- lines ------------------------------------------------------------------------------- */
+
+/* A thread's first window is small, since most threads write little; each next one is twice as
+ * large. */
+enum { WINDOW_LEAST = 16 << 10, WINDOW_MOST = 256 << 10 };
+
+static bool is_inside(const struct output_file_window *window, uint64_t position)
+{
+    return window->at && position - window->offset < window->size;
+}
+
+static bool move_window(struct output_file *output, struct output_file_window *window,
+                        uint64_t position, size_t size, size_t longest)
+{
+    size_t mapped = round_up_to(size + longest, PAGE);
+    uint64_t offset = position & ~(uint64_t)(size - 1);
+    void *at = output_file_map(output, offset, mapped, mapped);
+
+    if (!at)
+        return false;
+    if (window->at)
+        sys_unmap(window->at, window->mapped);
+    *window = (struct output_file_window){at, offset, size, mapped};
     return true;
 }
 
-void output_file_write_stream(struct output_file *output, const char *line, size_t length)
+/* Where a line goes while nothing can be mapped: into the window, or nowhere. */
+static bool claim_inside(struct output_file *output, const struct output_file_window *window,
+                         size_t length, uint64_t *ret_position)
 {
-    int fd = open_path(output->path, O_WRONLY | O_APPEND);
-    int error = fd < 0 ? fd : is_same(output, fd) ? 0 : -ESTALE;
+    unsigned long position = atomic_load(&output->position);
 
-    if (!error)
-        error = (int)sys_write(fd, line, length);
-    output_file_close(fd);
-    if (error < 0 && error != -EINTR)
-        output_file_give_up(output, error);
+    do
+        if (!is_inside(window, position))
+            return false;
+    while (!atomic_compare_exchange_weak(&output->position, &position, position + length));
+    *ret_position = position;
+    return true;
 }
 
-/* --- lines in a mapped file -------------------------------------------------------------- */
-
-static size_t window_size(size_t longest)
+static bool claim(struct output_file *output, struct output_file_window *window, size_t length,
+                  size_t longest, uint64_t *ret_position)
 {
-    return (WINDOW + longest + 4095) & ~(size_t)4095;
-}
+    size_t size = !window->at                  ? WINDOW_LEAST
+                  : window->size < WINDOW_MOST ? 2 * window->size
+                                               : WINDOW_MOST;
+    unsigned long position, behind;
 
-void output_file_window_drop(struct output_file_window *window, size_t longest)
-{
-    if (window->at)
-        output_file_unmap(window->at, window_size(longest));
-    window->at = NULL;
+    if (state_is_sandboxed())
+        return claim_inside(output, window, length, ret_position);
+    /* The place is the line's alone; a line that starts in a window ends in the room behind it. */
+    position = atomic_fetch_add_explicit(&output->position, length, memory_order_relaxed);
+    *ret_position = position;
+    if (LIKELY(is_inside(window, position)) || move_window(output, window, position, size, longest))
+        return true;
+    behind = position + length;
+    atomic_compare_exchange_strong(&output->position, &behind, position);
+    return false;
 }
 
 void output_file_add_line(struct output_file *output, struct output_file_window *window,
                           const char *line, size_t length, size_t longest)
 {
-    /* The place is the line's alone; a line that starts in a window ends in the room behind it. */
-    uint64_t position = atomic_fetch_add_explicit(&output->position, length, memory_order_relaxed);
-    uint64_t offset = position & ~(uint64_t)(WINDOW - 1);
+    uint64_t position;
 
-    if (!window->at || window->offset != offset) {
-        output_file_window_drop(window, longest);
-        window->at = output_file_map_piece(output, offset, window_size(longest));
-        window->offset = offset;
-        if (!window->at) {
-            atomic_fetch_sub_explicit(&output->position, length, memory_order_relaxed);
-            return;
-        }
+    if (claim(output, window, length, longest, &position))
+        memcpy(window->at + (position - window->offset), line, length);
+    else
+        atomic_fetch_add(&output->unwritten, 1);
+}
+
+void output_file_window_prepare(struct output_file *output, struct output_file_window *window,
+                                size_t longest)
+{
+    move_window(output, window, atomic_load(&output->position), WINDOW_MOST, longest);
+}
+
+/* --- streams ----------------------------------------------------------------------------- */
+
+static bool is_worth_a_wait(int fd, int patience)
+{
+    struct pollfd stream = {.fd = fd, .events = POLLOUT};
+
+    return patience > 0 && sys_poll(&stream, patience) > 0 && (stream.revents & POLLOUT);
+}
+
+void output_file_write_stream(struct output_file *output, const char *line, size_t length,
+                              int patience)
+{
+    ssize_t result;
+    int fd;
+
+    if (state_is_sandboxed()) {
+        atomic_fetch_add(&output->unwritten, 1);
+        return;
     }
-    memcpy(window->at + (position - offset), line, length);
+    /* Its own descriptor, and thus O_NONBLOCK of its own. */
+    fd = open_again(output, O_WRONLY | O_APPEND);
+    result = fd < 0 ? fd : sys_write(fd, line, length);
+    if (result == -EAGAIN && is_worth_a_wait(fd, atomic_load(&output->slow) ? 0 : patience))
+        result = sys_write(fd, line, length);
+    close_if_open(fd);
+    if (result == -EAGAIN || result == -EINTR)
+        atomic_fetch_add(&output->unwritten, 1);
+    else if (result < 0)
+        output_file_give_up(output, (int)result);
+    atomic_store_explicit(&output->slow, result == -EAGAIN, memory_order_relaxed);
 }

@@ -30,9 +30,9 @@ static inline void order_stores(void)
 #endif
 }
 
-static size_t round_up(size_t size, size_t to)
+static uint64_t places_in(const struct ring_process *process, size_t bytes)
 {
-    return (size + to - 1) / to * to;
+    return (bytes - RING_HEAD_SIZE) / process->record_size;
 }
 
 void ring_prepare(struct ring_process *process, const struct ring_settings *settings,
@@ -46,10 +46,10 @@ void ring_prepare(struct ring_process *process, const struct ring_settings *sett
     process->output = output;
     process->parent = parent;
     process->start = start;
-    process->record_size = round_up(RING_RECORD_SIZE + settings->data_size, 64);
+    process->record_size = round_up_to(RING_RECORD_SIZE + settings->data_size, 64);
     least = RING_HEAD_SIZE + RING_LEAST_RECORDS * process->record_size;
-    process->ring_size = round_up(settings->size > least ? settings->size : least, page);
-    process->capacity = (process->ring_size - RING_HEAD_SIZE) / process->record_size;
+    process->ring_size = round_up_to(settings->size > least ? settings->size : least, page);
+    process->capacity = places_in(process, process->ring_size);
 }
 
 /* --- the file ---------------------------------------------------------------------------- */
@@ -59,14 +59,15 @@ static void read_word(const char *path, char *to, size_t size)
     int fd = sys_open(path, O_RDONLY, 0);
     ssize_t got = fd < 0 ? 0 : sys_read(fd, to, size - 1);
 
-    output_file_close(fd);
+    if (fd >= 0)
+        sys_close(fd);
     to[got > 0 ? got : 0] = '\0';
     to[strcspn(to, "\n")] = '\0';
 }
 
 static size_t header_size(void)
 {
-    return round_up(RING_HEADER_SIZE, (size_t)sysconf(_SC_PAGESIZE));
+    return round_up_to(RING_HEADER_SIZE, (size_t)sysconf(_SC_PAGESIZE));
 }
 
 static void fill_header(const struct ring_process *process, struct ring_file *file)
@@ -95,41 +96,30 @@ static void fill_header(const struct ring_process *process, struct ring_file *fi
     memcpy(file->magic, RING_MAGIC, sizeof file->magic);
 }
 
-enum { PATIENCE = 100000 }; /* yields; some microseconds are enough where nobody has died */
-
-/* The first thread that needs the file makes it, with its signals blocked; others wait for it. */
-static struct ring_file *make_file(struct ring_process *process)
+/* What the maker of the file does before others see it. */
+static int fill_file(struct output_file *output, int fd, void *context)
 {
-    int none = OUTPUT_NONE;
-    void *at;
-    int fd;
+    struct ring_process *process = context;
+    int error;
+    void *at = output_file_map_open(fd, 0, header_size(), header_size(), &error);
 
-    if (!atomic_compare_exchange_strong(&process->output->state, &none, OUTPUT_MAKING)) {
-        for (int tries = 0; tries < PATIENCE; tries++) {
-            at = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
-            if (at || atomic_load(&process->output->state) == OUTPUT_BROKEN)
-                return at;
-            sys_yield();
-        }
-        return NULL;
-    }
-    fd = output_file_make(process->output, header_size(), false);
-    if (fd < 0)
-        return NULL;
-    at = output_file_map(process->output, fd, 0, header_size());
-    output_file_close(fd);
+    (void)output;
     if (!at)
-        return NULL;
+        return error;
     fill_header(process, at);
     __atomic_store_n(&process->file, at, __ATOMIC_RELEASE);
-    return at;
+    return 0;
 }
 
+/* NULL: there is none, and will be none. */
 static struct ring_file *file_of(struct ring_process *process)
 {
-    struct ring_file *file = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
+    const struct output_file_maker maker = {
+        .size = header_size(), .fill = fill_file, .context = process};
 
-    return file ? file : make_file(process);
+    if (output_file_ready(process->output, &maker) != OUTPUT_MAPPED)
+        return NULL;
+    return __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
 }
 
 void ring_drop(struct ring_process *process)
@@ -149,28 +139,39 @@ void ring_end(struct ring_process *process)
         return;
     __atomic_store_n(&file->dropped, atomic_load(&process->dropped), __ATOMIC_RELAXED);
     file->flags |= RING_FINISHED;
-    output_file_end(process->output, header_size() + file->rings * process->ring_size);
+    output_file_end(process->output, header_size() + file->rings * (uint64_t)process->ring_size);
 }
 
 /* --- a ring ------------------------------------------------------------------------------ */
+
+/* Most threads receive little: a ring begins small in memory and on the disk, and doubles. */
+enum { READY_LEAST = 16 << 10, READY_STEP = 256 << 10 };
+
+static size_t first_ready(const struct ring_process *process)
+{
+    size_t one = round_up_to(RING_HEAD_SIZE + process->record_size, READY_LEAST);
+
+    return one < process->ring_size ? one : process->ring_size;
+}
 
 /* False: there is no room for a new one. */
 static bool take_new_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
 {
     struct ring_file *file = file_of(process);
-    uint64_t base = writer->head ? writer->head->base + writer->written : 0;
+    uint64_t base = writer->head ? writer->head->base + writer->written : 0, offset;
+    size_t ready = first_ready(process);
     struct ring_head *head;
     uint32_t number;
 
-    if (!file || atomic_load(&process->output->state) != OUTPUT_MAPPED)
+    if (!file)
         return false;
     number = __atomic_fetch_add(&file->rings, 1, __ATOMIC_RELAXED);
-    head = output_file_map_piece(process->output, header_size() + number * process->ring_size,
-                                 process->ring_size);
+    offset = header_size() + number * (uint64_t)process->ring_size;
+    head = output_file_map(process->output, offset, process->ring_size, ready);
     if (!head)
         return false;
     if (writer->head)
-        output_file_unmap(writer->head, process->ring_size);
+        sys_unmap(writer->head, process->ring_size);
     head->number = number;
     head->tid = tid;
     head->base = base;
@@ -178,32 +179,74 @@ static bool take_new_ring(struct ring_process *process, struct ring_writer *writ
     head->capacity = process->capacity;
     order_stores();
     memcpy(head->magic, RING_HEAD_MAGIC, sizeof head->magic);
-    *writer = (struct ring_writer){head, (char *)head + RING_HEAD_SIZE, 0, 0};
+    *writer = (struct ring_writer){
+        .head = head,
+        .records = (char *)head + RING_HEAD_SIZE,
+        .ready = places_in(process, ready),
+        .ready_bytes = ready,
+        .offset = offset,
+    };
     return true;
 }
 
-/* A signal handler that receives must not find a file or a ring half made. */
-static bool take_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+/* Makes more places of the ring ready to be written. False: there is no room for them, so that what
+ * there is becomes the whole ring. It has not gone round yet, and so each record is where it is by
+ * the smaller capacity as well. */
+static bool grow(struct ring_process *process, struct ring_writer *writer, size_t step)
 {
-    struct critical_section section;
-    bool taken;
+    size_t left = process->ring_size - writer->ready_bytes, more = writer->ready_bytes;
 
-    critical_section_enter(&section);
-    taken = take_new_ring(process, writer, tid);
-    critical_section_leave(&section);
-    return taken;
-}
-
-static bool has_place(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
-{
-    if (LIKELY(writer->head && writer->place < process->capacity))
+    if (more > step)
+        more = step;
+    if (more > left)
+        more = left;
+    if (more > 0 && output_file_state(process->output) == OUTPUT_MAPPED &&
+        output_file_reserve(process->output, (char *)writer->head + writer->ready_bytes,
+                            writer->offset + writer->ready_bytes, more)) {
+        writer->ready_bytes += more;
+        writer->ready = places_in(process, writer->ready_bytes);
         return true;
-    if (!writer->head)
-        return take_ring(process, writer, tid);
-    /* With no room for a new ring the old one goes round: the last records are worth most. */
-    if (!process->settings.keep_all || !take_ring(process, writer, tid))
+    }
+    __atomic_store_n(&writer->head->capacity, writer->ready, __ATOMIC_RELEASE);
+    return false;
+}
+
+/* For a record where none is ready; no handler of this thread must find it half done. In a sandbox
+ * there is what there is. */
+static bool make_place(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+{
+    bool can = !state_is_sandboxed();
+    struct critical_section section;
+    bool made = false;
+
+    if (can)
+        critical_section_enter(&section);
+    if (writer->head && writer->ready < writer->head->capacity)
+        made = grow(process, writer, READY_STEP);
+    if (!made && can && (!writer->head || process->settings.keep_all))
+        made = take_new_ring(process, writer, tid);
+    if (can)
+        critical_section_leave(&section);
+    if (!made && writer->head) {
+        /* The ring goes round; with no room for a new one, too: the last records are worth most. */
         writer->place = 0;
-    return true;
+        made = true;
+    }
+    return made;
+}
+
+static inline bool has_place(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+{
+    return LIKELY(writer->head && writer->place < writer->ready) ||
+           make_place(process, writer, tid);
+}
+
+void ring_prepare_sandbox(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
+{
+    if (!writer->head && !make_place(process, writer, tid))
+        return;
+    while (writer->ready < writer->head->capacity && grow(process, writer, SIZE_MAX))
+        continue;
 }
 
 static unsigned char *add_address(unsigned char *to, const unsigned char *end,

@@ -9,7 +9,8 @@
  *                 of `ring_head_size`, then as many records of `record_size` as fit behind it
  *
  * A ring is written by one thread at a time; a thread that ends leaves its ring to the next one.
- * Record number n (from 0) of a ring lies in place n modulo its `capacity`. `written` counts the
+ * Record number n (from 0) of a ring lies in place n modulo its `capacity`, which may be smaller than
+ * the ring where there was no room for all of it. `written` counts the
  * records that were ever put there, so written - capacity (where that is positive) have been
  * overwritten. A record is there if its `sequence` is base + n + 1; while it is being written the
  * sequence is 0, and a program that is killed then leaves that one record so: its receive had not
@@ -127,6 +128,9 @@ struct ring_writer {
     struct ring_head *head; /* NULL: none yet */
     char *records;
     uint64_t written, place;
+    uint64_t ready; /* places that may be written */
+    size_t ready_bytes;
+    uint64_t offset; /* of the ring, in the file */
 };
 
 /* Prepares the process's file, which is made with the first record. */
@@ -137,6 +141,9 @@ void ring_prepare(struct ring_process *process, const struct ring_settings *sett
  * Async-signal-safe, no lock, and no system call but where the file or a ring begins. */
 void ring_write(struct ring_process *process, struct ring_writer *writer,
                 const struct record *record);
+
+/* Makes the writer's ring whole, for a sandbox that is about to come. */
+void ring_prepare_sandbox(struct ring_process *process, struct ring_writer *writer, uint32_t tid);
 
 /* A record is lost for want of space: counted. */
 void ring_drop(struct ring_process *process);

@@ -2,8 +2,8 @@
  *
  * What becomes of a record: the trace (text, JSON Lines or ring), the statistics, or both.
  *
- * It owns the threads' places in them, and what fork does to these: a child has files of its own.
- * Off (the default), it is one atomic read that is predicted.
+ * This is the way of a record, and the life of the trace: start, fork (a child has files of its own),
+ * sandbox, end. Off (the default), it is one atomic read that is predicted.
  */
 #ifndef WSRX_TRACE_SESSION_H
 #define WSRX_TRACE_SESSION_H
@@ -30,8 +30,8 @@ static inline bool trace_on(void)
 void trace_start(const struct settings *settings);
 
 /* Takes a record of which the receive has filled call, fd, cookie, caller, the sizes, flags, error,
- * data and, where it was told, the peer; the rest is added here. Async-signal-safe; may change
- * errno. */
+ * data and, where it is known, the peer; the rest is added here. Async-signal-safe; errno is
+ * untouched. */
 void trace_add(struct record *record);
 
 /* Whether counts are all that is wanted. */
@@ -52,6 +52,11 @@ void trace_fitting(int fd, uint64_t cookie, enum record_call call, size_t room, 
 
 /* After fork, in the child. */
 void trace_forked(void);
+
+/* The program is about to install a filter of system calls, or to be confined: makes ready what
+ * records and statistics need afterwards, when no call of ours is made any more. Records go on in
+ * what is there then; others are counted. */
+void trace_prepare_sandbox(void);
 
 /* The program ends: statistics are printed, files cut to their size. Once a process. */
 void trace_end(void);

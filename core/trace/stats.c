@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "trace/stats.h"
 
+#include "base/strbuf.h"
+
 #include <string.h>
 
 enum { PROBES = 8 };
@@ -122,53 +124,31 @@ static size_t sort(struct stats_table *table)
     return used;
 }
 
-struct text {
-    char *to;
-    size_t size, length;
-};
-
-static void add_bytes(struct text *text, const char *bytes, size_t length)
+static void add_spaces(struct strbuf *text, size_t length, size_t width)
 {
-    if (length > text->size - text->length)
-        length = text->size - text->length;
-    memcpy(text->to + text->length, bytes, length);
-    text->length += length;
+    for (; length < width; length++)
+        strbuf_add_char(text, ' ');
 }
 
-static void add(struct text *text, const char *string)
+static void add_right(struct strbuf *text, const char *string, size_t width)
 {
-    add_bytes(text, string, strlen(string));
+    add_spaces(text, strlen(string), width);
+    strbuf_add(text, string);
+    strbuf_add_char(text, ' ');
 }
 
-static void add_right(struct text *text, const char *string, size_t width)
+static void add_left(struct strbuf *text, const char *string, size_t width)
 {
-    for (size_t i = strlen(string); i < width; i++)
-        add(text, " ");
-    add(text, string);
-    add(text, " ");
+    strbuf_add(text, string);
+    add_spaces(text, strlen(string), width + 1);
 }
 
-static void add_left(struct text *text, const char *string, size_t width)
+static void add_number(struct strbuf *text, uint64_t number, size_t width)
 {
-    add(text, string);
-    for (size_t i = strlen(string); i < width + 1; i++)
-        add(text, " ");
-}
+    char digits[STRBUF_NUMBER + 1];
 
-static const char *decimal(uint64_t number, char *end)
-{
-    *--end = '\0';
-    do
-        *--end = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    return end;
-}
-
-static void add_number(struct text *text, uint64_t number, size_t width)
-{
-    char digits[24];
-
-    add_right(text, decimal(number, digits + sizeof digits), width);
+    *put_number(digits, number) = '\0';
+    add_right(text, digits, width);
 }
 
 enum { WIDTHS = 9 };
@@ -181,53 +161,54 @@ static const struct {
     {"errors", 8},      {"bytes", 13},   {"buffer", 9},       {"needed", 9},
 };
 
-static void add_row(struct text *text, const struct stats_row *row)
+static void add_row(struct strbuf *text, const struct stats_row *row)
 {
     const uint64_t numbers[WIDTHS] = {
         row->lost,    row->lost_messages, row->saved, row->receives,
         row->partial, row->errors,        row->bytes, row->room == UINT64_MAX ? 0 : row->room,
         row->longest,
     };
-    char address[RECORD_ADDRESS_MAX], digits[24];
+    char address[RECORD_ADDRESS_MAX];
 
     for (size_t i = 0; i < WIDTHS; i++)
         add_number(text, numbers[i], columns[i].width);
     add_left(text, record_call_name((enum record_call)row->call), 12);
     if (row->cookie == 0) {
-        add(text, "(other sockets)\n");
+        strbuf_add(text, "(other sockets)\n");
         return;
     }
     record_address((const struct sockaddr *)row->local, row->local_length, address);
-    add(text, "fd ");
-    add(text, decimal((uint64_t)row->fd, digits + sizeof digits));
-    add(text, address[0] ? ", " : ", no name");
-    add(text, address);
-    add(text, "\n");
+    strbuf_add(text, "fd ");
+    strbuf_add_number(text, (uint64_t)row->fd);
+    strbuf_add(text, address[0] ? ", " : ", no name");
+    strbuf_add(text, address);
+    strbuf_add(text, "\n");
 }
 
 size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, const char *mode,
                   char *to, size_t size)
 {
-    struct text text = {to, size, 0};
+    enum { TOTAL = 128 }; /* for the last line, however many rows there are */
+    struct strbuf text = strbuf_in(to, size);
     size_t rows = sort(table), whole;
     struct stats_row total = {.call = RECORD_UNKNOWN};
-    char digits[24];
 
-    add(&text, "libwsrx[");
-    add(&text, decimal(pid, digits + sizeof digits));
-    add(&text, "]: datagrams and records received by ");
-    add(&text, program);
-    add(&text, ", mode ");
-    add(&text, mode);
-    add(&text, "\n");
+    strbuf_add(&text, "libwsrx[");
+    strbuf_add_number(&text, pid);
+    strbuf_add(&text, "]: datagrams and records received by ");
+    strbuf_add(&text, program);
+    strbuf_add(&text, ", mode ");
+    strbuf_add(&text, mode);
+    strbuf_add(&text, "\n");
     for (size_t i = 0; i < WIDTHS; i++)
         add_right(&text, columns[i].title, columns[i].width);
     add_left(&text, "call", 12);
-    add(&text, "socket\n");
+    strbuf_add(&text, "socket\n");
     whole = text.length;
+    text.size -= TOTAL;
     for (size_t i = 0; i < rows; i++) {
         add_row(&text, &table->row[i]);
-        if (text.length == text.size)
+        if (text.cut)
             break;
         whole = text.length;
         total.lost += table->row[i].lost;
@@ -238,7 +219,8 @@ size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, 
         total.errors += table->row[i].errors;
         total.bytes += table->row[i].bytes;
     }
-    text.length = whole;
+    text.size = size;
+    strbuf_cut(&text, whole);
     add_number(&text, total.lost, columns[0].width);
     add_number(&text, total.lost_messages, columns[1].width);
     add_number(&text, total.saved, columns[2].width);
@@ -247,7 +229,7 @@ size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, 
     add_number(&text, total.errors, columns[5].width);
     add_number(&text, total.bytes, columns[6].width);
     for (size_t i = 0; i < columns[7].width + columns[8].width + 2; i++)
-        add(&text, " ");
-    add(&text, "total\n");
+        strbuf_add(&text, " ");
+    strbuf_add(&text, "total\n");
     return text.length;
 }

@@ -63,7 +63,7 @@ static bool write_ring(const char *path)
     const struct ring_settings settings = {.size = (size_t)(RECORDS + 16) * 256};
     struct sockaddr_storage local[SOCKETS], peer[SOCKETS];
     socklen_t local_length[SOCKETS], peer_length[SOCKETS];
-    struct ring_writer writer = {NULL, NULL, 0, 0};
+    struct ring_writer writer = {.head = NULL};
     struct clock clock = {0};
 
     for (unsigned i = 0; i < SOCKETS; i++) {

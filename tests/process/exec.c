@@ -24,6 +24,20 @@ static const struct check rows[] = {
                 "WSRX_TABLE=path keeps them\n",
         .without = CHECK_SAME,
     },
+    {
+        .name = "a tail is lost once, however many descriptors its socket has",
+        .script = "run $victim shell " DIGITS " -- /usr/bin/python3 -c '\n"
+                  "import os\n"
+                  "os.write(1, os.read(3, 6))\n"
+                  "os.dup2(3, 7); os.dup2(3, 9); os.close(3)\n"
+                  "os.set_inheritable(7, False)\n"
+                  "os.dup2(9, 20)\n"
+                  "os.execvp(\"true\", [\"true\"])'",
+        .out = "012345",
+        .told = "exec: 14 bytes held for 2 descriptors are lost to the next program; "
+                "WSRX_TABLE=path keeps them\n",
+        .without = CHECK_SAME,
+    },
     {HEADS("bash")},
     {HEADS("dash")},
     {

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/line_output.h"
+
+#include "base/diag.h"
+#include "base/standard_error.h"
+#include "state.h"
+
+/* Milliseconds. The user asked for the lines: a reader that is alive makes room within this. */
+enum { PATIENCE = 100 };
+
+void line_output_plan(struct line_output *output, struct output_file *file, bool to_standard,
+                      size_t longest)
+{
+    output->file = file;
+    output->longest = longest;
+    atomic_store(&output->to_standard, to_standard);
+    atomic_store(&output->unwritten, 0);
+}
+
+bool line_output_works(const struct line_output *output)
+{
+    return atomic_load_explicit(&output->to_standard, memory_order_relaxed) ||
+           output_file_state(output->file) != OUTPUT_BROKEN;
+}
+
+/* False: to the file, from now on. */
+static bool add_to_standard(struct line_output *output, const char *line, size_t length)
+{
+    switch (standard_error_write(line, length, PATIENCE)) {
+    case STANDARD_ERROR_WRITTEN:
+        return true;
+    case STANDARD_ERROR_DROPPED:
+        atomic_fetch_add(&output->unwritten, 1);
+        return true;
+    default:
+        atomic_store(&output->to_standard, false);
+        return false;
+    }
+}
+
+static enum output_state make_file(struct line_output *output)
+{
+    const struct output_file_maker maker = {.size = output->longest, .streams = true};
+
+    return output_file_ready(output->file, &maker);
+}
+
+void line_output_add(struct line_output *output, struct output_file_window *window,
+                     const char *line, size_t length)
+{
+    if (atomic_load_explicit(&output->to_standard, memory_order_relaxed) &&
+        add_to_standard(output, line, length))
+        return;
+    switch (make_file(output)) {
+    case OUTPUT_MAPPED:
+        output_file_add_line(output->file, window, line, length, output->longest);
+        break;
+    case OUTPUT_STREAM:
+        output_file_write_stream(output->file, line, length, PATIENCE);
+        break;
+    case OUTPUT_BROKEN: /* which has been reported */
+        break;
+    default:
+        atomic_fetch_add(&output->unwritten, 1);
+    }
+}
+
+void line_output_prepare_sandbox(struct line_output *output, struct output_file_window *window)
+{
+    if (!atomic_load(&output->to_standard) && make_file(output) == OUTPUT_MAPPED)
+        output_file_window_prepare(output->file, window, output->longest);
+}
+
+void line_output_end(struct line_output *output)
+{
+    size_t unwritten =
+        atomic_load(&output->unwritten) + (size_t)atomic_load(&output->file->unwritten);
+
+    output_file_end(output->file, atomic_load(&output->file->position));
+    if (unwritten > 0)
+        diag("%zu records could not be written in time", unwritten);
+}
