@@ -9,7 +9,6 @@
 #include "receive/fast_path.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)

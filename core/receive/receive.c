@@ -81,7 +81,7 @@ static bool get_bounce(struct receive *receive, fd_class class)
     static atomic_int reported;
 
     if (!receive->bounce)
-        receive->bounce = bounce_acquire(fd_class_longest(class));
+        receive->bounce = bounce_acquire(fd_class_longest(class), receive->site.stack);
     if (!receive->bounce)
         diag_once(reported, "no memory for a bounce buffer; receives are as without the library");
     return receive->bounce;
@@ -185,7 +185,8 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
     if (iovlen > BOUNCE_IOVECS)
         return false;
     if (iovlen > FEW) {
-        receive->bounce = bounce_acquire(fd_class_longest(fd_class_get(receive->fd)));
+        receive->bounce =
+            bounce_acquire(fd_class_longest(fd_class_get(receive->fd)), receive->site.stack);
         if (!receive->bounce)
             return false;
         copy = receive->bounce->iov;
