@@ -149,3 +149,12 @@ INTERPOSED ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off64
         return preadv2(fd, iov, iovcnt, -1, flags);
     return REAL(preadv64v2)(fd, iov, iovcnt, offset, flags);
 }
+
+INTERPOSED int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    int result = REAL(setsockopt)(fd, level, name, value, length);
+
+    if (name == SO_PEEK_OFF && level == SOL_SOCKET && result == 0)
+        receive_note_peek_offset();
+    return result;
+}

@@ -158,6 +158,10 @@ static bool redirect_receive(const struct call *call, long *ret_result)
             BRACKETED(ret_result, recvmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2],
                                            (int)a[3], (struct timespec *)a[4]));
         return true;
+    case SYS_setsockopt:
+        *ret_result =
+            setsockopt((int)a[0], (int)a[1], (int)a[2], (const void *)a[3], (socklen_t)a[4]);
+        return true;
     case SYS_sendmsg:
     case SYS_sendmmsg:
         *ret_result = send_as_it_is(call);
@@ -458,9 +462,9 @@ static bool unpack(const struct call *packed, struct call *ret_call)
         short number, count;
     } calls[] = {
         [1] = {SYS_socket, 3},    [5] = {SYS_accept4, 3},   [8] = {SYS_socketpair, 4},
-        [10] = {SYS_recvfrom, 4}, [12] = {SYS_recvfrom, 6}, [16] = {SYS_sendmsg, 3},
-        [17] = {SYS_recvmsg, 3},  [18] = {SYS_accept4, 4},  [19] = {SYS_recvmmsg, 5},
-        [20] = {SYS_sendmmsg, 4},
+        [10] = {SYS_recvfrom, 4}, [12] = {SYS_recvfrom, 6}, [14] = {SYS_setsockopt, 5},
+        [16] = {SYS_sendmsg, 3},  [17] = {SYS_recvmsg, 3},  [18] = {SYS_accept4, 4},
+        [19] = {SYS_recvmmsg, 5}, [20] = {SYS_sendmmsg, 4},
     };
     unsigned long which = (unsigned long)packed->a[0];
 

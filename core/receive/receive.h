@@ -65,6 +65,10 @@ struct receive_site {
 
 #define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0), BOUNCE_CALL})
 
+/* The program has set SO_PEEK_OFF on a socket: its own peeks move on from then on, and ours would
+ * move it, so that a message of such a socket is not held in the kernel. Async-signal-safe. */
+void receive_note_peek_offset(void);
+
 /* readv(2) on a socket. */
 struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
                                      struct receive_site site);

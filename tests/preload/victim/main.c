@@ -16,7 +16,7 @@ static const char help[] =
     "             streampair pipe file [RECEIVER SENDER] [at=PLACE] [port=N] [path=P] [connected]\n"
     "             eventfd NAME [at=PLACE] · netns · icmp · ping N · connect R S · shutdown S\n"
     "ground       nonblock R · block R · timeout MS · rcvbuf · nofile N · fds\n"
-    "             set timestamp|passcred|pktinfo|recverr|recvttl [on=R]\n"
+    "             set timestamp|passcred|pktinfo|recverr|recvttl|peekoff [N] [on=R]\n"
     "send         send N [from=S] [fds=N] [pass=R] [oob] [taken]\n"
     "receive      recv recvfrom read readv preadv2 preadv64v2 recvmsg recvmmsg __read __read_chk\n"
     "             __recv_chk __recvfrom_chk sys_* (libc's syscall) raw_* (no libc)\n"
