@@ -437,6 +437,14 @@ static bool redirect_process(const struct call *call, long *ret_result)
         if (*ret_result != 0)
             lifecycle_not_confined();
         return true;
+#ifdef SYS_vfork
+    case SYS_vfork:
+        /* The child would return through our frame, which is its parent's: it gets memory of its
+         * own, and the parent waits for it as ever. */
+        lifecycle_forks();
+        *ret_result = REAL(syscall)(SYS_clone, CLONE_VFORK | SIGCHLD, 0L, 0L, 0L, 0L);
+        return true;
+#endif
     case SYS_clone:
 #ifdef SYS_fork
     case SYS_fork:
