@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interposed calls that make, duplicate and end descriptors, or change what memory is there.
+ * The interposed calls that make, duplicate and end descriptors.
  *
  * A descriptor is forgotten before it is really closed: afterwards another thread may have the
  * number already. In a vfork child every call is the program's own: what is known is its parent's.
  */
 #define _GNU_SOURCE
-#include "base/user_memory.h"
 #include "lifecycle.h"
 #include "passing.h"
 #include "real.h"
@@ -17,7 +16,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdarg.h>
-#include <sys/mman.h>
 
 INTERPOSED int socket(int domain, int type, int protocol)
 {
@@ -263,30 +261,4 @@ INTERPOSED int sendmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags)
     for (int i = 0; i < result; i++)
         note_passing(&vec[i].msg_hdr);
     return result;
-}
-
-/* --- memory ------------------------------------------------------------------------------ */
-
-INTERPOSED int munmap(void *at, size_t length)
-{
-    user_memory_forget();
-    return REAL(munmap)(at, length);
-}
-
-INTERPOSED int mprotect(void *at, size_t length, int protection)
-{
-    user_memory_forget();
-    return REAL(mprotect)(at, length, protection);
-}
-
-INTERPOSED void *mremap(void *at, size_t length, size_t new_length, int flags, ...)
-{
-    va_list list;
-    void *to;
-
-    va_start(list, flags);
-    to = va_arg(list, void *);
-    va_end(list);
-    user_memory_forget();
-    return REAL(mremap)(at, length, new_length, flags, to);
 }

@@ -9,12 +9,6 @@
 #include "receive/fast_path.h"
 
 #include <errno.h>
-#include <linux/seccomp.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
@@ -156,139 +150,11 @@ INTERPOSED ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off64
     return REAL(preadv64v2)(fd, iov, iovcnt, offset, flags);
 }
 
-/* --- syscall(2) -------------------------------------------------------------------------- */
-
-struct arguments {
-    long at[6];
-};
-
-/* The interposed call that a system call number means; false: none. */
-static bool redirect(long number, const struct arguments *with, long *ret_result)
+INTERPOSED int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
-    const long *a = with->at;
+    int result = REAL(setsockopt)(fd, level, name, value, length);
 
-    switch (number) {
-#ifdef SYS_recvfrom
-    case SYS_recvfrom:
-        *ret_result = recvfrom((int)a[0], (void *)a[1], (size_t)a[2], (int)a[3],
-                               (struct sockaddr *)a[4], (socklen_t *)a[5]);
-        return true;
-    case SYS_recvmsg:
-        *ret_result = recvmsg((int)a[0], (struct msghdr *)a[1], (int)a[2]);
-        return true;
-    case SYS_recvmmsg:
-        *ret_result = recvmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3],
-                               (struct timespec *)a[4]);
-        return true;
-    case SYS_sendmsg:
-        *ret_result = sendmsg((int)a[0], (const struct msghdr *)a[1], (int)a[2]);
-        return true;
-    case SYS_sendmmsg:
-        *ret_result = sendmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3]);
-        return true;
-#endif
-    case SYS_read:
-        *ret_result = read((int)a[0], (void *)a[1], (size_t)a[2]);
-        return true;
-    case SYS_readv:
-        *ret_result = readv((int)a[0], (const struct iovec *)a[1], (int)a[2]);
-        return true;
-    case SYS_preadv2:
-        /* The offset travels in two halves; on 64-bit machines the first is all of it. */
-        if (a[3] != -1 || (sizeof(long) < 8 && a[4] != -1))
-            return false;
-        *ret_result = preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], -1, (int)a[5]);
-        return true;
-#ifdef SYS_poll
-    case SYS_poll:
-        *ret_result = poll((struct pollfd *)a[0], (nfds_t)a[1], (int)a[2]);
-        return true;
-#endif
-#ifdef SYS_epoll_create
-    case SYS_epoll_create:
-        *ret_result = epoll_create((int)a[0]);
-        return true;
-#endif
-    case SYS_epoll_create1:
-        *ret_result = epoll_create1((int)a[0]);
-        return true;
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-        *ret_result = epoll_wait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3]);
-        return true;
-#endif
-    case SYS_epoll_pwait:
-        *ret_result = epoll_pwait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3],
-                                  (sigset_t *)a[4]);
-        return true;
-#ifdef SYS_epoll_pwait2
-    case SYS_epoll_pwait2:
-        *ret_result = epoll_pwait2((int)a[0], (struct epoll_event *)a[1], (int)a[2],
-                                   (struct timespec *)a[3], (sigset_t *)a[4]);
-        return true;
-#endif
-    case SYS_epoll_ctl:
-        *ret_result = epoll_ctl((int)a[0], (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
-        return true;
-    case SYS_close:
-        *ret_result = close((int)a[0]);
-        return true;
-    case SYS_dup:
-        *ret_result = dup((int)a[0]);
-        return true;
-#ifdef SYS_dup2
-    case SYS_dup2:
-        *ret_result = dup2((int)a[0], (int)a[1]);
-        return true;
-#endif
-    case SYS_dup3:
-        *ret_result = dup3((int)a[0], (int)a[1], (int)a[2]);
-        return true;
-    case SYS_prctl:
-        *ret_result = prctl((int)a[0], a[1], a[2], a[3], a[4]);
-        return true;
-    case SYS_unshare:
-        *ret_result = unshare((int)a[0]);
-        return true;
-    case SYS_seccomp:
-        if (a[0] != SECCOMP_SET_MODE_STRICT && a[0] != SECCOMP_SET_MODE_FILTER)
-            return false;
-        lifecycle_confining();
-        *ret_result = REAL(syscall)(number, a[0], a[1], a[2]);
-        if (*ret_result != 0)
-            lifecycle_not_confined();
-        return true;
-    case SYS_clone:
-#ifdef SYS_fork
-    case SYS_fork:
-#endif
-#ifdef SYS_clone3
-    case SYS_clone3:
-#endif
-        lifecycle_forks();
-        return false;
-    default:
-        return false;
-    }
-}
-
-/* A system call through libc is no cancellation point, and stays none. */
-INTERPOSED long syscall(long number, ...)
-{
-    struct arguments arguments;
-    long result;
-    va_list list;
-    int cancel_state;
-
-    va_start(list, number);
-    for (int i = 0; i < 6; i++)
-        arguments.at[i] = va_arg(list, long);
-    va_end(list);
-
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    if (!redirect(number, &arguments, &result))
-        result = REAL(syscall)(number, arguments.at[0], arguments.at[1], arguments.at[2],
-                               arguments.at[3], arguments.at[4], arguments.at[5]);
-    pthread_setcancelstate(cancel_state, NULL);
+    if (name == SO_PEEK_OFF && level == SOL_SOCKET && result == 0)
+        receive_note_peek_offset();
     return result;
 }

@@ -3,6 +3,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -344,16 +345,39 @@ int sys_madvise(void *at, size_t size, int advice)
     return (int)CALL3(SYS_madvise, at, size, advice);
 }
 
-ssize_t sys_copy_from(const struct iovec *ours, size_t count, const struct iovec *theirs,
-                      size_t their_count)
+/* The kernel's words of four bytes for FUTEX_WAKE_OP: the one that nobody waits at, */
+static int no_waiters;
+
+/* and what to do to the other one; see futex(2). */
+static int wake_op(const void *first, const void *second, int operation)
 {
-    return CALL6(SYS_process_vm_readv, sys_getpid(), ours, count, theirs, their_count, 0);
+#ifdef SYS_futex
+    return (int)CALL6(SYS_futex, first, FUTEX_WAKE_OP_PRIVATE, 0, 0, second, operation);
+#else
+    return (int)CALL6(SYS_futex_time64, first, FUTEX_WAKE_OP_PRIVATE, 0, 0, second, operation);
+#endif
 }
 
-ssize_t sys_copy_to(const struct iovec *ours, size_t count, const struct iovec *theirs,
-                    size_t their_count)
+/* Adds 0 to the word, as one operation, and wakes nobody. */
+int sys_probe_write(void *word)
 {
-    return CALL6(SYS_process_vm_writev, sys_getpid(), ours, count, theirs, their_count, 0);
+    return wake_op(&no_waiters, word, FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, 0));
+}
+
+/* Reads a set of signals to be set in a way that there is not. */
+int sys_probe_read(const void *words)
+{
+    enum { NO_SUCH_WAY = 99, KERNEL_SIGSET = 8 };
+
+    return (int)CALL6(SYS_rt_sigprocmask, NO_SUCH_WAY, words, NULL, KERNEL_SIGSET, 0, 0);
+}
+
+/* An operation that there is not, for which the word at the address is never looked at. */
+int sys_probe_address(const void *word)
+{
+    enum { NO_SUCH_OPERATION = 15 };
+
+    return wake_op(word, &no_waiters, FUTEX_OP(NO_SUCH_OPERATION, 0, FUTEX_OP_CMP_LT, 0));
 }
 
 /* --- processes, threads, signals --------------------------------------------------------- */

@@ -175,11 +175,13 @@ int sys_protect(void *at, size_t size, int protection);
 /* munlock(2). */
 int sys_unlock_memory(void *at, size_t size);
 int sys_madvise(void *at, size_t size, int advice);
-/* process_vm_readv(2) and writev(2) on ourselves: PARTS. */
-ssize_t sys_copy_from(const struct iovec *ours, size_t count, const struct iovec *theirs,
-                      size_t their_count);
-ssize_t sys_copy_to(const struct iovec *ours, size_t count, const struct iovec *theirs,
-                    size_t their_count);
+/* Questions about the caller's memory, which change nothing: PARTS. -EFAULT: a system call that wrote
+ * to the four bytes, or read the eight bytes there would say so, or one that was given the address
+ * would before it looked at anything else. They are aligned so. Any other result: it would not, or
+ * cannot be asked. */
+int sys_probe_write(void *word);
+int sys_probe_read(const void *words);
+int sys_probe_address(const void *word);
 
 /* --- processes, threads, signals --------------------------------------------------------- */
 

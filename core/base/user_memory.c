@@ -3,131 +3,164 @@
 #include "base/user_memory.h"
 
 #include "base/compiler.h"
+#include "base/revocable.h"
 #include "base/sys.h"
 
 #include <errno.h>
 #include <string.h>
 
 __thread struct user_memory user_memory;
-FAST_PATH_DATA atomic_uint user_memory_generation = 1;
+atomic_uintptr_t user_memory_generations[USER_MEMORY_GENERATIONS];
 
-/* Pages that were learnt before the program changed its mappings are void. */
-static void begin_to_learn(void)
+static uintptr_t page_of(const void *at)
 {
-    unsigned generation = atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+    return (uintptr_t)at >> USER_MEMORY_SHIFT;
+}
 
-    if (user_memory.generation == generation)
+static struct user_page page_as_it_is(uintptr_t page)
+{
+    return (struct user_page){
+        page + 1, atomic_load_explicit(user_memory_generation(page), memory_order_relaxed)};
+}
+
+/* A block that malloc(3) has mapped for itself begins so in its first page, and free(3) unmaps it
+ * by a call that nobody sees. Receive buffers that begin such a block are not rare; so this address
+ * is not learnt, but where it is on the stack. */
+static bool begins_a_block(const void *at)
+{
+    enum { HEAD = 2 * sizeof(size_t), STACK = 8 << 20 };
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), there = (uintptr_t)at;
+
+    return (there & (USER_MEMORY_PAGE - 1)) == HEAD && (there < here || there - here > STACK) &&
+           (uint64_t)there >> 40 == (uint64_t)(uintptr_t)user_memory_generations >> 40;
+}
+
+static void learn_page(uintptr_t page)
+{
+    struct user_page *set = user_memory.page[page % USER_MEMORY_SETS];
+
+    if (set[1].number == page + 1) {
+        set[1] = page_as_it_is(page);
         return;
-    memset(user_memory.page, 0, sizeof user_memory.page);
-    memset(user_memory.readable, 0, sizeof user_memory.readable);
-    user_memory.generation = generation;
+    }
+    if (set[0].number != page + 1)
+        set[1] = set[0];
+    set[0] = page_as_it_is(page);
 }
 
 void user_memory_learn(const void *at, size_t size)
 {
-    uintptr_t first = (uintptr_t)at >> USER_MEMORY_SHIFT;
-    uintptr_t last = ((uintptr_t)at + size - 1) >> USER_MEMORY_SHIFT;
+    uintptr_t first = page_of(at), last = page_of((const char *)at + size - 1);
+
+    if (size == 0 || begins_a_block(at) || revocable_has(at, size))
+        return;
+    if (last - first >= USER_MEMORY_SETS)
+        last = first + USER_MEMORY_SETS - 1;
+    for (uintptr_t page = first; page <= last; page++)
+        learn_page(page);
+}
+
+void user_memory_forget(const void *at, size_t size)
+{
+    uintptr_t first = (uintptr_t)at >> USER_MEMORY_PART_SHIFT;
+    uintptr_t last = ((uintptr_t)at + size - 1) >> USER_MEMORY_PART_SHIFT;
 
     if (size == 0)
         return;
-    begin_to_learn();
-    if (last - first >= USER_MEMORY_SETS)
-        last = first + USER_MEMORY_SETS - 1;
-    for (uintptr_t page = first; page <= last; page++) {
-        uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
-
-        if (set[0] == page + 1 || set[1] == page + 1)
-            continue;
-        set[1] = set[0];
-        set[0] = page + 1;
-    }
+    if (last < first || last - first >= USER_MEMORY_GENERATIONS)
+        last = first + USER_MEMORY_GENERATIONS - 1;
+    for (uintptr_t part = first; part <= last; part++)
+        atomic_fetch_add_explicit(&user_memory_generations[part % USER_MEMORY_GENERATIONS], 1,
+                                  memory_order_relaxed);
 }
 
-static void learn_readable(const void *at)
+void user_memory_forget_all(void)
 {
-    uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
-
-    begin_to_learn();
-    user_memory.readable[page % USER_MEMORY_READABLE] = page + 1;
+    user_memory_forget(NULL, SIZE_MAX);
 }
 
-static bool is_readable(const void *at)
+/* --- copies ------------------------------------------------------------------------------ */
+
+/* Both look at one word of the page. Where a filter refuses even that, the direct copy is what is
+ * left. */
+static bool is_writable(const void *at, size_t size)
 {
-    uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
+    enum { WORD = 4 };
 
-    return user_memory_known(at) ||
-           (user_memory.readable[page % USER_MEMORY_READABLE] == page + 1 &&
-            user_memory.generation ==
-                atomic_load_explicit(&user_memory_generation, memory_order_relaxed));
-}
-
-static bool all_pages(const void *at, size_t size, bool (*has)(const void *at))
-{
-    uintptr_t first = (uintptr_t)at, end = first + size;
-
-    if (end < first)
+    if (user_memory_known(at))
+        return true;
+    if (sys_probe_write((void *)((uintptr_t)at & ~(uintptr_t)(WORD - 1))) == -EFAULT)
         return false;
-    for (uintptr_t page = first; page < end;
-         page = (page & ~(uintptr_t)(USER_MEMORY_PAGE - 1)) + USER_MEMORY_PAGE)
-        if (!has((const void *)page))
-            return false;
+    user_memory_learn(at, size);
     return true;
 }
 
-static bool is_known(const void *at)
+static bool is_readable(const void *at, size_t size)
 {
-    return user_memory_known(at);
+    enum { WORDS = 8 };
+    uintptr_t page = page_of(at);
+    struct user_page *readable = &user_memory.readable[page % USER_MEMORY_READABLE];
+    struct user_page now = page_as_it_is(page);
+
+    if ((readable->number == now.number && readable->generation == now.generation) ||
+        user_memory_known(at) || page == page_of(__builtin_frame_address(0)))
+        return true;
+    if (page == 0 || sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(WORDS - 1))) == -EFAULT)
+        return false;
+    if (!revocable_has(at, size))
+        *readable = now;
+    return true;
 }
 
-/* Where a sandbox forbids the checked copy, the direct one is what is left. */
-static bool is_forbidden(ssize_t copied)
+/* Page by page, each asked for right before it is copied. `caller` is the side that is asked for. */
+static int copy(char *to, const char *from, size_t size, const char *caller,
+                bool (*may)(const void *at, size_t size))
 {
-    return copied == -ENOSYS || copied == -EPERM;
+    if ((uintptr_t)caller + size < (uintptr_t)caller)
+        return -EFAULT;
+    while (size > 0) {
+        size_t piece = USER_MEMORY_PAGE - ((uintptr_t)caller & (USER_MEMORY_PAGE - 1));
+
+        if (piece > size)
+            piece = size;
+        if (!may(caller, piece))
+            return -EFAULT;
+        memcpy(to, from, piece);
+        to += piece;
+        from += piece;
+        caller += piece;
+        size -= piece;
+    }
+    return 0;
 }
 
 int user_memory_write(void *to, const void *from, size_t size)
 {
-    struct iovec ours = {(void *)(uintptr_t)from, size};
-    struct iovec theirs = {to, size};
-    ssize_t copied;
-
-    if (!all_pages(to, size, is_known)) {
-        copied = sys_copy_to(&ours, 1, &theirs, 1);
-        if (copied == (ssize_t)size) {
-            user_memory_learn(to, size);
-            return 0;
-        }
-        if (!is_forbidden(copied))
-            return -EFAULT;
-    }
-    memcpy(to, from, size);
-    return 0;
+    return copy(to, from, size, to, is_writable);
 }
 
 int user_memory_read(void *to, const void *from, size_t size)
 {
-    struct iovec ours = {to, size};
-    struct iovec theirs = {(void *)(uintptr_t)from, size};
-    ssize_t copied;
-
-    if (!all_pages(from, size, is_readable)) {
-        copied = sys_copy_from(&ours, 1, &theirs, 1);
-        if (copied == (ssize_t)size) {
-            learn_readable(from);
-            return 0;
-        }
-        if (!is_forbidden(copied))
-            return -EFAULT;
-    }
-    memcpy(to, from, size);
-    return 0;
+    return copy(to, from, size, from, is_readable);
 }
 
 bool user_memory_impossible(const struct iovec *iov, size_t iovlen)
 {
-    /* It imports its own side's buffers as a receive does, and has nothing to copy to them. */
-    return iovlen > 0 && !user_memory_known(iov->iov_base) &&
-           sys_copy_from(iov, iovlen, NULL, 0) == -EFAULT;
+    uintptr_t possible = (uintptr_t)__builtin_frame_address(0);
+
+    for (size_t i = 0; i < iovlen; i++) {
+        uintptr_t first = (uintptr_t)iov[i].iov_base, end = first + iov[i].iov_len;
+
+        if (end < first)
+            return true;
+        /* What is possible is so up to an address, and the stack has one of the highest. */
+        if (end <= possible || user_memory_known(iov[i].iov_base))
+            continue;
+        if (sys_probe_address((void *)((end > first ? end - 1 : end) & ~(uintptr_t)3)) == -EFAULT)
+            return true;
+        possible = end;
+    }
+    return false;
 }
 
 int user_memory_scatter(const struct iovec *iov, size_t iovlen, const void *from, size_t size)

@@ -4,8 +4,10 @@
  *
  * A bad pointer gives EFAULT from a system call, so it must from us, never SIGSEGV. A page that
  * the kernel has written to for this thread is known to be writable and is then copied to
- * directly; any other is copied to by process_vm_writev(2), which checks as it copies.
- * The library interposes munmap, mprotect and mremap to forget what they change.
+ * directly. Of any other the kernel is asked first: by futex(2) and rt_sigprocmask(2), which every
+ * filter for programs with threads allows, other than process_vm_writev(2).
+ * The faces interpose the calls that change what memory is there, to forget what they change; and
+ * memory that can go without such a call (base/revocable.h) is never known.
  *
  * This file must never dereference a caller's pointer that is not known.
  */
@@ -20,33 +22,46 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Internal: what this thread knows. One generation for the process: a changed one voids it all. */
+/* Internal: what this thread knows. The address space has generations by its parts (many parts
+ * share one): a changed one makes void what was learnt of them before. */
 enum {
-    USER_MEMORY_SETS = 64,
+    USER_MEMORY_SETS = 32,
     USER_MEMORY_READABLE = 8,
     USER_MEMORY_SHIFT = 12,
     USER_MEMORY_PAGE = 1 << USER_MEMORY_SHIFT,
+    USER_MEMORY_PART_SHIFT = USER_MEMORY_SHIFT + 6, /* parts of 256 KiB */
+    USER_MEMORY_GENERATIONS = 256,
+};
+
+struct user_page {
+    uintptr_t number; /* of the page, + 1; 0: none */
+    uintptr_t generation;
 };
 
 struct user_memory {
-    unsigned generation;
-    uintptr_t page[USER_MEMORY_SETS][2];      /* page number + 1; 0: none. By page number, two-way:
-                                          * a buffer and the stack must not drive each other out */
-    uintptr_t readable[USER_MEMORY_READABLE]; /* direct-mapped; pages that may only be read */
+    /* By page number, two-way: a buffer and the stack must not drive each other out. */
+    struct user_page page[USER_MEMORY_SETS][2];
+    struct user_page readable[USER_MEMORY_READABLE]; /* direct-mapped; may only be read */
 };
 
 extern __thread struct user_memory user_memory;
-extern atomic_uint user_memory_generation;
+extern atomic_uintptr_t user_memory_generations[USER_MEMORY_GENERATIONS];
+
+static inline atomic_uintptr_t *user_memory_generation(uintptr_t page)
+{
+    return &user_memory_generations[(page >> (USER_MEMORY_PART_SHIFT - USER_MEMORY_SHIFT)) %
+                                    USER_MEMORY_GENERATIONS];
+}
 
 /* Whether the kernel has written to the page of `at` for this thread. */
 static inline bool user_memory_known(const void *at)
 {
-    const struct user_memory *known = &user_memory;
     uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
-    const uintptr_t *set = known->page[page % USER_MEMORY_SETS];
+    uintptr_t generation = atomic_load_explicit(user_memory_generation(page), memory_order_relaxed);
+    const struct user_page *set = user_memory.page[page % USER_MEMORY_SETS];
 
-    return LIKELY(set[0] == page + 1 || set[1] == page + 1) &&
-           known->generation == atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+    return LIKELY(set[0].number == page + 1 && set[0].generation == generation) ||
+           (set[1].number == page + 1 && set[1].generation == generation);
 }
 
 /* Whether all of `size` bytes at `at`, the page of which is known, are so: for a page at most. */
@@ -59,14 +74,13 @@ static inline bool user_memory_still(const void *at, size_t size)
 /* The kernel has just written `size` bytes at `at`. Async-signal-safe. */
 void user_memory_learn(const void *at, size_t size);
 
-/* The program changes its mappings: nothing is known any more, in any thread. */
-static inline void user_memory_forget(void)
-{
-    atomic_fetch_add_explicit(&user_memory_generation, 1, memory_order_relaxed);
-}
+/* The program is about to change what memory is there: in this range, or nobody knows where.
+ * Nothing of it is known any more, in any thread. Async-signal-safe. */
+void user_memory_forget(const void *at, size_t size);
+void user_memory_forget_all(void);
 
-/* Copies `size` bytes to or from the caller's memory: 0, or -EFAULT as the kernel would say.
- * Async-signal-safe. */
+/* Copies `size` bytes to or from the caller's memory: 0, or -EFAULT as the kernel would say, and as
+ * there the bytes before the bad page may have been copied. Async-signal-safe. */
 int user_memory_write(void *to, const void *from, size_t size);
 int user_memory_read(void *to, const void *from, size_t size);
 

@@ -12,15 +12,26 @@ __thread struct bounce_own bounce_own;
 
 static pthread_key_t at_thread_end;
 
-static void unmap_own(void *mapping)
+static void unmap_own(void *unused)
 {
-    struct bounce_buffer *own = &bounce_own.bounce;
+    struct bounce_buffer *more = bounce_own.more;
 
-    if (own->iov == mapping) {
-        size_t mapped = own->mapped;
+    (void)unused;
+    for (unsigned i = 0; i < BOUNCE_AREAS; i++) {
+        struct bounce_buffer *area = &bounce_own.area[i], was = *area;
 
-        *own = (struct bounce_buffer){.size = 0};
-        sys_unmap(mapping, mapped);
+        if (was.size == 0)
+            continue;
+        *area = (struct bounce_buffer){.size = 0};
+        sys_unmap(was.iov, was.mapped);
+    }
+    bounce_own.next = 0;
+    bounce_own.more = NULL;
+    while (more) {
+        struct bounce_buffer was = *more;
+
+        sys_unmap(was.iov, was.mapped);
+        more = was.more;
     }
 }
 
@@ -36,56 +47,103 @@ static bool map(struct bounce_buffer *bounce, size_t size)
 
     if (!at)
         return false;
-    *bounce = (struct bounce_buffer){.data = at + lists,
-                                     .size = size,
-                                     .iov = (struct iovec *)(void *)at,
-                                     .room = at + lists,
-                                     .mapped = mapped};
+    bounce->data = bounce->room = at + lists;
+    bounce->size = size;
+    bounce->iov = (struct iovec *)(void *)at;
+    bounce->mapped = mapped;
     return true;
 }
 
 /* An area that describes itself, behind its data. */
-struct bounce_buffer *bounce_nested(size_t size)
+static struct bounce_buffer *map_another(size_t size, const void *owner)
 {
-    struct bounce_buffer bounce, *nested;
+    struct bounce_buffer bounce = {.owner = owner}, *another;
 
     size = (size + sizeof bounce - 1) / sizeof bounce * sizeof bounce;
     if (!map(&bounce, size + sizeof bounce))
         return NULL;
-    nested = (struct bounce_buffer *)(void *)(bounce.room + BOUNCE_PAGE + size);
-    *nested = bounce;
-    nested->size = size;
-    return nested;
+    another = (struct bounce_buffer *)(void *)(bounce.room + BOUNCE_PAGE + size);
+    *another = bounce;
+    another->size = size;
+    /* A signal handler may come in between, with one of its own. */
+    another->more = bounce_own.more;
+    while (!__atomic_compare_exchange_n(&bounce_own.more, &another->more, another, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
+    return another;
 }
 
-/* A larger area for the thread, which has just been marked busy. */
-struct bounce_buffer *bounce_own_grow(size_t size)
+/* A larger area in the place of one that is ours now. */
+static bool grow(struct bounce_buffer *area, size_t size)
 {
-    struct bounce_buffer larger, *own = &bounce_own.bounce;
+    struct bounce_buffer larger = {.size = 0};
 
-    if (!map(&larger, size)) {
-        bounce_own.busy = false;
-        return NULL;
-    }
-    if (own->size > 0)
-        sys_unmap(own->iov, own->mapped);
-    *own = larger;
+    if (!map(&larger, size))
+        return false;
+    if (area->size > 0)
+        sys_unmap(area->iov, area->mapped);
+    larger.owner = area->owner;
+    *area = larger;
     /* For our early keys glibc has the place in the thread already, and allocates nothing. */
-    pthread_setspecific(at_thread_end, own->iov);
-    return own;
+    pthread_setspecific(at_thread_end, &bounce_own);
+    return true;
 }
 
-void bounce_unmap(struct bounce_buffer *bounce, size_t touched)
+/* Whether the call that used an area is gone: where it ended there is now a piece of the stack
+ * between `owner`, at which a call ends that is under way, and ourselves. */
+static bool is_gone(const void *call, const void *owner)
 {
-    if (bounce != &bounce_own.bounce) {
-        sys_unmap(bounce->iov, bounce->mapped);
-        return;
-    }
-    if (touched > BOUNCE_KEPT) {
-        uintptr_t from = ((uintptr_t)bounce->data + BOUNCE_KEPT) & ~(uintptr_t)(BOUNCE_PAGE - 1);
-        uintptr_t end = (uintptr_t)bounce->iov + bounce->mapped;
+    return (uintptr_t)call >= (uintptr_t)__builtin_frame_address(0) &&
+           (uintptr_t)call <= (uintptr_t)owner;
+}
 
-        sys_madvise((void *)from, end - from, MADV_DONTNEED);
+/* Frees all areas of calls that are gone: whoever leaves its receives so does it again and again. */
+static void sweep(const void *owner)
+{
+    for (unsigned i = 0; i < BOUNCE_AREAS; i++)
+        if (is_gone(bounce_own.area[i].owner, owner))
+            bounce_own.area[i].owner = NULL;
+    for (struct bounce_buffer *more = bounce_own.more; more; more = more->more)
+        if (is_gone(more->owner, owner))
+            more->owner = NULL;
+}
+
+/* Takes an area, if nobody uses it. */
+static bool take(struct bounce_buffer *area, const void *owner)
+{
+    if (area->owner)
+        return false;
+    area->owner = owner; /* before the area is looked at: a signal handler may change it */
+    atomic_signal_fence(memory_order_seq_cst);
+    return true;
+}
+
+struct bounce_buffer *bounce_acquire(size_t size, const void *owner)
+{
+    sweep(owner);
+    for (unsigned i = 0; i < BOUNCE_AREAS; i++) {
+        struct bounce_buffer *area = &bounce_own.area[i];
+
+        if (!take(area, owner))
+            continue;
+        if (area->size < size && !grow(area, size)) {
+            area->owner = NULL;
+            return NULL;
+        }
+        bounce_own.next = i * sizeof *area;
+        return area;
     }
-    bounce_own.busy = false;
+    for (struct bounce_buffer *more = bounce_own.more; more; more = more->more)
+        if (more->size >= size && take(more, owner))
+            return more;
+    return map_another(size, owner);
+}
+
+void bounce_shrink(struct bounce_buffer *bounce)
+{
+    uintptr_t from = ((uintptr_t)bounce->data + BOUNCE_KEPT) & ~(uintptr_t)(BOUNCE_PAGE - 1);
+    uintptr_t end = (uintptr_t)bounce->room + bounce->size;
+
+    if (end > from)
+        sys_madvise((void *)from, end - from, MADV_DONTNEED);
 }

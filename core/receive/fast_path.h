@@ -19,7 +19,9 @@
 #include "trace/session.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* Whether a message may be in a socket's queue although a part of it has been handed out, or is
  * just being handed out. Then none is taken without the table's mutex. */
@@ -52,12 +54,19 @@ static inline bool receive_passes(fd_class class, size_t len)
     return fd_kind(class) == FD_OTHER || receive_passes_message(class, len);
 }
 
+/* The shortest room for an address that gets all of it: a later part is to have it, too. */
+static inline socklen_t receive_least_name(fd_class class)
+{
+    return fd_kind(class) == FD_DATAGRAM ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_un);
+}
+
 /* A buffer that the kernel has written to before may be filled by us: then the message goes whole
  * into the bounce buffer by the program's own call, which is as fast as without us. */
-static inline bool receive_may_bounce(const void *buf, const struct sockaddr *name,
+static inline bool receive_may_bounce(fd_class class, const void *buf, const struct sockaddr *name,
                                       const socklen_t *namelen)
 {
-    return user_memory_known(buf) && (!name || user_memory_known(namelen));
+    return user_memory_known(buf) &&
+           (!name || (user_memory_known(namelen) && LIKELY(*namelen >= receive_least_name(class))));
 }
 
 /* The rest of receive_buffer(): all but the ordinary datagram, and what came of a bounce.
@@ -85,8 +94,8 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
     if (!(LIKELY(fd_class_is_message(class)) && LIKELY(len - 1 < fd_class_longest(class) - 1) &&
           LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) && LIKELY(receive_bounces()) &&
           LIKELY(!table_may_hold(state.table, fd_class_cookie(class))) &&
-          LIKELY(receive_may_bounce(buf, name, namelen)) &&
-          LIKELY(bounce = bounce_acquire_own(fd_class_longest(class)))))
+          LIKELY(receive_may_bounce(class, buf, name, namelen)) &&
+          LIKELY(bounce = bounce_acquire_own(fd_class_longest(class), site.stack))))
         return receive_passes(class, len)
                    ? receive_pass()
                    : receive_slow_path(fd, buf, len, flags, name, namelen, site);

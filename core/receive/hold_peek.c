@@ -21,6 +21,15 @@ struct head {
     struct sockaddr_storage peer;
 };
 
+/* A try at a receive, with the mutex held, and what is to be done once it is released. */
+struct attempt {
+    struct receive *receive;
+    uint64_t cookie;
+    bool moved; /* something is held in the process now */
+    bool whole; /* a message that fits is in our hands: */
+    struct taken taken;
+};
+
 /* Peeks or takes it; does not block. `control`: with its control data. */
 static ssize_t get_head(struct receive *receive, int flags, bool control, struct head *ret_head)
 {
@@ -49,14 +58,22 @@ static ssize_t get_head(struct receive *receive, int flags, bool control, struct
     return result;
 }
 
-/* The same in the midst of a message: an error that does not come again is due after it. */
-static ssize_t get_head_again(struct receive *receive, int flags, struct head *ret_head, int *error)
+/* The same in the midst of the message `held`: an error that does not come again is due after it,
+ * and is kept at once, whatever becomes of this receive. */
+static ssize_t get_head_again(struct attempt *attempt, int flags, struct head *ret_head,
+                              struct held *held)
 {
+    int error = 0;
     unsigned tries = 1;
     ssize_t result;
 
-    for (; receive_retries(result = get_head(receive, flags, false, ret_head), tries); tries++)
-        *error = (int)-result;
+    for (; receive_retries(result = get_head(attempt->receive, flags, false, ret_head), tries);
+         tries++)
+        error = (int)-result;
+    if (error) {
+        held->error = error;
+        table_advance_locked(state.table, attempt->cookie, held);
+    }
     return result;
 }
 
@@ -101,15 +118,6 @@ static void tell_of_others(size_t lost)
               lost);
     table_count_lost(state.table, lost);
 }
-
-/* A try at a receive, with the mutex held, and what is to be done once it is released. */
-struct attempt {
-    struct receive *receive;
-    uint64_t cookie;
-    bool moved; /* something is held in the process now */
-    bool whole; /* a message that fits is in our hands: */
-    struct taken taken;
-};
 
 /* A whole message goes into the table; the one of the record `held`, or one to stand behind it. */
 static void move_locked(struct attempt *attempt, const struct head *head)
@@ -169,11 +177,11 @@ static struct receive_result next_locked(struct attempt *attempt, struct held *h
     struct part part = part_next(rest, receive->room, receive_how(receive));
     bool peek = receive->flags & MSG_PEEK, last = part.left == 0 && !peek, there;
     struct head head;
-    ssize_t result = get_head_again(receive, MSG_PEEK, &head, &held->error);
+    ssize_t result = get_head_again(attempt, MSG_PEEK, &head, held);
 
     there = result >= 0 && is_held(receive, &head, held);
     if (there && last) {
-        result = get_head_again(receive, 0, &head, &held->error);
+        result = get_head_again(attempt, 0, &head, held);
         there = result >= 0 && is_held(receive, &head, held);
         if (result >= 0 && !there) /* somebody was faster */
             move_locked(attempt, &head);

@@ -112,11 +112,10 @@ static void taken_bounced(const struct receive *receive, ssize_t length, socklen
     taken->iovlen = 1;
     taken->delivered = false;
     taken->msg_flags = 0;
-    taken->peer = receive->name;
-    taken->peer_length = 0;
     taken->name_room = room;
-    if (receive->name)
-        taken->peer_length = *receive->namelen < room ? *receive->namelen : room;
+    taken->peer_length = receive->name ? *receive->namelen : 0;
+    /* One that was cut is not one to hand on: an IPv6 address in an IPv4 address's room. */
+    taken->peer = taken->peer_length <= room ? receive->name : NULL;
 }
 
 ssize_t hold_process_take(struct receive *receive, struct taken *taken)
@@ -125,7 +124,8 @@ ssize_t hold_process_take(struct receive *receive, struct taken *taken)
     ssize_t result;
 
     if (receive->kind != CALL_PLAIN || receive->iovlen != 1 ||
-        !receive_may_bounce(receive->iov->iov_base, receive->name, receive->namelen))
+        !receive_may_bounce(fd_class_cached(receive->fd), receive->iov->iov_base, receive->name,
+                            receive->namelen))
         return take_vectored(receive, taken);
 
     room = receive->name ? *receive->namelen : 0;

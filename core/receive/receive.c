@@ -3,6 +3,7 @@
 #include "receive/receive.h"
 
 #include "base/diag.h"
+#include "base/sys.h"
 #include "receive/fast_path.h"
 #include "receive/hold_peek.h"
 #include "receive/hold_peek_offset.h"
@@ -81,10 +82,27 @@ static bool get_bounce(struct receive *receive, fd_class class)
     static atomic_int reported;
 
     if (!receive->bounce)
-        receive->bounce = bounce_acquire(fd_class_longest(class));
+        receive->bounce = bounce_acquire(fd_class_longest(class), receive->site.stack);
     if (!receive->bounce)
         diag_once(reported, "no memory for a bounce buffer; receives are as without the library");
     return receive->bounce;
+}
+
+static atomic_bool peek_offsets;
+
+void receive_note_peek_offset(void)
+{
+    atomic_store_explicit(&peek_offsets, true, memory_order_relaxed);
+}
+
+/* Whether the program has a peek offset in the socket: see socket(7), SO_PEEK_OFF. */
+static bool has_peek_offset(int fd)
+{
+    int offset = -1;
+    socklen_t length = sizeof offset;
+
+    return atomic_load_explicit(&peek_offsets, memory_order_relaxed) &&
+           sys_getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &length) == 0 && offset >= 0;
 }
 
 static struct receive_result hold(struct receive *receive, const struct hold_strategy *strategy,
@@ -107,9 +125,10 @@ static struct receive_result act(struct receive *receive, enum receive_plan plan
     case PLAN_TAKE:
         return hold(receive, &hold_process, class, true);
     case PLAN_PEEK:
-        return hold(receive, &hold_peek, class, true);
     case PLAN_PEEK_WHOLE:
-        return hold(receive, &hold_peek, class, false);
+        if (found->kind == HELD_NOT && has_peek_offset(receive->fd))
+            return plan == PLAN_PEEK ? hold(receive, &hold_process, class, true) : receive_pass();
+        return hold(receive, &hold_peek, class, plan == PLAN_PEEK);
     case PLAN_PEEK_OFFSET:
         return hold(receive, &hold_peek_offset, class, true);
     case PLAN_PASS:
@@ -147,6 +166,7 @@ static struct receive_result run_once(struct receive *receive)
     facts.flags = receive->flags;
     facts.room = receive->room;
     facts.longest = fd_class_longest(class);
+    found.kind = facts.held;
     return act(receive, receive_plan(&facts), class, &found);
 }
 
@@ -185,7 +205,8 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
     if (iovlen > BOUNCE_IOVECS)
         return false;
     if (iovlen > FEW) {
-        receive->bounce = bounce_acquire(fd_class_longest(fd_class_get(receive->fd)));
+        receive->bounce =
+            bounce_acquire(fd_class_longest(fd_class_get(receive->fd)), receive->site.stack);
         if (!receive->bounce)
             return false;
         copy = receive->bounce->iov;

@@ -13,6 +13,8 @@
 #ifndef WSRX_RECEIVE_RECEIVE_H
 #define WSRX_RECEIVE_RECEIVE_H
 
+#include "receive/bounce_buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -53,13 +55,19 @@ struct receive_report {
     size_t lost; /* dropped with this receive, by the mode or at the caller's wish */
 };
 
-/* Where a receive comes from, for its record; looked at only while somebody wants records. */
+/* Where a receive comes from: for its record, looked at only while somebody wants records; and for
+ * its bounce buffer. */
 struct receive_site {
     unsigned long call; /* enum record_call, without a gap behind it that would be copied too */
     const void *caller; /* the address that the call returns to */
+    const void *stack;  /* BOUNCE_CALL */
 };
 
-#define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0)})
+#define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0), BOUNCE_CALL})
+
+/* The program has set SO_PEEK_OFF on a socket: its own peeks move on from then on, and ours would
+ * move it, so that a message of such a socket is not held in the kernel. Async-signal-safe. */
+void receive_note_peek_offset(void);
 
 /* readv(2) on a socket. */
 struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,

@@ -37,7 +37,12 @@ static bool has_tail(int fd)
 
 bool poll_bytes_left(int fd, size_t *ret_left)
 {
-    return !table_nothing_held() && held_on(fd, ret_left) != HELD_NOT;
+    enum held_kind kind = HELD_NOT;
+
+    if (!table_nothing_held())
+        kind = held_on(fd, ret_left);
+    /* An error that waits for its turn is no message. */
+    return kind != HELD_NOT && !(kind == HELD_KERNEL && *ret_left == 0);
 }
 
 bool poll_is_timespec(const struct timespec *timeout)

@@ -20,6 +20,24 @@ static const struct scenario rows[] = {
                       "$C 1000 -> 5 m2[0..4] from s\n",
     },
     {
+        .name = "whole with a later part, where the first call had no room for all of it",
+        .kinds = KIND_UDP4,
+        .holds = HOLD_BOTH,
+        .without = WITHOUT_DIFFERS,
+        .transcript = "send 100\n"
+                      "send 100\n"
+                      "$C 1000 -> 100 m1[0..99] from s\n"
+                      "$C 1000 -> 100 m2[0..99] from s\n"
+                      "send 2500\n"
+                      "$C 1000 namelen=8 -> 1000 m3[0..999] namelen 8 of 16 from s\n"
+                      "$C 1000 -> 1000 m3[1000..1999] from s\n"
+                      "$C 1000 namelen=0 -> 500 m3[2000..2499] namelen 0 of 16\n"
+                      "send 2500\n"
+                      "$C 1000 namelen=0 -> 1000 m4[0..999] namelen 0 of 16\n"
+                      "$C 1000 -> 1000 m4[1000..1999] from s\n"
+                      "recvmsg 1000 -> 500 m4[2000..2499] from s\n",
+    },
+    {
         .name = "by recvmsg and recvmmsg too",
         .kinds = KIND_NAMED,
         .holds = HOLD_BOTH,

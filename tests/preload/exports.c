@@ -205,6 +205,48 @@ Test(exports, second_names)
     cr_expect(found >= 10, "only %u second names: the test does not see libc's", found);
 }
 
+/* The numbers that the compiler knows: lines of "#define SYS_name". */
+static void read_numbers(struct names *names)
+{
+    const char *const argv[] = {"cc", "-E", "-dM", "-include", "sys/syscall.h", "-x", "c",
+                                "/dev/null", NULL};
+    char *text = run(argv);
+
+    for (const char *at = text; (at = strstr(at, "#define SYS_"));) {
+        at += strlen("#define SYS_");
+        add_name(names, at, strcspn(at, " "));
+    }
+    free(text);
+}
+
+/* libc's syscall() is what a program uses to go past libc's functions, not past us. */
+Test(exports, syscall_knows_the_number_of_each)
+{
+    static const char *const twins[] = {"%s", "%s_time64", "_new%s", "%s6", "%s_group", "%s2"};
+    static struct names numbers;
+    char *source = read_source("preload/syscall.c");
+    unsigned found = 0;
+
+    read_numbers(&numbers);
+    cr_assert(numbers.count > 300, "only %zu numbers", numbers.count);
+    for (size_t i = 0; i < calls.count; i++) {
+        for (size_t t = 0; t < ROWS_OF(twins); t++) {
+            char twin[2 * NAME], line[3 * NAME];
+            const char *name = calls.name[i] + strspn(calls.name[i], "_");
+
+            snprintf(twin, sizeof(twin), twins[t], name);
+            if (!has(&numbers, twin) || strcmp(twin, "exit") == 0) /* that of a thread */
+                continue;
+            found++;
+            snprintf(line, sizeof(line), "case SYS_%s:", twin);
+            cr_expect(strstr(source, line), "%s is interposed, and syscall(SYS_%s) goes past us",
+                      calls.name[i], twin);
+        }
+    }
+    cr_expect(found >= 40, "only %u numbers", found);
+    free(source);
+}
+
 /* The receive calls of the interposition surface, by name: the list itself may not shrink. */
 Test(exports, the_surface)
 {

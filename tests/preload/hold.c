@@ -196,6 +196,37 @@ static const struct scenario errors[] = {
                       "recv 1000 -> 5 m2[0..4]\n"
                       "recv 1000 -> -1 EAGAIN\n",
     },
+    {
+        .name = "a pending error that a peek meets",
+        .environment = {NULL},
+        .transcript = "send 2500\n"
+                      "connect r s\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "close s\n"
+                      "send 1 from=r\n"
+                      "recv 0 peek trunc -> 1500\n"
+                      "recv 1000 peek -> 1000 m1[1000..1999]\n"
+                      "recv 1000 buf=one -> -1 EFAULT\n"
+                      "recv 1000 -> 1000 m1[1000..1999]\n"
+                      "recv 1000 -> 500 m1[2000..2499]\n"
+                      "recv 1000 -> -1 ECONNREFUSED\n"
+                      "recv 1000 -> -1 EAGAIN\n",
+    },
+    {
+        .name = "a pending error is no message, and hides none",
+        .environment = {NULL},
+        .transcript = "send 1500\n"
+                      "send 700\n"
+                      "connect r s\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "close s\n"
+                      "send 1 from=r\n"
+                      "recv 1000 -> 500 m1[1000..1499]\n"
+                      "fionread r -> 700\n"
+                      "recv 1000 -> -1 ECONNREFUSED\n"
+                      "fionread r -> 700\n"
+                      "recv 1000 -> 700 m2[0..699]\n",
+    },
 };
 
 ROWS(hold, errors, ROWS_OF(errors))
@@ -205,5 +236,67 @@ ROWS(hold, errors, ROWS_OF(errors))
     scenario.kinds = KIND_UDP;
     scenario.modes = MODE_NOWAIT;
     scenario.holds = HOLD_BOTH;
+    scenario_check(&scenario);
+}
+
+/* The program's own peeks move on in the socket (SO_PEEK_OFF), and our peeks must not move them. */
+static const struct scenario peek_offsets[] = {
+    {
+        .name = "messages that fit",
+        .transcript = "set peekoff 0\n"
+                      "send 10\n"
+                      "send 5\n"
+                      "recv 3 peek\n"
+                      "recv 100\n"
+                      "recv 100\n"
+                      "recv 100\n",
+    },
+    {
+        .name = "peeks that go on, and past the last message",
+        .transcript = "set peekoff 0\n"
+                      "send 10\n"
+                      "recv 3 peek\n"
+                      "recv 3 peek\n"
+                      "recv 100 peek\n"
+                      "recv 100\n"
+                      "send 20\n"
+                      "recv 100 peek\n"
+                      "recv 100\n"
+                      "recv 100\n",
+    },
+};
+
+ROWS(hold, the_programs_peek_offset, ROWS_OF(peek_offsets))
+{
+    struct scenario scenario = peek_offsets[*row];
+
+    scenario.kinds = KIND_UDP | KIND_UNIX;
+    scenario.modes = MODE_NONBLOCK;
+    scenario.holds = HOLD_BOTH;
+    scenario_compare(&scenario);
+}
+
+static const struct scenario peek_offset_parts[] = {
+    {
+        .name = "a message that does not fit",
+        .transcript = "set peekoff 0\n"
+                      "send 2500\n"
+                      "send 5\n"
+                      "recv 3 peek -> 3 m1[0..2]\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "recv 1000 -> 1000 m1[1000..1999]\n"
+                      "recv 1000 -> 500 m1[2000..2499]\n"
+                      "recv 1000 -> 5 m2[0..4]\n",
+    },
+};
+
+ROWS(hold, parts_with_a_peek_offset, ROWS_OF(peek_offset_parts))
+{
+    struct scenario scenario = peek_offset_parts[*row];
+
+    scenario.kinds = KIND_UDP | KIND_UNIX;
+    scenario.modes = MODE_NONBLOCK;
+    scenario.holds = HOLD_BOTH;
+    scenario.without = WITHOUT_DIFFERS;
     scenario_check(&scenario);
 }

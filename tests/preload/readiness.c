@@ -3,8 +3,11 @@
 #include "rows.h"
 #include "scenario.h"
 
-static const char *const calls[] = {"poll",        "__poll", "__poll_chk", "ppoll",
-                                    "__ppoll_chk", "select", "__select",   "pselect"};
+#include <string.h>
+
+static const char *const calls[] = {
+    "poll",     "__poll",  "__poll_chk", "ppoll",     "__ppoll_chk", "select",
+    "__select", "pselect", "sys_poll",   "sys_ppoll", "sys_select",  "sys_pselect6"};
 
 static const struct scenario rows[] = {
     {
@@ -107,7 +110,7 @@ static const struct scenario rows[] = {
 /* select tells of two readiness bits by a count of two, poll by a count of one descriptor. */
 static bool is_select(const char *call)
 {
-    return call[0] == 's' || call[2] == 's' || call[1] == 's';
+    return strstr(call, "select") != NULL;
 }
 
 ROWS(readiness, every_call, ROWS_OF(rows) * ROWS_OF(calls))
@@ -156,6 +159,7 @@ static const struct scenario poll_rows[] = {
                       "fionread r -> 2500\n"
                       "recv 1000 -> 1000 m1[0..999]\n"
                       "fionread r -> 1500\n"
+                      "sys_fionread r -> 1500\n"
                       "recv 1 -> 1 m1[1000..1000]\n"
                       "fionread r -> 1499\n"
                       "recv 1500 -> 1499 m1[1001..2499]\n"

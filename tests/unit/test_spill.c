@@ -11,6 +11,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -90,11 +91,17 @@ static bool used(const struct bounce_buffer *bounce, char with, size_t size)
            bounce->iov[BOUNCE_IOVECS - 1].iov_len == (size_t)with;
 }
 
+/* For a call that is never found gone. */
+static struct bounce_buffer *acquire(size_t size)
+{
+    return bounce_acquire(size, (const void *)1);
+}
+
 /* --- acquire and release ----------------------------------------------------------------- */
 
 Test(bounce, gives_what_was_asked_for_and_gives_it_again)
 {
-    struct bounce_buffer *first = bounce_acquire(SMALL), *again;
+    struct bounce_buffer *first = acquire(SMALL), *again;
     size_t before;
 
     cr_assert_not_null(first);
@@ -105,7 +112,7 @@ Test(bounce, gives_what_was_asked_for_and_gives_it_again)
 
     before = mapped_bytes();
     for (int i = 0; i < 100; i++) {
-        again = bounce_acquire(i % 2 ? SMALL : 100);
+        again = acquire(i % 2 ? SMALL : 100);
         cr_assert_eq(again, first, "the thread's own area");
         bounce_release(again, 100);
     }
@@ -114,11 +121,11 @@ Test(bounce, gives_what_was_asked_for_and_gives_it_again)
 
 Test(bounce, grows_and_leaves_nothing_behind)
 {
-    struct bounce_buffer *small = bounce_acquire(SMALL), *large;
+    struct bounce_buffer *small = acquire(SMALL), *large;
     size_t before = mapped_bytes(), mapped_size = small->mapped;
 
     bounce_release(small, 0);
-    large = bounce_acquire(LARGE);
+    large = acquire(LARGE);
     cr_assert_not_null(large);
     cr_assert_geq(large->size, LARGE);
     cr_assert(all_mapped(large));
@@ -128,7 +135,7 @@ Test(bounce, grows_and_leaves_nothing_behind)
 
     /* The larger one does for the smaller need. */
     before = mapped_bytes();
-    small = bounce_acquire(SMALL);
+    small = acquire(SMALL);
     cr_assert_eq(small, large);
     bounce_release(small, 0);
     cr_assert_eq(mapped_bytes(), before);
@@ -137,15 +144,15 @@ Test(bounce, grows_and_leaves_nothing_behind)
 /* A receive in a handler on top of a receive on top of a receive. */
 Test(bounce, a_nested_acquire_gets_another_area)
 {
-    struct bounce_buffer *outer = bounce_acquire(SMALL), *middle, *inner;
+    struct bounce_buffer *outer = acquire(SMALL), *middle, *inner;
     size_t before = mapped_bytes();
 
     use(outer, 1, SMALL);
-    middle = bounce_acquire(SMALL);
+    middle = acquire(SMALL);
     cr_assert_not_null(middle);
     cr_assert_neq(middle, outer);
     use(middle, 2, SMALL);
-    inner = bounce_acquire(LARGE);
+    inner = acquire(LARGE);
     cr_assert_not_null(inner);
     cr_assert(inner != outer && inner != middle);
     use(inner, 3, LARGE);
@@ -155,32 +162,137 @@ Test(bounce, a_nested_acquire_gets_another_area)
     cr_assert(used(inner, 3, LARGE));
     bounce_release(inner, LARGE);
     bounce_release(middle, SMALL);
-    cr_assert_not(mapped(middle));
-    cr_assert_eq(mapped_bytes(), before);
     cr_assert(used(outer, 1, SMALL));
+    before = mapped_bytes();
+    for (int i = 0; i < 100; i++) { /* it is kept */
+        struct bounce_buffer *another = acquire(SMALL);
+
+        cr_assert_eq(another, middle);
+        bounce_release(another, SMALL);
+    }
+    cr_assert_eq(mapped_bytes(), before);
     bounce_release(outer, SMALL);
 
-    inner = bounce_acquire(SMALL);
+    inner = acquire(SMALL);
     cr_assert_eq(inner, outer, "the thread's own is free again");
     bounce_release(inner, 0);
+}
+
+/* More than stand in the thread's own data. */
+Test(bounce, many_nested_ones)
+{
+    enum { MANY = BOUNCE_AREAS + 5 };
+    struct bounce_buffer *bounce[MANY];
+    size_t before = 0;
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < MANY; i++)
+            use(bounce[i] = acquire(SMALL), (char)i, SMALL);
+        for (int i = 0; i < MANY; i++)
+            cr_assert(used(bounce[i], (char)i, SMALL), "area %d", i);
+        for (int i = MANY - 1; i >= 0; i--)
+            bounce_release(bounce[i], SMALL);
+        if (round == 0)
+            before = mapped_bytes();
+    }
+    cr_assert_eq(mapped_bytes(), before, "they are kept");
+}
+
+/* --- a receive that is left by siglongjmp() ---------------------------------------------- */
+
+static sigjmp_buf jump;
+static struct bounce_buffer *abandoned;
+
+static __attribute__((noinline)) void leave_with_it(int depth)
+{
+    volatile char frame[256];
+
+    frame[0] = 1;
+    if (depth > 0) {
+        leave_with_it(depth - 1);
+    } else {
+        abandoned = bounce_acquire(SMALL, BOUNCE_CALL);
+        siglongjmp(jump, 1);
+    }
+    frame[1] = frame[0];
+}
+
+static void leave_and_return(int depth)
+{
+    if (sigsetjmp(jump, 1) == 0)
+        leave_with_it(depth);
+    cr_assert_not_null(abandoned);
+}
+
+/* The classic one: again and again from the same place. */
+Test(bounce, an_area_of_a_call_that_is_gone_is_free)
+{
+    struct bounce_buffer *first;
+
+    leave_and_return(0);
+    first = abandoned;
+    for (int i = 0; i < 20; i++) {
+        leave_and_return(0);
+        cr_assert_eq(abandoned, first);
+    }
+}
+
+/* From many places, again and again: there is at most one for each. */
+Test(bounce, areas_of_calls_that_are_gone)
+{
+    enum { DEPTHS = 30 };
+    size_t before = 0;
+
+    for (int round = 0; round < 3 * DEPTHS; round++) {
+        if (round == DEPTHS)
+            before = mapped_bytes();
+        for (int depth = DEPTHS; depth > 0; depth--)
+            leave_and_return(depth);
+    }
+    cr_assert_eq(mapped_bytes(), before);
+}
+
+/* One that is under way is not gone, wherever the next one stands. */
+static __attribute__((noinline)) struct bounce_buffer *acquire_below(int depth)
+{
+    volatile char frame[256];
+    struct bounce_buffer *bounce;
+
+    frame[0] = 1;
+    bounce = depth > 0 ? acquire_below(depth - 1) : bounce_acquire(SMALL, BOUNCE_CALL);
+    frame[1] = frame[0];
+    return bounce;
+}
+
+Test(bounce, an_area_of_a_call_under_way_is_not_free)
+{
+    struct bounce_buffer *outer = bounce_acquire(SMALL, BOUNCE_CALL);
+
+    for (int depth = 0; depth < 10; depth++) {
+        struct bounce_buffer *inner = acquire_below(depth);
+
+        cr_assert_neq(inner, outer);
+        bounce_release(inner, 0);
+    }
+    bounce_release(outer, 0);
 }
 
 /* A burst's memory goes back to the system; what an ordinary receive touches stays. */
 Test(bounce, what_was_touched_goes_back)
 {
-    struct bounce_buffer *bounce = bounce_acquire(LARGE);
+    struct bounce_buffer *bounce = acquire(LARGE);
 
     use(bounce, 1, LARGE);
     cr_assert_geq(resident_pages(bounce->data, LARGE), LARGE / PAGE - 1);
     bounce_release(bounce, LARGE);
     cr_assert(all_mapped(bounce));
     cr_assert_leq(resident_pages(bounce->data, LARGE), BOUNCE_KEPT / PAGE + 1);
-    cr_assert_eq(bounce_acquire(LARGE), bounce);
+    cr_assert_eq(acquire(LARGE), bounce);
     use(bounce, 2, LARGE);
     cr_assert(used(bounce, 2, LARGE));
     bounce_release(bounce, LARGE);
 
-    cr_assert_eq(bounce_acquire(SMALL), bounce);
+    cr_assert_eq(acquire(SMALL), bounce);
     use(bounce, 3, SMALL);
     bounce_release(bounce, SMALL);
     cr_assert_geq(resident_pages(bounce->data, SMALL), SMALL / PAGE - 1);
@@ -191,22 +303,22 @@ Test(bounce, what_was_touched_goes_back)
 Test(bounce, without_memory_there_is_none_and_later_there_is)
 {
     struct rlimit before, none = {.rlim_cur = 1 << 20};
-    struct bounce_buffer *small = bounce_acquire(SMALL), *again;
+    struct bounce_buffer *small = acquire(SMALL), *again;
 
     cr_assert_not_null(small);
     bounce_release(small, 0);
     getrlimit(RLIMIT_AS, &before);
     none.rlim_max = before.rlim_max;
     cr_assert_eq(setrlimit(RLIMIT_AS, &none), 0);
-    cr_expect_null(bounce_acquire(LARGE));
-    again = bounce_acquire(SMALL);
+    cr_expect_null(acquire(LARGE));
+    again = acquire(SMALL);
     cr_expect_eq(again, small, "the old one is still there");
-    cr_expect_null(bounce_acquire(SMALL), "a nested one");
+    cr_expect_null(acquire(SMALL), "a nested one");
     cr_assert_eq(setrlimit(RLIMIT_AS, &before), 0);
     cr_assert(all_mapped(small));
     bounce_release(again, 0);
 
-    again = bounce_acquire(LARGE);
+    again = acquire(LARGE);
     cr_assert_not_null(again);
     bounce_release(again, 0);
 }
@@ -222,15 +334,15 @@ struct thread {
 static void *live(void *context)
 {
     struct thread *thread = context;
-    struct bounce_buffer *bounce = bounce_acquire(SMALL);
+    struct bounce_buffer *bounce = acquire(SMALL);
 
     thread->small = bounce->iov;
     use(bounce, 1, SMALL);
     bounce_release(bounce, SMALL);
-    bounce = bounce_acquire(LARGE);
+    bounce = acquire(LARGE);
     thread->large = bounce->iov;
     use(bounce, 1, SMALL);
-    bounce_release(bounce_acquire(SMALL), 0);
+    bounce_release(acquire(SMALL), 0);
     if (thread->then)
         thread->then();
     bounce_release(bounce, SMALL);
@@ -282,7 +394,7 @@ Test(bounce, ends_with_a_cancelled_thread)
 
 Test(bounce, each_thread_has_its_own)
 {
-    struct bounce_buffer *own = bounce_acquire(SMALL);
+    struct bounce_buffer *own = acquire(SMALL);
     struct thread thread = {NULL, NULL, NULL};
 
     use(own, 7, SMALL);
@@ -298,7 +410,7 @@ static void *late_area;
 
 static void receive_late(void *unused)
 {
-    struct bounce_buffer *bounce = bounce_acquire(SMALL);
+    struct bounce_buffer *bounce = acquire(SMALL);
 
     (void)unused;
     if (bounce) {
@@ -332,7 +444,7 @@ static const char *wrong;
 
 static void receive_in_handler(int signal)
 {
-    struct bounce_buffer *bounce = bounce_acquire(handler_needs);
+    struct bounce_buffer *bounce = acquire(handler_needs);
     volatile char *data;
 
     (void)signal;
@@ -350,7 +462,7 @@ static void receive_in_handler(int signal)
 static void receive(void *context)
 {
     const size_t *size = context;
-    struct bounce_buffer *bounce = bounce_acquire(*size);
+    struct bounce_buffer *bounce = acquire(*size);
     volatile char *data;
 
     if (!bounce) {
@@ -381,16 +493,20 @@ static void receive_under_signals(unsigned long count)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !wrong; i++) {
         size_t need = sizes[i][1];
 
-        if (bounce_own.bounce.size > 0) {
-            munmap(bounce_own.bounce.iov, bounce_own.bounce.mapped);
-            bounce_own.bounce = (struct bounce_buffer){.size = 0};
+        for (unsigned area = 0; area < BOUNCE_AREAS; area++) {
+            struct bounce_buffer *own = &bounce_own.area[area];
+
+            if (own->size > 0)
+                munmap(own->iov, own->mapped);
+            *own = (struct bounce_buffer){.size = 0};
         }
         if (sizes[i][0] > 0)
-            bounce_release(bounce_acquire(sizes[i][0]), 0);
+            bounce_release(acquire(sizes[i][0]), 0);
         handler_needs = sizes[i][2];
         step_interrupt(count, receive, raise_signal, &need);
-        if (bounce_own.busy)
-            wrong = "the area stays busy";
+        for (unsigned area = 0; area < BOUNCE_AREAS; area++)
+            if (bounce_own.area[area].owner)
+                wrong = "an area stays busy";
     }
 }
 

@@ -16,7 +16,7 @@ static const char help[] =
     "             streampair pipe file [RECEIVER SENDER] [at=PLACE] [port=N] [path=P] [connected]\n"
     "             eventfd NAME [at=PLACE] · netns · icmp · ping N · connect R S · shutdown S\n"
     "ground       nonblock R · block R · timeout MS · rcvbuf · nofile N · fds\n"
-    "             set timestamp|passcred|pktinfo|recverr|recvttl [on=R]\n"
+    "             set timestamp|passcred|pktinfo|recverr|recvttl|peekoff [N] [on=R]\n"
     "send         send N [from=S] [fds=N] [pass=R] [oob] [taken]\n"
     "receive      recv recvfrom read readv preadv2 preadv64v2 recvmsg recvmmsg __read __read_chk\n"
     "             __recv_chk __recvfrom_chk sys_* (libc's syscall) raw_* (no libc)\n"
@@ -36,6 +36,8 @@ static const char help[] =
     "wsrx_version\n"
     "memory       map M N · unmap M · protect M none|read; "
     "buf=null|one|noncanonical|fresh|edge:N|M\n"
+    "             attach M N · detach M · filemap M N [private] · truncate M N · cover M [read]\n"
+    "             move M · dontfork M [by=syscall]\n"
     "mark         as an option of a receive or a wait: a system call that nobody else makes, "
     "right\n"
     "             before and right after the call itself, for whoever counts\n";

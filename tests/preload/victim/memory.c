@@ -2,10 +2,13 @@
 /* The buffers that receives write to: one good one, and all kinds of bad ones. */
 #include "victim.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@ struct mapping {
     unsigned char *start;
     size_t length;
     bool readable;
+    int file;
 };
 
 static struct mapping mappings[MAPPINGS];
@@ -109,6 +113,110 @@ bool memory_readable(const void *address, size_t length)
     return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)to.iov_len;
 }
 
+/* --- memory that goes -------------------------------------------------------------------- */
+
+static void attach(struct mapping *mapping)
+{
+    int id = shmget(IPC_PRIVATE, mapping->length, 0600 | IPC_CREAT);
+
+    munmap(mapping->start, mapping->length);
+    mapping->start = shmat(id, NULL, 0);
+    shmctl(id, IPC_RMID, NULL);
+    if (mapping->start == (void *)-1)
+        victim_fail("shmat failed");
+}
+
+/* Of a file without a name, in the place of what was there. */
+static void map_file(struct mapping *mapping, int flags)
+{
+    mapping->file = memfd_create("memory", 0);
+    if (mapping->file < 0 || ftruncate(mapping->file, (off_t)mapping->length) < 0)
+        victim_fail("no file");
+    munmap(mapping->start, mapping->length);
+    mapping->start =
+        mmap(NULL, mapping->length, PROT_READ | PROT_WRITE, flags, mapping->file, 0);
+    if (mapping->start == MAP_FAILED)
+        victim_fail("mmap failed");
+}
+
+static long call_by(const struct op *op, long number, const struct mapping *mapping, long third,
+                    long fourth, long fifth)
+{
+    const char *by = op_option(op, "by");
+    unsigned char *at = mapping->start;
+
+    if (by && strcmp(by, "syscall") == 0)
+        return syscall(number, at, mapping->length, third, fourth, fifth, 0);
+    switch (number) {
+    case SYS_munmap:
+        return munmap(at, mapping->length);
+    case SYS_mprotect:
+        return mprotect(at, mapping->length, (int)third);
+    case SYS_mmap:
+        return (long)mmap(at, mapping->length, (int)third, (int)fourth, (int)fifth, 0);
+    case SYS_mremap:
+        return (long)mremap(at, mapping->length, (size_t)third, (int)fourth, (void *)fifth);
+    case SYS_madvise:
+        return madvise(at, mapping->length, (int)third);
+    default:
+        return shmdt(at);
+    }
+}
+
+static void cover(const struct op *op, struct mapping *mapping)
+{
+    if (op_flag(op, "read"))
+        call_by(op, SYS_mmap, mapping, PROT_READ, MAP_FIXED | MAP_PRIVATE,
+                open("/proc/self/exe", O_RDONLY));
+    else
+        call_by(op, SYS_mmap, mapping, PROT_NONE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+/* The memory goes to another address, and its name stays where it was. */
+static void move_away(const struct op *op, struct mapping *mapping)
+{
+    call_by(op, SYS_mremap, mapping, (long)mapping->length, MREMAP_MAYMOVE | MREMAP_FIXED,
+            (long)map(mapping->length));
+}
+
+static bool going_operation(const struct op *op)
+{
+    const char *what = op->word[0];
+    struct mapping *mapping = NULL;
+
+    if (strcmp(what, "attach") == 0)
+        attach(make_mapping(op_name(op, 0, "m"), op_number_or(op, 65536)));
+    else if (strcmp(what, "filemap") == 0)
+        map_file(make_mapping(op_name(op, 0, "m"), op_number_or(op, 65536)),
+                 op_flag(op, "private") ? MAP_PRIVATE : MAP_SHARED);
+    else
+        mapping = find_mapping(op_name(op, 0, "m"));
+    if (!mapping)
+        return true;
+    if (strcmp(what, "detach") == 0)
+        call_by(op, SYS_shmdt, mapping, 0, 0, 0);
+    else if (strcmp(what, "cover") == 0)
+        cover(op, mapping);
+    else if (strcmp(what, "move") == 0)
+        move_away(op, mapping);
+    else if (strcmp(what, "dontfork") == 0)
+        call_by(op, SYS_madvise, mapping, MADV_DONTFORK, 0, 0);
+    else if (ftruncate(mapping->file, (off_t)op_number_or(op, 0)) < 0)
+        victim_fail("ftruncate failed");
+    return true;
+}
+
+static bool is_going(const char *what)
+{
+    static const char *const words[] = {"attach", "filemap", "detach",  "cover",
+                                        "move",   "dontfork", "truncate"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strcmp(what, words[i]) == 0)
+            return true;
+    return false;
+}
+
 static int protection(const struct op *op)
 {
     return op_flag(op, "none")   ? PROT_NONE
@@ -125,11 +233,13 @@ bool memory_operation(const struct op *op, struct line *line)
         make_mapping(op_name(op, 0, "m"), op_number_or(op, 65536));
     } else if (strcmp(op->word[0], "unmap") == 0) {
         mapping = find_mapping(op_name(op, 0, "m"));
-        munmap(mapping->start, mapping->length);
+        call_by(op, SYS_munmap, mapping, 0, 0, 0);
     } else if (strcmp(op->word[0], "protect") == 0) {
         mapping = find_mapping(op_name(op, 0, "m"));
-        if (mprotect(mapping->start, mapping->length, protection(op)) < 0)
+        if (call_by(op, SYS_mprotect, mapping, protection(op), 0, 0) < 0)
             victim_fail("mprotect failed");
+    } else if (is_going(op->word[0])) {
+        return going_operation(op);
     } else {
         return false;
     }

@@ -562,11 +562,11 @@ static void set_option(const struct op *op)
         {"timestamp", SOL_SOCKET, SO_TIMESTAMP},      {"timestampns", SOL_SOCKET, SO_TIMESTAMPNS},
         {"passcred", SOL_SOCKET, SO_PASSCRED},        {"pktinfo", IPPROTO_IP, IP_PKTINFO},
         {"recverr", IPPROTO_IP, IP_RECVERR},          {"recvttl", IPPROTO_IP, IP_RECVTTL},
-        {"pktinfo6", IPPROTO_IPV6, IPV6_RECVPKTINFO},
+        {"pktinfo6", IPPROTO_IPV6, IPV6_RECVPKTINFO}, {"peekoff", SOL_SOCKET, SO_PEEK_OFF},
     };
     const char *on = op_option(op, "on");
     int fd = variable_fd(on ? on : "r");
-    int value = 1;
+    int value = (int)op_number_or(op, 1);
 
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
         if (op_flag(op, options[i].name))

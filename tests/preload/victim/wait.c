@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* glibc's fortified and second names */
@@ -85,6 +86,10 @@ static int run_poll(const struct op *op, struct pollfd *fds, nfds_t count, long 
         return __poll_chk(fds, count, (int)ms, sizeof(struct pollfd) * WATCHED);
     if (strcmp(name, "ppoll") == 0)
         return ppoll(fds, count, &time, NULL);
+    if (strcmp(name, "sys_poll") == 0)
+        return (int)syscall(SYS_poll, fds, count, ms);
+    if (strcmp(name, "sys_ppoll") == 0)
+        return (int)syscall(SYS_ppoll, fds, count, &time, NULL, 0);
     return __ppoll_chk(fds, count, &time, NULL, sizeof(struct pollfd) * WATCHED);
 }
 
@@ -116,6 +121,7 @@ static void do_select(const struct op *op, struct line *line)
     long ms = (long)op_number_or(op, 0);
     struct timeval time = {ms / 1000, ms % 1000 * 1000};
     struct timespec ptime = {ms / 1000, ms % 1000 * 1000000};
+    static const long no_mask[] = {0, 8};
     struct watched watched;
     fd_set in, out;
     int ready, error, highest = -1;
@@ -135,6 +141,10 @@ static void do_select(const struct op *op, struct line *line)
         ready = select(highest + 1, &in, &out, NULL, &time);
     else if (strcmp(name, "__select") == 0)
         ready = __select(highest + 1, &in, &out, NULL, &time);
+    else if (strcmp(name, "sys_select") == 0)
+        ready = (int)syscall(SYS_select, highest + 1, &in, &out, NULL, &time);
+    else if (strcmp(name, "sys_pselect6") == 0)
+        ready = (int)syscall(SYS_pselect6, highest + 1, &in, &out, NULL, &ptime, &no_mask);
     else
         ready = pselect(highest + 1, &in, &out, NULL, &ptime, NULL);
     error = errno;
@@ -151,7 +161,10 @@ static void do_select(const struct op *op, struct line *line)
 
 static void do_fionread(const struct op *op, struct line *line)
 {
-    int bytes = -1, result = ioctl(variable_fd(op_name(op, 0, "r")), FIONREAD, &bytes);
+    int fd = variable_fd(op_name(op, 0, "r")), bytes = -1;
+    int result = strcmp(op->word[0], "sys_fionread") == 0
+                     ? (int)syscall(SYS_ioctl, fd, FIONREAD, &bytes)
+                     : ioctl(fd, FIONREAD, &bytes);
 
     line_add(line, " -> ");
     if (result < 0)
@@ -168,7 +181,7 @@ bool wait_operation(const struct op *op, struct line *line)
         do_poll(op, line);
     else if (strstr(name, "select"))
         do_select(op, line);
-    else if (strcmp(name, "fionread") == 0)
+    else if (strstr(name, "fionread"))
         do_fionread(op, line);
     else
         return false;

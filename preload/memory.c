@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The interposed calls that change what memory is there: what is known of it is forgotten, and
+ * what others can take away is kept in base/revocable.h.
+ *
+ * What the call is about to change is forgotten before it is made. What has come to be where nobody
+ * said, afterwards: nobody can use it earlier.
+ */
+#define _GNU_SOURCE
+#include "base/revocable.h"
+#include "base/user_memory.h"
+#include "real.h"
+
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+enum { GUARD_INSTALL = 102 }; /* MADV_GUARD_INSTALL, Linux 6.13 */
+
+/* --- mappings ---------------------------------------------------------------------------- */
+
+static bool is_file(int protection, int flags)
+{
+    /* A private one that cannot be written to is code or data of a library, as a rule. */
+    return !(flags & MAP_ANONYMOUS) && ((protection & PROT_WRITE) || !(flags & MAP_PRIVATE));
+}
+
+/* Before a mapping that is made over whatever is there. */
+static bool is_over(const void *at, size_t length, int flags)
+{
+    if (!(flags & MAP_FIXED))
+        return false;
+    user_memory_forget(at, length);
+    return revocable_remove(at, length);
+}
+
+static void *mapped(void *at, size_t length, int protection, int flags, void *asked, bool was_file)
+{
+    bool failed = at == MAP_FAILED, file = is_file(protection, flags);
+
+    if (failed && was_file) {
+        revocable_add(asked, length);
+        user_memory_forget(asked, length);
+    }
+    if (failed)
+        return at;
+    if (file)
+        revocable_add(at, length);
+    /* What malloc had there is gone by a call that we do not see. */
+    if (file || !(protection & PROT_WRITE))
+        user_memory_forget(at, length);
+    return at;
+}
+
+INTERPOSED void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    bool was_file = is_over(at, length, flags);
+
+    return mapped(REAL(mmap)(at, length, protection, flags, fd, offset), length, protection, flags,
+                  at, was_file);
+}
+
+INTERPOSED void *mmap64(void *at, size_t length, int protection, int flags, int fd, off64_t offset)
+{
+    bool was_file = is_over(at, length, flags);
+
+    return mapped(REAL(mmap64)(at, length, protection, flags, fd, offset), length, protection,
+                  flags, at, was_file);
+}
+
+INTERPOSED int munmap(void *at, size_t length)
+{
+    bool was_file = revocable_remove(at, length);
+    int result;
+
+    user_memory_forget(at, length);
+    result = REAL(munmap)(at, length);
+    if (result != 0 && was_file) {
+        revocable_add(at, length);
+        user_memory_forget(at, length);
+    }
+    return result;
+}
+
+INTERPOSED void *mremap(void *at, size_t length, size_t new_length, int flags, ...)
+{
+    bool is_fixed = flags & MREMAP_FIXED, was_file = revocable_has(at, length);
+    void *to = NULL, *now;
+    va_list list;
+
+    if (is_fixed) {
+        va_start(list, flags);
+        to = va_arg(list, void *);
+        va_end(list);
+        user_memory_forget(to, new_length);
+    }
+    user_memory_forget(at, length);
+    if (was_file)
+        revocable_remove(at, length);
+    now = REAL(mremap)(at, length, new_length, flags, to);
+    if (now != MAP_FAILED && is_fixed)
+        revocable_remove(to, new_length);
+    if (was_file) {
+        bool stays = now == MAP_FAILED;
+
+        revocable_add(stays ? at : now, stays ? length : new_length);
+        user_memory_forget(at, length); /* what was learnt in between */
+    }
+    return now;
+}
+
+/* Deprecated: other pages of the file in the place of some. */
+INTERPOSED int remap_file_pages(void *at, size_t length, int protection, size_t offset, int flags)
+{
+    user_memory_forget(at, length);
+    return REAL(remap_file_pages)(at, length, protection, offset, flags);
+}
+
+/* --- protection and advice --------------------------------------------------------------- */
+
+INTERPOSED int mprotect(void *at, size_t length, int protection)
+{
+    user_memory_forget(at, length);
+    return REAL(mprotect)(at, length, protection);
+}
+
+/* With a key the memory comes and goes by an instruction: see pkeys(7). */
+INTERPOSED int pkey_mprotect(void *at, size_t length, int protection, int key)
+{
+    if (key > 0)
+        revocable_add(at, length);
+    user_memory_forget(at, length);
+    return REAL(pkey_mprotect)(at, length, protection, key);
+}
+
+INTERPOSED int madvise(void *at, size_t length, int advice)
+{
+    switch (advice) {
+    case MADV_DONTFORK: /* in a child it is not there */
+        revocable_add(at, length);
+        user_memory_forget(at, length);
+        break;
+    case MADV_REMOVE:
+    case MADV_HWPOISON:
+    case GUARD_INSTALL:
+        user_memory_forget(at, length);
+        break;
+    default: /* the memory stays, whatever becomes of what it held */
+        break;
+    }
+    return REAL(madvise)(at, length, advice);
+}
+
+/* --- System V ---------------------------------------------------------------------------- */
+
+INTERPOSED void *shmat(int id, const void *at, int flags)
+{
+    void *now;
+
+    if (flags & SHM_REMAP) /* over whatever is there, as far as the segment goes */
+        user_memory_forget_all();
+    now = REAL(shmat)(id, at, flags);
+    if (now != MAP_FAILED && (flags & SHM_RDONLY))
+        user_memory_forget_all();
+    return now;
+}
+
+INTERPOSED int shmdt(const void *at)
+{
+    user_memory_forget_all();
+    return REAL(shmdt)(at);
+}
+
+/* --- the heap ---------------------------------------------------------------------------- */
+
+INTERPOSED int brk(void *end)
+{
+    char *now = REAL(sbrk)(0);
+
+    if ((char *)end < now)
+        user_memory_forget(end, (size_t)(now - (char *)end));
+    return REAL(brk)(end);
+}
+
+INTERPOSED void *sbrk(intptr_t increment)
+{
+    if (increment < 0)
+        user_memory_forget((char *)REAL(sbrk)(0) + increment, (size_t)-increment);
+    return REAL(sbrk)(increment);
+}
+
+INTERPOSED void *__sbrk(intptr_t increment)
+{
+    return sbrk(increment);
+}
