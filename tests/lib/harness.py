@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of tracing share: TAP, and programs that run with the library.
+"""What the tests in Python share: TAP, and programs that run with or without the library.
+
+A test is a function marked @test that takes a Bench; main() runs them all. A test that is no
+function (those under Wine, which share a prefix) reports its cases to a Tap.
 
 Sends on loopback only, and ends only the programs that it started.
 """
@@ -22,6 +25,28 @@ PYTHON = "/usr/bin/python3"
 
 class Skip(Exception):
     """Why a test cannot run here."""
+
+
+class Tap:
+    """Prints one line a case, in the Test Anything Protocol."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def case(self, good, name, reason=""):
+        self.count += 1
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} {self.count} - {name}", flush=True)
+        if not good:
+            for line in str(reason).splitlines():
+                print(f"# {line}", flush=True)
+
+    def skip(self, name, reason):
+        self.count += 1
+        print(f"ok {self.count} - {name} # SKIP {reason}", flush=True)
+
+    def end(self):
+        print(f"1..{self.count}", flush=True)
 
 
 tests = []
@@ -66,7 +91,7 @@ class Bench:
 
     def environment(self, library=True, **settings):
         environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("WSRX_") and key != "LD_PRELOAD"}
+                       if not key.startswith("WSRX_") and key not in ("LD_PRELOAD", "PYTHONPATH")}
         environment.update({f"WSRX_{key}": str(value) for key, value in settings.items()})
         # The command leaves the freeing of what it has to its end.
         environment.update(LC_ALL="C", NO_COLOR="1", ASAN_OPTIONS="detect_leaks=0")
@@ -140,23 +165,24 @@ def equal(got, wanted, what=""):
 
 
 def main():
-    sys.argv[1:] = map(os.path.abspath, sys.argv[1:])
+    """Runs the tests; with --only=WORD as an argument, those that have the word in their name."""
+    only = [word[7:] for word in sys.argv if word.startswith("--only=")]
+    sys.argv[1:] = [os.path.abspath(word) for word in sys.argv[1:] if not word.startswith("--")]
     library, command = sys.argv[1:3]
-    failed = 0
-    print(f"1..{len(tests)}", flush=True)
-    for number, function in enumerate(tests, 1):
+    tap = Tap()
+    for function in tests:
         name = function.__name__.replace("_", " ")
+        if only and not any(word in name for word in only):
+            continue
         bench = Bench(library, command)
         try:
             function(bench)
-            print(f"ok {number} - {name}", flush=True)
+            tap.case(True, name)
         except Skip as why:
-            print(f"ok {number} - {name} # SKIP {why}", flush=True)
+            tap.skip(name, why)
         except Exception:  # whatever it is, the other tests still run
-            failed += 1
-            print(f"not ok {number} - {name}", flush=True)
-            for line in traceback.format_exc().splitlines():
-                print(f"# {line}", flush=True)
+            tap.case(False, name, traceback.format_exc())
         finally:
             shutil.rmtree(bench.directory, ignore_errors=True)
-    return 1 if failed else 0
+    tap.end()
+    return 1 if tap.failed else 0
