@@ -211,11 +211,4 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(ancillary, rows, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
-
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(ancillary, rows, rows, .modes = MODE_NONBLOCK, .holds = HOLD_BOTH)

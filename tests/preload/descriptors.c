@@ -161,8 +161,8 @@ static const struct scenario close_rows[] = {
     },
 };
 
-/* Told by the library's own counters: what is closed is not kept, and what is lost is counted. */
-static const struct scenario counted = {
+/* By the library's own counters: a closed socket's tail is not kept, and counted as lost. */
+static const struct scenario counted_rows[] = {{
     .name = "a closed socket's tail is let go",
     .transcript = "send 3000\n"
                   "dup2 r #20\n"
@@ -171,7 +171,7 @@ static const struct scenario counted = {
                   "wsrx_counters -> held 1 parts 0 saved 0 lost 0/0 now 1\n"
                   "$C #20\n"
                   "wsrx_counters -> held 1 parts 0 saved 0 lost 1/2000 now 0\n",
-};
+}};
 
 static const struct scenario cloexec = {
     .name = "CLOSE_RANGE_CLOEXEC closes nothing",
@@ -197,39 +197,17 @@ static const struct scenario freopened = {
                   "recv 1000 -> -1 ENOTSOCK\n",
 };
 
-static void check(const struct scenario *row, const char *call, unsigned modes, int without)
-{
-    struct scenario scenario = *row;
+SCENARIOS_BY_CALL(descriptors, copies, copy_rows, copies, .kinds = KIND_FOUR,
+                  .modes = MODE_NONBLOCK, .holds = HOLD_BOTH, .without = WITHOUT_DIFFERS)
 
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = modes;
-    scenario.holds = HOLD_BOTH;
-    scenario.without = without;
-    scenario_check_call(&scenario, call);
-}
+SCENARIOS_BY_CALL(descriptors, replacements, replacement_rows, replacements, .kinds = KIND_FOUR,
+                  .modes = MODE_NOWAIT, .holds = HOLD_BOTH)
 
-ROWS(descriptors, copies, ROWS_OF(copy_rows) * ROWS_OF(copies))
-{
-    check(&copy_rows[*row / ROWS_OF(copies)], copies[*row % ROWS_OF(copies)], MODE_NONBLOCK,
-          WITHOUT_DIFFERS);
-}
+SCENARIOS_BY_CALL(descriptors, closes, close_rows, closes, .kinds = KIND_FOUR, .modes = MODE_NOWAIT,
+                  .holds = HOLD_BOTH)
 
-ROWS(descriptors, replacements, ROWS_OF(replacement_rows) * ROWS_OF(replacements))
-{
-    check(&replacement_rows[*row / ROWS_OF(replacements)],
-          replacements[*row % ROWS_OF(replacements)], MODE_NOWAIT, WITHOUT_IGNORED);
-}
-
-ROWS(descriptors, closes, ROWS_OF(close_rows) * ROWS_OF(closes))
-{
-    check(&close_rows[*row / ROWS_OF(closes)], closes[*row % ROWS_OF(closes)], MODE_NOWAIT,
-          WITHOUT_IGNORED);
-}
-
-ROWS(descriptors, counted, ROWS_OF(seen_closes))
-{
-    check(&counted, seen_closes[*row], MODE_ONCE, WITHOUT_IGNORED);
-}
+SCENARIOS_BY_CALL(descriptors, counted, counted_rows, seen_closes, .kinds = KIND_FOUR,
+                  .holds = HOLD_BOTH)
 
 Test(descriptors, close_range_cloexec)
 {
