@@ -92,6 +92,15 @@ static const struct scenario replacement_rows[] = {
     },
 };
 
+/* The socket's only descriptor, #20, is closed while a tail is held. */
+#define CLOSE_WITH_TAIL                          \
+    "send 3000\n"                                \
+    "dup2 r #20\n"                               \
+    "raw_close r\n"                              \
+    "recv 1000 on=#20 -> 1000 m1[0..999]\n"      \
+    "recv 10 peek on=#20 -> 10 m1[1000..1009]\n" \
+    "$C #20\n"
+
 static const struct scenario close_rows[] = {
     {
         .name = "one of two descriptors closes: the tail stays",
@@ -104,60 +113,36 @@ static const struct scenario close_rows[] = {
     },
     {
         .name = "the number comes again as a UDP socket: none of the old bytes",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "udp4 r t at=#20\n"
-                      "nonblock r\n"
-                      "recv 1000 -> -1 EAGAIN\n"
-                      "send 1500 from=t\n"
-                      "recv 1000 -> 1000 m2[0..999]\n"
-                      "recv 1000 -> 500 m2[1000..1499]\n",
+        .transcript = CLOSE_WITH_TAIL "udp4 r t at=#20\n"
+                                      "nonblock r\n"
+                                      "recv 1000 -> -1 EAGAIN\n"
+                                      "send 1500 from=t\n"
+                                      "recv 1000 -> 1000 m2[0..999]\n"
+                                      "recv 1000 -> 500 m2[1000..1499]\n",
     },
     {
         .name = "the number comes again as an AF_UNIX socket: none of the old bytes",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "seqpacket r t at=#20\n"
-                      "nonblock r\n"
-                      "recv 1000 -> -1 EAGAIN\n"
-                      "send 1500 from=t\n"
-                      "recv 1000 peek -> 1000 m2[0..999]\n"
-                      "recv 1000 -> 1000 m2[0..999]\n"
-                      "recv 1000 -> 500 m2[1000..1499]\n",
+        .transcript = CLOSE_WITH_TAIL "seqpacket r t at=#20\n"
+                                      "nonblock r\n"
+                                      "recv 1000 -> -1 EAGAIN\n"
+                                      "send 1500 from=t\n"
+                                      "recv 1000 peek -> 1000 m2[0..999]\n"
+                                      "recv 1000 -> 1000 m2[0..999]\n"
+                                      "recv 1000 -> 500 m2[1000..1499]\n",
     },
     {
         .name = "the number comes again as a pipe: none of the old bytes",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "pipe p w at=#20\n"
-                      "send 30 from=w\n"
-                      "read 10 on=p -> 10 m2[0..9]\n"
-                      "recv 10 on=p -> -1 ENOTSOCK\n"
-                      "read 100 on=p -> 20 m2[10..29]\n",
+        .transcript = CLOSE_WITH_TAIL "pipe p w at=#20\n"
+                                      "send 30 from=w\n"
+                                      "read 10 on=p -> 10 m2[0..9]\n"
+                                      "recv 10 on=p -> -1 ENOTSOCK\n"
+                                      "read 100 on=p -> 20 m2[10..29]\n",
     },
     {
         .name = "the number is not open: EBADF, not the tail",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "recv 1000 on=#20 -> -1 EBADF\n"
-                      "read 1000 on=#20 -> -1 EBADF\n"
-                      "recvmsg 1000 on=#20 -> -1 EBADF\n",
+        .transcript = CLOSE_WITH_TAIL "recv 1000 on=#20 -> -1 EBADF\n"
+                                      "read 1000 on=#20 -> -1 EBADF\n"
+                                      "recvmsg 1000 on=#20 -> -1 EBADF\n",
     },
 };
 
