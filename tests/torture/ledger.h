@@ -35,14 +35,14 @@ struct ledger {
     atomic_ulong in_flight;
     struct entry entry[LEDGER_WINDOW];
     size_t mapped;
-    unsigned blocks; /* for each message */
+    unsigned blocks;    /* for each message */
     atomic_uint tick[]; /* [LEDGER_WINDOW][blocks]: when the block's receive ended; 0: not come */
 };
 
 /* How ledger_receive() goes about it. */
 enum {
-    RECEIVE_AT_ONCE = 1 << 0,  /* MSG_DONTWAIT, or no wait that could last */
-    RECEIVE_PLAINLY = 1 << 1,  /* no poll, select, epoll before it */
+    RECEIVE_AT_ONCE = 1 << 0, /* MSG_DONTWAIT, or no wait that could last */
+    RECEIVE_PLAINLY = 1 << 1, /* no poll, select, epoll before it */
 };
 
 /* Opens a link of this kind. `socket` is its number in the messages. */

@@ -26,8 +26,8 @@ struct scene {
 static void receive_parts(struct flow *flow)
 {
     struct scene *scene = flow->context;
-    struct plan plan = plan_make(options.seed, "cancelled",
-                                 scene->order[flow->number] << 8 | flow->number);
+    struct plan plan =
+        plan_make(options.seed, "cancelled", scene->order[flow->number] << 8 | flow->number);
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     receive_cancellable = true;

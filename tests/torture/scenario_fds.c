@@ -28,8 +28,8 @@ enum { SOCKETS = 10000 };
 #endif
 
 enum {
-    SPARE = 64,        /* descriptors left for others */
-    HIGH = 100000,     /* numbers above it are asked for */
+    SPARE = 64,    /* descriptors left for others */
+    HIGH = 100000, /* numbers above it are asked for */
     WAIT_MS = 10000,
     LONG_BITS = sizeof(long) * CHAR_BIT,
 };

@@ -20,12 +20,12 @@ struct options {
     uint64_t seed;
     unsigned long parts;
     unsigned seconds;
-    unsigned patience; /* seconds without progress that are a hang */
+    unsigned patience;    /* seconds without progress that are a hang */
     unsigned long faults; /* after which it gives up */
-    bool calls_all;    /* reporting calls hold too: the program runs with that setting */
+    bool calls_all;       /* reporting calls hold too: the program runs with that setting */
     bool with_epoll;
-    bool trace;        /* a line on stderr for each receive */
-    bool strict;       /* what no library may be able to do is asked for too: see --help */
+    bool trace;  /* a line on stderr for each receive */
+    bool strict; /* what no library may be able to do is asked for too: see --help */
 };
 
 extern struct options options;

@@ -52,8 +52,8 @@ static unsigned index_of(const struct crowd *crowd, const struct line *line)
 
 static void add(struct crowd *crowd, int epoll, const struct line *line, unsigned how, int what)
 {
-    struct epoll_event event = {EPOLLIN | how, {.u64 = UINT64_C(0xfeed0000) << 32 |
-                                                       index_of(crowd, line)}};
+    struct epoll_event event = {EPOLLIN | how,
+                                {.u64 = UINT64_C(0xfeed0000) << 32 | index_of(crowd, line)}};
 
     if (epoll_ctl(epoll, what, line->link.fd, &event) != 0)
         fault(line->socket, 0, 0, "epoll_ctl %d of fd %d: expected success, got %s", what,
@@ -70,8 +70,8 @@ void wait_closing(struct crowd *crowd, const struct line *line, bool take_out)
 {
     if (crowd->waiting->kept >= 0 && take_out &&
         epoll_ctl(crowd->waiting->kept, EPOLL_CTL_DEL, line->link.fd, NULL) != 0)
-        fault(line->socket, 0, 0, "EPOLL_CTL_DEL of fd %d: expected success, got %s",
-              line->link.fd, strerror(errno));
+        fault(line->socket, 0, 0, "EPOLL_CTL_DEL of fd %d: expected success, got %s", line->link.fd,
+              strerror(errno));
 }
 
 /* --- what is told -------------------------------------------------------------------------- */
@@ -254,8 +254,8 @@ static void by_kept_set(struct crowd *crowd, const struct line *target)
 /* A set for this wait alone, in which the lines are anew, some with a tail held already. */
 static void by_new_set(struct crowd *crowd, const struct line *target, unsigned flags, bool nested)
 {
-    const char *how = nested              ? "epoll_wait of a nested set"
-                      : flags & EPOLLET   ? "epoll_wait, edge-triggered"
+    const char *how = nested                 ? "epoll_wait of a nested set"
+                      : flags & EPOLLET      ? "epoll_wait, edge-triggered"
                       : flags & EPOLLONESHOT ? "epoll_wait, one-shot"
                                              : "epoll_wait of a new set";
     struct waiting *waiting = crowd->waiting;
@@ -340,8 +340,7 @@ void wait_for_none(struct crowd *crowd)
     for (unsigned i = 0; i < crowd->lines; i++) {
         const struct line *line = &crowd->line[i];
 
-        waiting->poll[i] =
-            (struct pollfd){line_expects(line) ? -1 : line->link.fd, POLLIN, 0};
+        waiting->poll[i] = (struct pollfd){line_expects(line) ? -1 : line->link.fd, POLLIN, 0};
     }
     stand("poll for nothing", -1);
     count = poll(waiting->poll, crowd->lines, 0);

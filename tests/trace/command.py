@@ -353,8 +353,8 @@ def a_file_that_cannot_be_read_gives_one_line_and_nothing_else(bench):
 @test
 def what_cannot_be_written_is_reported_and_no_success(bench):
     trace_of(bench)
-    for argv in (["help"], ["--help"], ["help", "run"], ["help", "settings"], ["--version"], ["run", "--help"],
-                 ["wine", "--help"], ["doctor", "sh"], ["report", "t"],
+    for argv in (["help"], ["--help"], ["help", "run"], ["help", "settings"], ["--version"],
+                 ["run", "--help"], ["wine", "--help"], ["doctor", "sh"], ["report", "t"],
                  ["convert", "--to=text", "t"],
                  ["report", "--html=-", "t"], ["convert", "--to=pcapng", "-o", "-", "t"],
                  ["report", "--html=/dev/full", "t"], ["convert", "--to=jsonl", "-o/dev/full", "t"],
