@@ -20,14 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    WORKERS = 8,
-    MESSAGES = 2000,
-    WORDS_MAX = 700,
-    ROOM = 256,
-    WORD_BITS = 10,
-    UNDER_WAY = 64
-};
+enum { WORKERS = 8, MESSAGES = 2000, WORDS_MAX = 700, ROOM = 256, WORD_BITS = 10, UNDER_WAY = 64 };
 
 static const uint32_t end_mark = ~0u;
 
