@@ -30,6 +30,15 @@ static const struct scenario copy_rows[] = {
                       "recv 1000 -> 1000 m1[2000..2999]\n",
     },
     {
+        .name = "the copy is ready, and knows how much is left",
+        .transcript = "$C r x\n"
+                      "send 3000\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "poll 0 on=x -> 1 x=IN\n"
+                      "fionread x -> 2000\n"
+                      "recv 5000 on=x -> 2000 m1[1000..2999]\n",
+    },
+    {
         .name = "the copy goes, the tail stays",
         .transcript = "send 3000\n"
                       "$C r x\n"
