@@ -6,9 +6,10 @@
 #define _GNU_SOURCE
 #include "fd/fd_class.h"
 
+#include "rows.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -247,20 +248,9 @@ static const struct sort sorts[] = {
     {"eventfd", open_eventfd, 0, 0, 0, FD_OTHER},
 };
 
-enum { SORTS = sizeof sorts / sizeof *sorts };
-
-ParameterizedTestParameters(fd_class_query, classifies)
+ROWS(fd_class_query, classifies, ROWS_OF(sorts))
 {
-    static int indices[SORTS];
-
-    for (int i = 0; i < SORTS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, SORTS);
-}
-
-ParameterizedTest(int *index, fd_class_query, classifies)
-{
-    const struct sort *sort = &sorts[*index];
+    const struct sort *sort = &sorts[*row];
     int fd = sort->open ? sort->open() : socket(sort->domain, sort->type, sort->protocol);
     bool ours = sort->kind != FD_OTHER;
     fd_class class;
@@ -397,8 +387,6 @@ static const struct choice choices[] = {
     {"udp,!udp", 0},
 };
 
-enum { CHOICES = sizeof choices / sizeof *choices };
-
 static int bound_abstract(void)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -436,18 +424,9 @@ static unsigned open_all(int *fds)
     return port;
 }
 
-ParameterizedTestParameters(socket_select, by_what_a_person_knows)
+ROWS(socket_select, by_what_a_person_knows, ROWS_OF(choices))
 {
-    static int indices[CHOICES];
-
-    for (int i = 0; i < CHOICES; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, CHOICES);
-}
-
-ParameterizedTest(int *index, socket_select, by_what_a_person_knows)
-{
-    const struct choice *choice = &choices[*index];
+    const struct choice *choice = &choices[*row];
     char value[256] = "";
     int fds[SOCKETS];
     unsigned port = open_all(fds);
@@ -552,10 +531,10 @@ Test(fd_class_cached, what_we_saw_made_is_known_without_a_question)
 Test(fd_class_cached, what_is_made_is_what_the_kernel_says)
 {
     static const int made[][3] = {
-        {AF_INET, SOCK_DGRAM, 0},   {AF_INET6, SOCK_DGRAM, 0},  {AF_INET, SOCK_DGRAM, 17},
-        {AF_INET, SOCK_DGRAM, 136}, {AF_INET, SOCK_STREAM, 0},  {AF_UNIX, SOCK_DGRAM, 0},
+        {AF_INET, SOCK_DGRAM, 0},   {AF_INET6, SOCK_DGRAM, 0},    {AF_INET, SOCK_DGRAM, 17},
+        {AF_INET, SOCK_DGRAM, 136}, {AF_INET, SOCK_STREAM, 0},    {AF_UNIX, SOCK_DGRAM, 0},
         {AF_UNIX, SOCK_STREAM, 0},  {AF_UNIX, SOCK_SEQPACKET, 0}, {AF_INET, SOCK_RAW, 1},
-        {AF_NETLINK, SOCK_RAW, 0},  {AF_NETLINK, SOCK_DGRAM, 0}, {AF_PACKET, SOCK_DGRAM, 0},
+        {AF_NETLINK, SOCK_RAW, 0},  {AF_NETLINK, SOCK_DGRAM, 0},  {AF_PACKET, SOCK_DGRAM, 0},
         {AF_INET, SOCK_DGRAM, 1},
     };
 
@@ -796,5 +775,6 @@ Test(fd_duplicated, before_the_socket_has_its_port)
     copy = duplicate(fd);
     cr_assert_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
     cr_expect(fd_class_is_message(fd_class_get_any(fd)));
-    cr_expect(fd_class_is_message(fd_class_get_any(copy)), "the duplicate is not selected by %s", value);
+    cr_expect(fd_class_is_message(fd_class_get_any(copy)), "the duplicate is not selected by %s",
+              value);
 }

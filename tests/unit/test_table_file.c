@@ -5,10 +5,10 @@
 #define _GNU_SOURCE
 #include "table/layout.h"
 
+#include "rows.h"
 #include "tails.h"
 
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -269,8 +269,6 @@ static const struct refusal refusals[] = {
     {"cut to its head", cut_to_the_head, "it is no fragment table"},
 };
 
-enum { REFUSALS = sizeof refusals / sizeof *refusals };
-
 static off_t size_of_file(void)
 {
     struct stat status;
@@ -278,18 +276,9 @@ static off_t size_of_file(void)
     return lstat(path, &status) == 0 ? status.st_size : -1;
 }
 
-ParameterizedTestParameters(table_open, refuses)
+ROWS(table_open, refuses, ROWS_OF(refusals))
 {
-    static int indices[REFUSALS];
-
-    for (int i = 0; i < REFUSALS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, REFUSALS);
-}
-
-ParameterizedTest(int *index, table_open, refuses)
-{
-    const struct refusal *refusal = &refusals[*index];
+    const struct refusal *refusal = &refusals[*row];
     struct table *table = NULL;
     const char *why;
     off_t size;
@@ -635,9 +624,10 @@ static void no_later_one(void)
 
 /* What cannot be known otherwise is believed only where it can be true. */
 static void (*const hopeless[])(void) = {
-    pages_of_another, pages_without_end, longer_than_its_pages, beyond_its_end, before_its_bytes,
-    of_no_kind,       beyond_the_top,    last_beyond_the_top,   only_beyond_the_top,
-    peer_too_long,    later_than_all,   no_later_one,      missed_in_the_future,
+    pages_of_another,     pages_without_end, longer_than_its_pages, beyond_its_end,
+    before_its_bytes,     of_no_kind,        beyond_the_top,        last_beyond_the_top,
+    only_beyond_the_top,  peer_too_long,     later_than_all,        no_later_one,
+    missed_in_the_future,
 };
 
 Test(table_damaged, messages_that_cannot_be)

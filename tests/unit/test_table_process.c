@@ -7,11 +7,11 @@
 #include "table/layout.h"
 
 #include "pattern.h"
+#include "rows.h"
 #include "step.h"
 #include "tails.h"
 
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <poll.h>
@@ -407,12 +407,10 @@ struct dying_take {
 static const struct dying_take dying_takes[] = {
     {PART, 0}, {600, 0}, {0, 0}, {PART, PART_PEEK}, {PART, PART_TRUNC}};
 
-enum { DYING_TAKES = sizeof dying_takes / sizeof *dying_takes };
-
 Test(table_process, a_death_in_the_copy_consumes_nothing)
 {
     scene_set_up();
-    for (unsigned i = 0; i < DYING_TAKES; i++) {
+    for (unsigned i = 0; i < ROWS_OF(dying_takes); i++) {
         struct state found, expected = {2, {ONE, TWO}};
         pid_t pid;
 
@@ -584,7 +582,8 @@ Test(table_process, many_deaths)
         pid_t pid = start();
 
         if (pid == 0) {
-            take(dying_takes[i % DYING_TAKES].room, dying_takes[i % DYING_TAKES].how, die_in_copy);
+            take(dying_takes[i % ROWS_OF(dying_takes)].room,
+                 dying_takes[i % ROWS_OF(dying_takes)].how, die_in_copy);
             _exit(0);
         }
         cr_assert_eq(end_of(pid), 128 + SIGKILL);
@@ -742,8 +741,6 @@ static const struct scene scenes[] = {
     {"finish", operate_finish, {2, {KERNEL, TWO}}, {1, {TWO}}, {1, {TWO}}},
 };
 
-enum { SCENES = sizeof scenes / sizeof *scenes };
-
 /* One neighbour came before the socket into the chain, the other one after it. */
 static void hold_scene(const struct state *state)
 {
@@ -759,18 +756,9 @@ static void hold_scene(const struct state *state)
     hold_neighbour(1);
 }
 
-ParameterizedTestParameters(table_process, a_death_at_any_instruction)
+ROWS(table_process, a_death_at_any_instruction, ROWS_OF(scenes))
 {
-    static int indices[SCENES];
-
-    for (int i = 0; i < SCENES; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, SCENES);
-}
-
-ParameterizedTest(int *index, table_process, a_death_at_any_instruction, .timeout = 240)
-{
-    const struct scene *scene = &scenes[*index];
+    const struct scene *scene = &scenes[*row];
     bool died = true;
     unsigned long before = 0, after = 0;
 

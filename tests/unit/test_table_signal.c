@@ -8,11 +8,11 @@
 #include "table/table.h"
 
 #include "pattern.h"
+#include "rows.h"
 #include "step.h"
 #include "tails.h"
 
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@
 static struct table *table;
 
 /* The socket, in the midst of a chain of the table's hash. */
-static uint64_t fd_class_cookie, neighbour[2];
+static uint64_t socket_cookie, neighbour[2];
 
 static unsigned char content[600];
 static struct iovec whole = {content, sizeof content};
@@ -38,7 +38,7 @@ enum { NEW = 3, PART = 200 };
 static void set_up(void)
 {
     neighbour[0] = tails_collide(77, 0);
-    fd_class_cookie = tails_collide(77, 1);
+    socket_cookie = tails_collide(77, 1);
     neighbour[1] = tails_collide(77, 2);
     pattern_fill(content, NEW, 0, sizeof content);
     /* One page, so that a page that stays used for nothing shows as `full`. */
@@ -62,11 +62,9 @@ struct state {
 
 enum operation { TAKE, TAKE_REST, SKIP, TRUNC, PEEK, FAULT, LOOK, DRAIN, HOLD, ABANDON, REPLACE };
 
-static const char *const names[] = {"take", "take the rest", "skip", "take with MSG_TRUNC",
-                                    "peek", "bad buffer",    "look", "drain",
+static const char *const names[] = {"take", "take the rest", "skip",   "take with MSG_TRUNC",
+                                    "peek", "bad buffer",    "look",   "drain",
                                     "hold", "abandon",       "replace"};
-
-enum { OPERATIONS = sizeof names / sizeof *names };
 
 /* What an operation tells its caller. */
 struct outcome {
@@ -92,8 +90,8 @@ static void model_take(struct state *state, enum operation operation, struct out
 
     if (state->count == 0)
         return;
-    part = part_next(state->tail->length - state->tail->offset, room_of(operation),
-                        how_of(operation));
+    part =
+        part_next(state->tail->length - state->tail->offset, room_of(operation), how_of(operation));
     if (operation == FAULT) {
         outcome->result = -EFAULT;
         return;
@@ -182,30 +180,30 @@ static void run(struct run *run)
     switch (run->operation) {
     case LOOK:
         run->left = 0;
-        run->result = (int)table_look(table, fd_class_cookie, &run->left);
+        run->result = (int)table_look(table, socket_cookie, &run->left);
         break;
     case DRAIN:
         do
-            tails_take_bytes(table, fd_class_cookie, room_of(DRAIN), 0, run->bytes[i], &run->take[i]);
+            tails_take_bytes(table, socket_cookie, room_of(DRAIN), 0, run->bytes[i], &run->take[i]);
         while (run->take[i++].result == 1 && i <= TAILS);
         break;
     case HOLD:
         held = tails_record(HELD_HERE, NEW, sizeof content, 50);
-        run->result = table_hold(table, fd_class_cookie, &held, &whole, 1);
+        run->result = table_hold(table, socket_cookie, &held, &whole, 1);
         break;
     case ABANDON:
-        table_abandon(table, fd_class_cookie, true);
+        table_abandon(table, socket_cookie, true);
         break;
     case REPLACE: /* by one at the same place, of the same length, of which as much is taken */
         held = tails_record(HELD_HERE, NEW, sizeof content, 100);
-        table_abandon(table, fd_class_cookie, true);
-        run->result = table_hold(table, fd_class_cookie, &held, &whole, 1);
+        table_abandon(table, socket_cookie, true);
+        run->result = table_hold(table, socket_cookie, &held, &whole, 1);
         break;
     case FAULT:
-        run->result = tails_take_failing(table, fd_class_cookie, PART, 0, -EFAULT);
+        run->result = tails_take_failing(table, socket_cookie, PART, 0, -EFAULT);
         break;
     default:
-        tails_take_bytes(table, fd_class_cookie, room_of(run->operation), how_of(run->operation),
+        tails_take_bytes(table, socket_cookie, room_of(run->operation), how_of(run->operation),
                          run->bytes[0], &run->take[0]);
     }
 }
@@ -261,8 +259,8 @@ static void handler(int signal)
 static void hold_scene(struct state *ret_state)
 {
     tails_hold(table, neighbour[0], 10, 100, 10);
-    tails_hold(table, fd_class_cookie, 1, 600, 100);
-    tails_hold(table, fd_class_cookie, 2, 300, 0);
+    tails_hold(table, socket_cookie, 1, 600, 100);
+    tails_hold(table, socket_cookie, 2, 300, 0);
     tails_hold(table, neighbour[1], 11, 100, 10);
     *ret_state = (struct state){2, {{1, 600, 100}, {2, 300, 0}}};
     memset(&outer, 0, sizeof outer);
@@ -311,7 +309,7 @@ static void take_stock(struct state *ret_state, const char *where)
         cr_assert(count == 1 && tails->message == 10 + i && tails->offset == 10 && wrong == 0,
                   "%s: the neighbour's tail is not what it was", where);
     }
-    ret_state->count = tails_drain(table, fd_class_cookie, tails, TAILS, &wrong);
+    ret_state->count = tails_drain(table, socket_cookie, tails, TAILS, &wrong);
     cr_assert_eq(wrong, 0, "%s: %zu wrong bytes are left", where, wrong);
     for (size_t i = 0; i < ret_state->count; i++) {
         ret_state->tail[i].message = tails[i].message;
@@ -363,7 +361,7 @@ Test(table_signal, within_the_copy)
 
     signal(SIGUSR1, handler);
     for (unsigned i = 0; i < sizeof takes / sizeof *takes; i++) {
-        for (unsigned j = 0; j < OPERATIONS; j++) {
+        for (unsigned j = 0; j < ROWS_OF(names); j++) {
             char where[100];
             struct state before;
             struct tail_take *take = outer.take;
@@ -372,7 +370,7 @@ Test(table_signal, within_the_copy)
             outer.operation = takes[i];
             inner.operation = (enum operation)j;
             take->bytes = outer.bytes[0];
-            take->result = table_take(table, fd_class_cookie, room_of(takes[i]), how_of(takes[i]),
+            take->result = table_take(table, socket_cookie, room_of(takes[i]), how_of(takes[i]),
                                       copy_and_raise, take->bytes, &take->held, &take->part);
             cr_assert_eq(handled, 1);
             snprintf(where, sizeof where, "%s with %s in its copy", names[takes[i]], names[j]);
@@ -392,7 +390,7 @@ Test(table_signal, within_the_copy_the_handler_is_first)
     hold_scene(&before);
     inner.operation = TAKE;
     take->bytes = outer.bytes[0];
-    take->result = table_take(table, fd_class_cookie, PART, 0, copy_and_raise, take->bytes,
+    take->result = table_take(table, socket_cookie, PART, 0, copy_and_raise, take->bytes,
                               &take->held, &take->part);
     cr_assert_eq(take->result, 1);
     cr_assert_eq(take->held.offset, 100 + PART);
@@ -425,12 +423,12 @@ Test(table_signal, within_the_copy_the_handler_leaves)
             struct held held;
             struct part part;
 
-            table_take(table, fd_class_cookie, PART, i == 0 ? 0 : PART_PEEK, copy_and_raise, bytes,
+            table_take(table, socket_cookie, PART, i == 0 ? 0 : PART_PEEK, copy_and_raise, bytes,
                        &held, &part);
             cr_assert_fail("the handler has not left");
         }
         cr_assert_eq(handled, 1);
-        cr_assert_eq(table_look(table, fd_class_cookie, NULL), HELD_HERE);
+        cr_assert_eq(table_look(table, socket_cookie, NULL), HELD_HERE);
 
         other = fork();
         if (other == 0) {
@@ -469,26 +467,15 @@ struct pair {
 
 /* The operations that take different ways through the table, under those that change it. */
 static const struct pair pairs[] = {
-    {TAKE, TAKE},      {TAKE, DRAIN},  {TAKE, HOLD},  {TAKE, ABANDON}, {TAKE_REST, DRAIN},
-    {TAKE_REST, HOLD}, {PEEK, TAKE},   {PEEK, DRAIN}, {LOOK, TAKE},    {LOOK, TAKE_REST},
-    {LOOK, DRAIN},     {FAULT, DRAIN}, {HOLD, TAKE},  {HOLD, DRAIN},   {ABANDON, TAKE},
+    {TAKE, TAKE},      {TAKE, DRAIN},   {TAKE, HOLD},    {TAKE, ABANDON}, {TAKE_REST, DRAIN},
+    {TAKE_REST, HOLD}, {PEEK, TAKE},    {PEEK, DRAIN},   {LOOK, TAKE},    {LOOK, TAKE_REST},
+    {LOOK, DRAIN},     {FAULT, DRAIN},  {HOLD, TAKE},    {HOLD, DRAIN},   {ABANDON, TAKE},
     {TAKE, REPLACE},   {PEEK, REPLACE}, {LOOK, REPLACE}, {SKIP, REPLACE},
 };
 
-enum { PAIRS = sizeof pairs / sizeof *pairs };
-
-ParameterizedTestParameters(table_signal, at_any_instruction)
+ROWS(table_signal, at_any_instruction, ROWS_OF(pairs))
 {
-    static int indices[PAIRS];
-
-    for (int i = 0; i < PAIRS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, PAIRS);
-}
-
-ParameterizedTest(int *index, table_signal, at_any_instruction, .timeout = 240)
-{
-    const struct pair *pair = &pairs[*index];
+    const struct pair *pair = &pairs[*row];
     bool interrupted = true;
     unsigned long count = 1;
 
@@ -562,20 +549,9 @@ Test(table_signal, abandoned_within_a_take)
  * change is as before it or as after it, for this thread and for the next process. */
 static const enum operation left[] = {TAKE, TAKE_REST, PEEK, LOOK, HOLD, ABANDON};
 
-enum { LEFT = sizeof left / sizeof *left };
-
-ParameterizedTestParameters(table_signal, left_at_any_instruction)
+ROWS(table_signal, left_at_any_instruction, ROWS_OF(left))
 {
-    static int indices[LEFT];
-
-    for (int i = 0; i < LEFT; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, LEFT);
-}
-
-ParameterizedTest(int *index, table_signal, left_at_any_instruction, .timeout = 240)
-{
-    enum operation operation = left[*index];
+    enum operation operation = left[*row];
     static volatile bool ended; /* by itself */
     static unsigned long count;
     static unsigned afters;
@@ -602,7 +578,7 @@ ParameterizedTest(int *index, table_signal, left_at_any_instruction, .timeout = 
         other = fork();
         if (other == 0) {
             alarm(30); /* it must not wait for the mutex */
-            table_look(table, fd_class_cookie, NULL);
+            table_look(table, socket_cookie, NULL);
             take_stock(&found, where);
             _exit(same_state(&found, &after) ? 2 : same_state(&found, &before) ? 1 : 0);
         }
@@ -637,20 +613,9 @@ static void die_in_the_table(void)
 
 static const struct pair repairing_pairs[] = {{TAKE, TAKE}, {TAKE, HOLD}, {LOOK, DRAIN}};
 
-enum { REPAIRING_PAIRS = sizeof repairing_pairs / sizeof *repairing_pairs };
-
-ParameterizedTestParameters(table_signal, during_the_repair)
+ROWS(table_signal, during_the_repair, ROWS_OF(repairing_pairs))
 {
-    static int indices[REPAIRING_PAIRS];
-
-    for (int i = 0; i < REPAIRING_PAIRS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, REPAIRING_PAIRS);
-}
-
-ParameterizedTest(int *index, table_signal, during_the_repair, .timeout = 240)
-{
-    const struct pair *pair = &repairing_pairs[*index];
+    const struct pair *pair = &repairing_pairs[*row];
     bool interrupted = true;
     unsigned long count = 1, length;
     struct state before;
