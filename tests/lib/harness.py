@@ -164,25 +164,37 @@ def equal(got, wanted, what=""):
         raise AssertionError(f"{what}: got {got!r}, wanted {wanted!r}")
 
 
-def main():
-    """Runs the tests; with --only=WORD as an argument, those that have the word in their name."""
+def run_tests(call):
+    """Runs the tests by call(function), and prints their TAP. An argument --only=WORD picks those
+    that have the word in their name."""
     only = [word[7:] for word in sys.argv if word.startswith("--only=")]
-    sys.argv[1:] = [os.path.abspath(word) for word in sys.argv[1:] if not word.startswith("--")]
-    library, command = sys.argv[1:3]
+    sys.argv[1:] = [word for word in sys.argv[1:] if not word.startswith("--only=")]
     tap = Tap()
     for function in tests:
         name = function.__name__.replace("_", " ")
         if only and not any(word in name for word in only):
             continue
-        bench = Bench(library, command)
         try:
-            function(bench)
+            call(function)
             tap.case(True, name)
         except Skip as why:
             tap.skip(name, why)
         except Exception:  # whatever it is, the other tests still run
             tap.case(False, name, traceback.format_exc())
-        finally:
-            shutil.rmtree(bench.directory, ignore_errors=True)
     tap.end()
     return 1 if tap.failed else 0
+
+
+def main():
+    """Tests that take a Bench. Arguments of the program: the library, the command, and more."""
+    sys.argv[1:] = [word if word.startswith("--") else os.path.abspath(word)
+                    for word in sys.argv[1:]]
+
+    def call(function):
+        bench = Bench(*sys.argv[1:3])
+        try:
+            function(bench)
+        finally:
+            shutil.rmtree(bench.directory, ignore_errors=True)
+
+    return run_tests(call)
