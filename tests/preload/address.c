@@ -87,7 +87,7 @@ static const struct scenario rows[] = {
                       "$C 1000 -> 500 m2[1000..1499] from b\n",
     },
     {
-        .name = "an address buffer of no length, and the full length told",
+        .name = "an address buffer of no length, and the full length reported",
         .kinds = KIND_UDP4,
         .transcript = "send 2500\n"
                       "$C 1000 namelen=0 -> 1000 m1[0..999] namelen 0 of 16\n"
@@ -95,7 +95,7 @@ static const struct scenario rows[] = {
                       "$C 1000 namelen=16 -> 500 m1[2000..2499] from s\n",
     },
     {
-        .name = "an address buffer that is too small, and the full length told",
+        .name = "an address buffer that is too small, and the full length reported",
         .kinds = KIND_UDP4,
         .transcript = "send 2500\n"
                       "$C 1000 namelen=4 -> 1000 m1[0..999] namelen 4 of 16 from s\n"

@@ -2,7 +2,7 @@
 /*
  * Control data comes once, with the first part, wherever the tail is held. What Linux installs or
  * computes again at every look (passed descriptors, credentials) must not come again with the
- * parts that follow, and no descriptor may be left open that the program has never been told of.
+ * parts that follow, and no descriptor may be left open that the program does not know of.
  */
 #include "rows.h"
 #include "scenario.h"

@@ -84,7 +84,7 @@ static const struct scenario flag_rows[] = {
                       "$C 7 -> 7 m2[0..6]\n",
     },
     {
-        .name = "MSG_TRUNC tells the length and drops the rest",
+        .name = "MSG_TRUNC returns the length and drops the rest",
         .without = WITHOUT_SAME,
         .transcript = "send 3000\n"
                       "send 3000\n"
@@ -96,7 +96,7 @@ static const struct scenario flag_rows[] = {
                       "$C 100 trunc -> 5 m4[0..4]\n",
     },
     {
-        .name = "MSG_TRUNC tells what remains and drops it",
+        .name = "MSG_TRUNC returns what remains and drops it",
         .without = WITHOUT_DIFFERS,
         .transcript = "send 3000\n"
                       "send 3000\n"

@@ -5,7 +5,7 @@
 
 static const struct scenario rows[] = {
     {
-        .name = "wsrx_receive tells partial and last parts",
+        .name = "wsrx_receive distinguishes partial and last parts",
         .kinds = KIND_NAMED,
         .modes = MODE_NONBLOCK,
         .transcript = "send 2500\n"

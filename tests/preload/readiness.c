@@ -104,7 +104,7 @@ static const struct scenario rows[] = {
     },
 };
 
-/* select tells of two readiness bits by a count of two, poll by a count of one descriptor. */
+/* select counts two readiness bits as two, poll counts one descriptor. */
 static bool is_select(const char *call)
 {
     return call[0] == 's' || call[2] == 's' || call[1] == 's';
@@ -149,7 +149,7 @@ static const struct scenario poll_rows[] = {
                       "poll 0 on=-1 -> 0\n",
     },
     {
-        .name = "FIONREAD tells what is left",
+        .name = "FIONREAD returns what is left",
         .transcript = "fionread r -> 0\n"
                       "send 2500\n"
                       "send 5\n"

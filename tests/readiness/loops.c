@@ -2,7 +2,7 @@
 /*
  * Real event loops, unmodified from the distribution, around programs that receive long messages
  * with small buffers, once an event. Without the library each loses what does not fit; with it
- * every byte arrives, in order, and no loop is told of what is not there.
+ * every byte arrives, in order, and no loop gets an event for nothing.
  */
 #include "rows.h"
 #include "spawn.h"

@@ -56,7 +56,7 @@ void crowd_drain(struct crowd *crowd);
 
 /* The pieces of which the steps are made, for scenarios with an order of their own. */
 bool crowd_send(struct crowd *crowd, struct line *line, size_t length);
-/* False: the contract was broken, and told; the line is of no more use. */
+/* False: the contract was broken, which is reported; the line is of no more use. */
 bool crowd_receive(struct crowd *crowd, struct line *line, size_t room);
 
 bool line_expects(const struct line *line);

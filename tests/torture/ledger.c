@@ -171,7 +171,7 @@ static bool check_content(struct ledger *ledger, const struct part *part, const 
     if (good == part->length)
         return true;
     if (peek && part->length < MESSAGE_BLOCK)
-        return false; /* as above: which bytes these are, only the entry could tell */
+        return false; /* as above: which bytes these are, only the entry could say */
     good -= good % MESSAGE_BLOCK;
     if (message_identify(part->at + good, part->length - good, &other, &other_offset))
         fault(ledger->socket, ret_message->number, *ret_offset + good,

@@ -61,12 +61,12 @@ unsigned ledger_receive(struct ledger *ledger, struct plan *plan, struct hands *
 bool ledger_is_complete(const struct ledger *ledger);
 
 /* How many stretches may go with a flow that ends at its place as it stands: none, where it was not
- * between a receive and the record; else as many as its call can have in hands. Puts it in order
+ * between a receive and the record; else as many as its call can have in flight. Puts it in order
  * for the next flow there. */
 unsigned ledger_bury(struct place *at);
 
 /* Everybody has received all that there is: counts stretches that have not come. Where they are
- * more than `allowed`, tells the first one as a fault. Then all is as if it had come. */
+ * more than `allowed`, reports the first one as a fault. Then all is as if it had come. */
 void ledger_settle(struct ledger *ledger, unsigned allowed);
 
 /* Receives until everything has come, or nothing comes any more for some seconds. */

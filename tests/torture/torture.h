@@ -49,7 +49,7 @@ struct common {
     atomic_ulong peerless;  /* first parts whose peer nobody had asked for */
     atomic_ulong gone;      /* stretches of bytes that went with a killed or cancelled receiver */
     atomic_ulong killed;    /* receivers killed or cancelled in the midst of a receive */
-    atomic_uint tick;       /* a clock of events, to tell what was before what */
+    atomic_uint tick;       /* a clock of events: what was before what */
     _Atomic(const char *) scenario;
     struct place place[PLACES];
 };

@@ -241,14 +241,14 @@ def kill_in_mid_trace_loses_no_record(bench):
             n += 1
             os.write(1, n.to_bytes(4, "little"))
         """], TRACE="ring", TRACE_KEEP="all", TRACE_SIZE="64K", TRACE_DATA="4", TRACE_FILE="t")
-    told = process.stdout.read(4 * 5000)
+    printed = process.stdout.read(4 * 5000)
     process.send_signal(signal.SIGKILL)
-    told += process.stdout.read()
+    printed += process.stdout.read()
     process.wait(LIMIT)
-    received = struct.unpack("<I", told[-4:])[0]
+    received = struct.unpack("<I", printed[-4:])[0]
     records, complaints = bench.records("t")
     equal(complaints, "", "complaints")
-    # The last one may have been received and recorded, but not been told any more.
+    # The last one may have been received and recorded, but not printed any more.
     assert len(records) in (received, received + 1), (len(records), received)
     for number, record in enumerate(records):
         equal(fields(record, "seq", "length", "data"),

@@ -113,7 +113,7 @@ static void outcome_of(struct tail_take *take, struct outcome *outcome)
     *outcome = (struct outcome){.result = take->result};
     if (take->result != 1)
         return;
-    tails_judge(take);
+    tails_check(take);
     *outcome = (struct outcome){1,
                                 take->message,
                                 take->held.offset,

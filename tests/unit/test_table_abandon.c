@@ -132,7 +132,7 @@ Test(table_abandon, keeps_the_youngest_of_many)
     assert_counter(bytes_lost, 90 * (MANY - kept));
 }
 
-/* Nobody loses a tail to another one's need for memory: `full` tells, and what is held stays. */
+/* Nobody loses a tail to another one's need for memory: `full` is set, and what is held stays. */
 Test(table_abandon, of_not_the_last_keeps_when_room_is_needed)
 {
     const size_t half = HOLD_MAX / 2;

@@ -345,7 +345,7 @@ static void no_later_one(void)
     original->sequence = UINT64_MAX;
 }
 
-/* What cannot be known otherwise is believed only where it can be true. */
+/* What cannot be checked otherwise is accepted only where it can be true. */
 static void (*const hopeless[])(void) = {
     pages_of_another,     pages_without_end, longer_than_its_pages, beyond_its_end,
     before_its_bytes,     of_no_kind,        beyond_the_top,        last_beyond_the_top,

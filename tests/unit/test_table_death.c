@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whoever dies inside the fragment table locks nobody out, and takes nothing along: deaths at
+ * A process that dies inside the fragment table locks nobody out, and takes nothing along: deaths at
  * certain places.
  */
 #define _GNU_SOURCE
@@ -138,8 +138,8 @@ Test(table_death, a_death_leaves_the_mutex_whole)
     }
 }
 
-/* Who waits for the mutex is woken by the one who releases it, who may be killed in between, while
- * a third one takes it, who knows of nobody that waits: so that the word says. */
+/* A waiter is woken by the owner that releases the mutex. That owner may be killed in between, and a
+ * third process may take the mutex while its word says that there is no waiter. */
 Test(table_death, a_wake_up_that_does_not_come, .timeout = 60)
 {
     int *word;

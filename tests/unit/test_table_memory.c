@@ -59,8 +59,8 @@ Test(table_memory, the_largest_hold_max_is_address_space_only)
     assert_part(tails_take(table, SOCKET, 3000, 0), 1, 512, 2488, 0);
 }
 
-/* More than the arena holds: the caller is told, and what is held stays as it was. */
-Test(table_memory, no_room_at_all_is_told)
+/* More than the arena holds: the caller gets an error, and what is held stays as it was. */
+Test(table_memory, no_room_at_all_is_reported)
 {
     unsigned held = 0;
     struct critical_section section;

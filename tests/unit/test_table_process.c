@@ -209,8 +209,8 @@ Test(table_process, a_fork_within_a_take)
     }
     cr_assert_eq(child_end(forked), 0);
     childs->bytes = bytes;
-    tails_judge(childs);
-    tails_judge(&take);
+    tails_check(childs);
+    tails_check(&take);
     assert_part(*childs, 1, 100, 300);
     assert_part(take, 1, 400, 300);
     assert_part(tails_take(table, SOCKET, 1000, 0), 1, 700, 300);

@@ -105,7 +105,7 @@ Test(table_signal, within_the_copy_the_handler_leaves)
             alarm(10); /* it must not wait for the mutex */
             outer.operation = TAKE;
             operation_run(&outer);
-            tails_judge(outer.take);
+            tails_check(outer.take);
             _exit(outer.take->result == 1 && outer.take->right == PART ? 0 : 1);
         }
         cr_assert_eq(waitpid(other, &status, 0), other);
@@ -132,7 +132,7 @@ static struct {
 
 static void account(struct tail_take *take, unsigned which)
 {
-    tails_judge(take);
+    tails_check(take);
     if (take->result != 1 || take->right != take->part.given ||
         take->message != storm.message[which]) {
         storm.wrong++;
@@ -243,7 +243,7 @@ static bool take_in_hail(unsigned which, size_t room)
     tails_take_bytes(table, interrupt_neighbour[which % 2], room, 0, bytes, &take);
     if (take.result == 0)
         return false;
-    tails_judge(&take);
+    tails_check(&take);
     if (take.result != 1 || take.right != take.part.given || take.message >= MESSAGES) {
         atomic_fetch_add(&hail.wrong, 1);
         return true;

@@ -174,7 +174,7 @@ static void start_thread(struct person *person)
 }
 
 /*
- * Is it in a receive, with nothing left to do but wait? Linux tells by the number of the system
+ * Is it in a receive, with nothing left to do but wait? Linux says so by the number of the system
  * call that a sleeping task is in.
  */
 static bool waits_in_receive(const struct person *person, pid_t id)

@@ -81,7 +81,7 @@ static bool make(const struct op *op)
     return true;
 }
 
-/* How much the receiver's queue holds, in whatever unit: it only has to grow. -1: cannot tell. */
+/* How much the receiver's queue holds, in whatever unit: it only has to grow. -1: unknown. */
 static long queued(const struct variable *sender)
 {
     const struct variable *receiver = sender->peer[0] ? variable_find(sender->peer) : NULL;

@@ -210,7 +210,7 @@ void case_exclusive(void)
     event = (struct epoll_event){.events = EPOLLIN, .data.u64 = 12};
     REFUSED(epoll_ctl(set, EPOLL_CTL_MOD, pair.r, &event), EINVAL);
     message = tail_begin(pair);
-    /* At least one of the sets must tell. */
+    /* At least one of the sets must report it. */
     EXPECT(set_wait(set, &event, 1, 0, NULL) + set_wait(other, &event, 1, 0, NULL) >= 1);
     tail_end(pair.r, message);
     NO_EVENT(set);

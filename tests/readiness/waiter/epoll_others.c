@@ -114,8 +114,8 @@ void case_sleeper_wakes_again(void)
 }
 
 /*
- * Tails come and go while a thread sleeps for 300 ms. It may be told of any of them, for they
- * were there; it may not be told of one that is not, nor sleep longer, nor burn the time.
+ * Tails come and go while a thread sleeps for 300 ms. It may see any of them, for they
+ * were there; it may not see one that is not, nor sleep longer, nor burn the time.
  */
 struct taker {
     struct pair pair;
@@ -203,7 +203,7 @@ static void end_the_tail(void *context)
     NO_EVENT(talk->set);
 }
 
-/* The child was there before the tail; the parent's wait neither tells of it nor ends early. */
+/* The child was there before the tail; the parent's wait neither reports it nor ends early. */
 void case_taken_by_a_child(void)
 {
     struct talk talk = {.pair = pair_make(), .set = set_make()};
@@ -374,7 +374,7 @@ static void begin_a_shot(void *context)
     hear(talk->to_child[0]);
 }
 
-/* One shot for both processes: told once, whether the one that began the tail lives or not. */
+/* One shot for both processes: reported once, whether the one that began the tail lives or not. */
 void case_one_shot_of_two(void)
 {
     unsigned message = 1;

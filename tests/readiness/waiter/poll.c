@@ -181,7 +181,7 @@ void case_select_interrupted(void)
 }
 
 /*
- * The wait lets a pending signal in while a tail is ready. Linux may tell of either: of the
+ * The wait lets a pending signal in while a tail is ready. Linux may report either: the
  * descriptor, and then the handler has not run; or EINTR, and then it has.
  */
 static void expect_either(int count, int error)

@@ -250,7 +250,7 @@ static int bench(const char *how, size_t size, unsigned count, unsigned rounds)
     return 0;
 }
 
-/* Waits in WSARecvEx on a TCP connection, whose ports it tells, for somebody to destroy it. */
+/* Waits in WSARecvEx on a TCP connection, whose ports it prints, for somebody to destroy it. */
 static int wait_for_end(void)
 {
     struct sockaddr_in name;
