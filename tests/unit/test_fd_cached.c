@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -95,8 +96,13 @@ Test(fd_class_cached, an_inherited_socket_is_asked_later)
 
 Test(fd_class_cached, of_a_high_number)
 {
-    int fd = socket_udp(), high = dup2(fd, 2000);
+    struct rlimit limit;
+    int fd = socket_udp(), high;
 
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    high = dup2(fd, 2000);
     if (high < 0)
         cr_skip_test("no descriptors above 2000");
     fd_made(high, AF_INET, SOCK_DGRAM, 0);
