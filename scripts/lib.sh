@@ -54,6 +54,8 @@ is_there() {
     esac
 }
 
+installed= # something, in this run
+
 # need_packages LIST: installs the packages of the list that are not there, and says so first.
 need_packages() {
     local package proof missing=()
@@ -69,6 +71,7 @@ need_packages() {
 
     say "installing from the distribution: ${missing[*]}"
     install_packages "${missing[@]}"
+    installed=yes
     while read -r package proof; do
         if [ -n "$package" ] && ! is_there "$proof"; then
             fail "package $package is installed, but $proof is not there"
@@ -141,8 +144,11 @@ need_packages_m32() {
     fi
     say "installing from the distribution: ${missing[*]}"
     # In a shell of its own, so that its fail() is not the end of all.
-    (as_root dpkg --add-architecture i386 && install_packages "${missing[@]}") ||
+    if (as_root dpkg --add-architecture i386 && install_packages "${missing[@]}"); then
+        installed=yes
+    else
         say "going on without them"
+    fi
 }
 
 # apt_error LOG: apt's first error, or else its last line.
@@ -195,8 +201,8 @@ macro() {
 # Options of Meson's that a script needs set, beside those of a first configuration.
 build_options=()
 
-# build_it [TARGET...]: configures if needed, and builds these targets of Meson's, or all.
-build_it() {
+# configure_it: makes the build directory, or gives an existing one the options.
+configure_it() {
     local log=$scratch/build.log multiarch options=()
 
     check_tools
@@ -214,10 +220,24 @@ build_it() {
         fi
         meson setup "${options[@]}" "${build_options[@]}" "$build" "$top" >"$log" 2>&1 </dev/null ||
             build_failed "meson setup" "$log"
-    elif [ ${#build_options[@]} -gt 0 ]; then
+        return
+    fi
+    # Meson remembers what did not compile; with the packages that came just now it may.
+    if [ -n "$installed" ]; then
+        meson configure --clearcache "$build" >"$log" 2>&1 </dev/null ||
+            build_failed "meson configure" "$log"
+    fi
+    if [ ${#build_options[@]} -gt 0 ]; then
         meson configure "${build_options[@]}" "$build" >"$log" 2>&1 </dev/null ||
             build_failed "meson configure" "$log"
     fi
+}
+
+# build_it [TARGET...]: configures if needed, and builds these targets of Meson's, or all.
+build_it() {
+    local log=$scratch/build.log
+
+    configure_it
     say "building in $build"
     meson compile -C "$build" "$@" >"$log" 2>&1 </dev/null || build_failed "meson compile" "$log"
     grep 'warning:' "$log" >&2 || true

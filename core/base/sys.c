@@ -367,7 +367,7 @@ int sys_probe_write(void *word)
 /* Reads a set of signals to be set in a way that there is not. */
 int sys_probe_read(const void *words)
 {
-    enum { NO_SUCH_WAY = 99, KERNEL_SIGSET = 8 };
+    enum { NO_SUCH_WAY = 99 };
 
     return (int)CALL6(SYS_rt_sigprocmask, NO_SUCH_WAY, words, NULL, KERNEL_SIGSET, 0, 0);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* clang-format off */
 LTTNG_UST_TRACEPOINT_EVENT(
     wsrx_bench, recv,
     LTTNG_UST_TP_ARGS(int, fd, size_t, length, ssize_t, result, const void *, caller),
@@ -24,6 +25,7 @@ LTTNG_UST_TRACEPOINT_EVENT(
         lttng_ust_field_integer(size_t, length, length)
         lttng_ust_field_integer(ssize_t, result, result)
         lttng_ust_field_integer_hex(uintptr_t, caller, (uintptr_t)caller)))
+/* clang-format on */
 
 #endif
 

@@ -24,14 +24,20 @@
 enum { GENERATIONS = 8, ROUNDS_MAX = 100000, ATTEMPTS = 4, DEFAULT_SECONDS = 30 };
 enum { WITHOUT, WITHOUT_AGAIN, WITH, WORKERS };
 
-#define FITS(MANNER, SIZE)                                                                   \
-    {.channel = BENCH_UDP, .call = (MANNER), .buffer = 2048, .message = (SIZE),              \
-     .messages = 136, .part = (SIZE), .warm = 8, .timed = 128}
-#define PARTS(MANNER, SIZE)                                                                  \
-    {.channel = BENCH_UDP, .call = (MANNER), .buffer = 1000, .message = (SIZE),              \
-     .messages = 128000 / (SIZE), .part = 1000, .warm = 64, .timed = 64}
-#define SAME(NAME, GOAL, ...) \
-    {.name = (NAME), .goal = (GOAL), .without = __VA_ARGS__, .with = __VA_ARGS__}
+#define FITS(MANNER, SIZE)                                                         \
+    {                                                                              \
+        .channel = BENCH_UDP, .call = (MANNER), .buffer = 2048, .message = (SIZE), \
+        .messages = 136, .part = (SIZE), .warm = 8, .timed = 128                   \
+    }
+#define PARTS(MANNER, SIZE)                                                        \
+    {                                                                              \
+        .channel = BENCH_UDP, .call = (MANNER), .buffer = 1000, .message = (SIZE), \
+        .messages = 128000 / (SIZE), .part = 1000, .warm = 64, .timed = 64         \
+    }
+#define SAME(NAME, GOAL, ...)                                                       \
+    {                                                                               \
+        .name = (NAME), .goal = (GOAL), .without = __VA_ARGS__, .with = __VA_ARGS__ \
+    }
 
 static const struct {
     const char *name;
@@ -42,12 +48,17 @@ static const struct {
     SAME("fits: level-triggered, 1200 bytes", 1.02, FITS(EPOLL_LEVEL, 1200)),
     SAME("fits: edge-triggered, recv only, 64 bytes", 0, FITS(EPOLL_EDGE, 64)),
     SAME("fits: one shot, 64 bytes", 0, FITS(EPOLL_SHOT, 64)),
-    {.name = "64,000 in parts of 1,000 : 64 of 1,000, level", .goal = 2,
-     .without = PARTS(EPOLL_LEVEL, 1000), .with = PARTS(EPOLL_LEVEL, 64000)},
-    {.name = "2,000 in parts of 1,000 : 2 of 1,000, level", .goal = 2,
-     .without = PARTS(EPOLL_LEVEL, 1000), .with = PARTS(EPOLL_LEVEL, 2000)},
+    {.name = "64,000 in parts of 1,000 : 64 of 1,000, level",
+     .goal = 2,
+     .without = PARTS(EPOLL_LEVEL, 1000),
+     .with = PARTS(EPOLL_LEVEL, 64000)},
+    {.name = "2,000 in parts of 1,000 : 2 of 1,000, level",
+     .goal = 2,
+     .without = PARTS(EPOLL_LEVEL, 1000),
+     .with = PARTS(EPOLL_LEVEL, 2000)},
     {.name = "64,000 in parts of 1,000, one shot",
-     .without = PARTS(EPOLL_SHOT, 1000), .with = PARTS(EPOLL_SHOT, 64000)},
+     .without = PARTS(EPOLL_SHOT, 1000),
+     .with = PARTS(EPOLL_SHOT, 64000)},
 };
 
 enum { CASES = sizeof(cases) / sizeof(*cases) };
@@ -207,7 +218,8 @@ int main(int argc, char **argv)
     if (argc - i != 2) {
         fputs("usage: epoll [--check] [--seconds=N] WORKER LIBRARY\n"
               "Prints what LIBRARY costs an event loop. --check: exit status 2 when a goal is "
-              "missed.\n", stderr);
+              "missed.\n",
+              stderr);
         return 64;
     }
     signal(SIGPIPE, SIG_IGN);

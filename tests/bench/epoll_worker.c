@@ -70,8 +70,8 @@ static int queue_messages(const struct loop *loop, const struct bench_batch *bat
     return 0;
 }
 
-static bool run_rounds(struct loop *loop, const struct bench_batch *batch, uint32_t i,
-                       uint32_t end, struct bench_answer *ret_answer)
+static bool run_rounds(struct loop *loop, const struct bench_batch *batch, uint32_t i, uint32_t end,
+                       struct bench_answer *ret_answer)
 {
     bool shot = batch->call == EPOLL_SHOT, edge = batch->call == EPOLL_EDGE;
 
@@ -89,8 +89,8 @@ static bool run_rounds(struct loop *loop, const struct bench_batch *batch, uint3
             n = recv(loop->rx, buffer, batch->buffer, 0);
         memcpy(&found, buffer, sizeof(found));
         if (n != (ssize_t)batch->part || found != salt + i) {
-            *ret_answer = (struct bench_answer){.outcome = BENCH_WRONG, .index = i, .got = n,
-                                                .error = n < 0 ? (uint32_t)errno : 0};
+            *ret_answer = (struct bench_answer){
+                .outcome = BENCH_WRONG, .index = i, .got = n, .error = n < 0 ? (uint32_t)errno : 0};
             return false;
         }
         if (shot)

@@ -41,8 +41,8 @@
 
 enum {
     GENERATIONS = 10,
-    ROUNDS_MIN = 6,  /* in a generation, however little time there is: each order once */
-    ATTEMPTS = 4,    /* at a batch, before its case is given up */
+    ROUNDS_MIN = 6, /* in a generation, however little time there is: each order once */
+    ATTEMPTS = 4,   /* at a batch, before its case is given up */
     DEFAULT_SECONDS = 60,
 };
 
@@ -51,7 +51,7 @@ enum exit_status {
     EXIT_INCOMPLETE = 1, /* some case could not be measured */
     EXIT_MISSED = 2,     /* --check, and a goal was missed */
     EXIT_USAGE = 64,
-    EXIT_SKIP = 77,      /* Meson's convention */
+    EXIT_SKIP = 77, /* Meson's convention */
 };
 
 enum worker_kind {
@@ -107,31 +107,39 @@ struct bench_case {
 };
 
 /* 8 receives untimed, 128 timed; one message each. */
-#define ONE_EACH(CHANNEL, CALL, SIZE, BUFFER)                                                      \
-    .channel = (CHANNEL), .call = (CALL), .buffer = (BUFFER), .message = (SIZE),     \
-    .messages = 136, .part = (SIZE), .warm = 8, .timed = 128
+#define ONE_EACH(CHANNEL, CALL, SIZE, BUFFER)                                                     \
+    .channel = (CHANNEL), .call = (CALL), .buffer = (BUFFER), .message = (SIZE), .messages = 136, \
+    .part = (SIZE), .warm = 8, .timed = 128
 /* Fewer, so that all of it fits a TCP socket's first window and a pipe of the default size. */
-#define ONE_EACH_SHORT(CHANNEL, CALL, SIZE, BUFFER)                                                \
-    .channel = (CHANNEL), .call = (CALL), .buffer = (BUFFER), .message = (SIZE),     \
-    .messages = 36, .part = (SIZE), .warm = 4, .timed = 32
+#define ONE_EACH_SHORT(CHANNEL, CALL, SIZE, BUFFER)                                              \
+    .channel = (CHANNEL), .call = (CALL), .buffer = (BUFFER), .message = (SIZE), .messages = 36, \
+    .part = (SIZE), .warm = 4, .timed = 32
 /* The first 64 receives are untimed, so that on both sides the timed ones start with a message. */
-#define PARTS(CALL, SIZE)                                                                          \
-    .channel = BENCH_UDP, .call = (CALL), .buffer = 1000, .message = (SIZE),         \
+#define PARTS(CALL, SIZE)                                                    \
+    .channel = BENCH_UDP, .call = (CALL), .buffer = 1000, .message = (SIZE), \
     .messages = 128000 / (SIZE), .part = 1000, .warm = 64, .timed = 64
 
-#define SAME(NAME, GROUP, ...)                                                                     \
-    {.name = (NAME), .group = (GROUP), .without = {__VA_ARGS__}, .with = {__VA_ARGS__},            \
-     .with_worker = WITH}
-#define SETTING(NAME, WORKER, ...)                                                                 \
-    {.name = (NAME), .group = GROUP_INFORMATION, .without = {__VA_ARGS__}, .with = {__VA_ARGS__},  \
-     .with_worker = (WORKER)}
-#define TAIL(NAME, ...)                                                                            \
-    {.name = (NAME), .group = GROUP_INFORMATION, .without = {__VA_ARGS__},                         \
-     .with = {__VA_ARGS__, .tail_elsewhere = 1}, .with_worker = WITH_TAIL}
-#define BY_HAND(NAME, SIZE)                                                                        \
-    {.name = (NAME), .group = GROUP_INFORMATION,                                                   \
-     .without = {ONE_EACH(BENCH_UDP, BENCH_RECV, SIZE, 2048)},                                     \
-     .with = {ONE_EACH(BENCH_UDP, BENCH_PEEK_RECV, SIZE, 2048)}, .with_worker = WITHOUT_AGAIN}
+#define SAME(NAME, GROUP, ...)                                                             \
+    {                                                                                      \
+        .name = (NAME), .group = (GROUP), .without = {__VA_ARGS__}, .with = {__VA_ARGS__}, \
+        .with_worker = WITH                                                                \
+    }
+#define SETTING(NAME, WORKER, ...)                                            \
+    {                                                                         \
+        .name = (NAME), .group = GROUP_INFORMATION, .without = {__VA_ARGS__}, \
+        .with = {__VA_ARGS__}, .with_worker = (WORKER)                        \
+    }
+#define TAIL(NAME, ...)                                                       \
+    {                                                                         \
+        .name = (NAME), .group = GROUP_INFORMATION, .without = {__VA_ARGS__}, \
+        .with = {__VA_ARGS__, .tail_elsewhere = 1}, .with_worker = WITH_TAIL  \
+    }
+#define BY_HAND(NAME, SIZE)                                                                      \
+    {                                                                                            \
+        .name = (NAME), .group = GROUP_INFORMATION,                                              \
+        .without = {ONE_EACH(BENCH_UDP, BENCH_RECV, SIZE, 2048)},                                \
+        .with = {ONE_EACH(BENCH_UDP, BENCH_PEEK_RECV, SIZE, 2048)}, .with_worker = WITHOUT_AGAIN \
+    }
 
 static const struct bench_case cases[] = {
     SAME("recv, 64 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 2048)),
@@ -152,12 +160,21 @@ static const struct bench_case cases[] = {
     SAME("pipe read, 1200 bytes", GROUP_STREAMS,
          ONE_EACH_SHORT(BENCH_PIPE, BENCH_READ, 1200, 1200)),
 
-    {.name = "recv", .group = GROUP_PARTS, .without = {PARTS(BENCH_RECV, 1000)},
-     .with = {PARTS(BENCH_RECV, 64000)}, .with_worker = WITH},
-    {.name = "recvfrom", .group = GROUP_PARTS, .without = {PARTS(BENCH_RECVFROM, 1000)},
-     .with = {PARTS(BENCH_RECVFROM, 64000)}, .with_worker = WITH},
-    {.name = "read", .group = GROUP_PARTS, .without = {PARTS(BENCH_READ, 1000)},
-     .with = {PARTS(BENCH_READ, 64000)}, .with_worker = WITH},
+    {.name = "recv",
+     .group = GROUP_PARTS,
+     .without = {PARTS(BENCH_RECV, 1000)},
+     .with = {PARTS(BENCH_RECV, 64000)},
+     .with_worker = WITH},
+    {.name = "recvfrom",
+     .group = GROUP_PARTS,
+     .without = {PARTS(BENCH_RECVFROM, 1000)},
+     .with = {PARTS(BENCH_RECVFROM, 64000)},
+     .with_worker = WITH},
+    {.name = "read",
+     .group = GROUP_PARTS,
+     .without = {PARTS(BENCH_READ, 1000)},
+     .with = {PARTS(BENCH_READ, 64000)},
+     .with_worker = WITH},
 
     SETTING("WSRX_CALLS=all, recvmsg, 64 bytes", WITH_ALL,
             ONE_EACH(BENCH_UDP, BENCH_RECVMSG, 64, 2048)),
@@ -333,11 +350,12 @@ static bool measure_round(struct benchmark *bench, size_t number, unsigned int r
 
     for (int i = 0; i < 3; i++) {
         unsigned int side = orders[round % 6][i];
-        enum worker_kind kind = side == 0 ? WITHOUT : side == 1 ? WITHOUT_AGAIN
-                                                                : subject->with_worker;
+        enum worker_kind kind = side == 0   ? WITHOUT
+                                : side == 1 ? WITHOUT_AGAIN
+                                            : subject->with_worker;
 
-        figures[side] = measure_batch(bench, result, kind,
-                                      side == 2 ? &subject->with : &subject->without);
+        figures[side] =
+            measure_batch(bench, result, kind, side == 2 ? &subject->with : &subject->without);
         if (figures[side] <= 0)
             return false;
     }
@@ -427,8 +445,8 @@ static void print_result(const struct bench_case *subject, struct result *result
     samples_sort(&result->ratio);
     samples_sort(&result->control);
     ratio = samples_quantile(&result->ratio, 0.5);
-    printf("  %-37s %6.0f (%4.0f) %6.0f (%4.0f) %+7.1f   %5.3f [%.3f %.3f]   %5.3f",
-           subject->name, samples_quantile(&result->without, 0.5), result->without.values[0],
+    printf("  %-37s %6.0f (%4.0f) %6.0f (%4.0f) %+7.1f   %5.3f [%.3f %.3f]   %5.3f", subject->name,
+           samples_quantile(&result->without, 0.5), result->without.values[0],
            samples_quantile(&result->with, 0.5), result->with.values[0],
            samples_quantile(&result->difference, 0.5), ratio,
            samples_quantile(&result->ratio, 0.25), samples_quantile(&result->ratio, 0.75),

@@ -52,14 +52,15 @@ static const struct kind {
      "exec env LD_PRELOAD=\"$LIB\" WSRX_TRACE=jsonl WSRX_TRACE_FILE=\"$DIR/jsonl\" \"$WORKER\"",
      "jsonl", "", ""},
     {"fprintf", 0, 1,
-     "exec env LD_PRELOAD=\"$FPRINTF:$LIB\" BY_FPRINTF=\"$DIR/fprintf\" \"$WORKER\"", "fprintf",
-     "", ""},
+     "exec env LD_PRELOAD=\"$FPRINTF:$LIB\" BY_FPRINTF=\"$DIR/fprintf\" \"$WORKER\"", "fprintf", "",
+     ""},
     {"LTTng-UST", 0, 1, "exec env LD_PRELOAD=\"$LTTNG:$LIB\" \"$WORKER\"", "lttng",
      "test -e \"$LTTNG\" && sh \"$SESSION\" start \"$DIR\"",
      "no session: Debian's lttng-tools and liblttng-ust-dev are needed when this is built"},
     {"uftrace", 0, 8,
      "exec env LD_PRELOAD=\"$LIB\" uftrace record --force --no-pager -d \"$DIR/uftrace\" "
-     "\"$WORKER\"", "uftrace", "command -v uftrace", "no uftrace: Debian's package uftrace"},
+     "\"$WORKER\"",
+     "uftrace", "command -v uftrace", "no uftrace: Debian's package uftrace"},
     {"strace", 0, 32,
      "exec strace -E LD_PRELOAD=\"$LIB\" -e trace=recvfrom -o \"$DIR/strace\" \"$WORKER\"",
      "strace", "command -v strace", "no strace: Debian's package strace"},
@@ -114,8 +115,14 @@ static bool succeeds(const char *command)
 static double batch(struct worker_process *worker)
 {
     static const struct bench_batch question = {
-        .channel = BENCH_UDP, .call = BENCH_RECV, .buffer = 2048, .message = 64, .messages = 136,
-        .part = 64, .warm = 8, .timed = 128,
+        .channel = BENCH_UDP,
+        .call = BENCH_RECV,
+        .buffer = 2048,
+        .message = 64,
+        .messages = 136,
+        .part = 64,
+        .warm = 8,
+        .timed = 128,
     };
     struct bench_answer answer;
 
@@ -136,8 +143,7 @@ static void start(const char *directory, int kind)
     if (it->needs[0] && !succeeds(it->needs))
         run[kind].why_not = it->missing;
     else if (!write_script(directory, kind, path, sizeof path) ||
-             worker_start(&run[kind].worker, path, NULL, NULL) != 0 ||
-             batch(&run[kind].worker) < 0)
+             worker_start(&run[kind].worker, path, NULL, NULL) != 0 || batch(&run[kind].worker) < 0)
         run[kind].why_not = "its worker does not start";
     run[kind].usable = !run[kind].why_not;
 }
@@ -218,8 +224,8 @@ static void print(int kind, double receive)
 static void report(double receive)
 {
     printf("Added to a recv of a queued 64-byte datagram (%.0f ns without tracing), %d rounds; "
-           "the last columns\nare shares: of the receive, of fprintf, of LTTng-UST:\n", receive,
-           run[0].rounds);
+           "the last columns\nare shares: of the receive, of fprintf, of LTTng-UST:\n",
+           receive, run[0].rounds);
     for (int kind = 1; kind < KINDS; kind++) {
         if (!run[kind].usable) {
             printf("  %-16s SKIP: %s\n", kinds[kind].name, run[kind].why_not);

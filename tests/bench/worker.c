@@ -96,9 +96,9 @@ static int open_tcp(int *ret_rx, int *ret_tx)
 
     if (r == 0)
         socket_prepare(listener); /* an accepted socket inherits its buffer sizes */
-    if (r == 0 && (listen(listener, 1) < 0 ||
-                   connect(tx, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-                   (rx = accept(listener, NULL, NULL)) < 0))
+    if (r == 0 &&
+        (listen(listener, 1) < 0 || connect(tx, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+         (rx = accept(listener, NULL, NULL)) < 0))
         r = -errno;
     if (listener >= 0)
         close(listener);
@@ -205,20 +205,20 @@ static int leave_tail_elsewhere(void)
  * One loop for each call, so that nothing but the call and its check is timed. GIVE is an
  * expression of the type ssize_t; `fd`, `buffer` and `length` are at its service.
  */
-#define RECEIVE_ALL(GIVE)                                                                          \
-    for (; i < end; i++) {                                                                         \
-        unsigned char *buffer = buffers + (i & turn) * 2048;                                       \
-        uint32_t found;                                                                            \
-        ssize_t n = (GIVE);                                                                        \
-        memcpy(&found, buffer, sizeof(found));                                                     \
-        if (__builtin_expect(n != want || found != tag(i), 0)) {                                   \
-            ret_answer->outcome = BENCH_WRONG;                                                     \
-            ret_answer->index = i;                                                                 \
-            ret_answer->got = n;                                                                   \
-            ret_answer->error = n < 0 ? (uint32_t)errno : 0;                                       \
-            return false;                                                                          \
-        }                                                                                          \
-    }                                                                                              \
+#define RECEIVE_ALL(GIVE)                                        \
+    for (; i < end; i++) {                                       \
+        unsigned char *buffer = buffers + (i & turn) * 2048;     \
+        uint32_t found;                                          \
+        ssize_t n = (GIVE);                                      \
+        memcpy(&found, buffer, sizeof(found));                   \
+        if (__builtin_expect(n != want || found != tag(i), 0)) { \
+            ret_answer->outcome = BENCH_WRONG;                   \
+            ret_answer->index = i;                               \
+            ret_answer->got = n;                                 \
+            ret_answer->error = n < 0 ? (uint32_t)errno : 0;     \
+            return false;                                        \
+        }                                                        \
+    }                                                            \
     return true
 
 static ssize_t receive_message(int fd, unsigned char *buffer, size_t length)
@@ -285,8 +285,7 @@ static bool batch_valid(const struct bench_batch *batch)
 
     return batch->channel < BENCH_CHANNELS && batch->buffer <= BENCH_BUFFER_MAX &&
            batch->timed > 0 && receives <= BENCH_RECEIVES_MAX && batch->part >= sizeof(uint32_t) &&
-           batch->buffers <= BENCH_BUFFERS_MAX &&
-           (batch->buffers & (batch->buffers - 1)) == 0 &&
+           batch->buffers <= BENCH_BUFFERS_MAX && (batch->buffers & (batch->buffers - 1)) == 0 &&
            (batch->buffers <= 1 || batch->buffer <= 2048) &&
            (uint64_t)batch->message * batch->messages <= BENCH_PAYLOAD_MAX &&
            (uint64_t)batch->message * batch->messages == (uint64_t)receives * batch->part;
@@ -324,8 +323,8 @@ static void run_batch(const struct bench_batch *batch, struct bench_answer *ret_
         return;
     }
     clock_gettime(CLOCK_MONOTONIC, &stop);
-    ret_answer->nanoseconds = (uint64_t)((stop.tv_sec - start.tv_sec) * 1000000000LL +
-                                         (stop.tv_nsec - start.tv_nsec));
+    ret_answer->nanoseconds =
+        (uint64_t)((stop.tv_sec - start.tv_sec) * 1000000000LL + (stop.tv_nsec - start.tv_nsec));
 }
 
 int main(void)

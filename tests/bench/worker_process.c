@@ -95,8 +95,13 @@ int worker_start(struct worker_process *ret_worker, const char *program, const c
 {
     /* The smallest batch there is; its answer also tells that the program's start is over. */
     static const struct bench_batch hello = {
-        .channel = BENCH_PIPE, .call = BENCH_READ, .buffer = 4,
-        .message = 4, .messages = 1, .part = 4, .timed = 1,
+        .channel = BENCH_PIPE,
+        .call = BENCH_READ,
+        .buffer = 4,
+        .message = 4,
+        .messages = 1,
+        .part = 4,
+        .timed = 1,
     };
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     struct bench_answer answer;

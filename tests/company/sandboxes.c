@@ -1,39 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* What the library needs is forbidden after its start: it does with less, and says so once. */
+/* After start-up a system call is forbidden: the library does without it, and reports that once. */
 #include "check.h"
-#include "company.h"
 
 /* What the victim does without, and what comes of it: each tail is kept, or it is as on Linux. */
-#define SANDBOX(without, each)                                                  \
-    .name = without, .script = COMPANY "run $company/company-sandbox " without, \
-    .out = each "\n" each "\n"
+#define SANDBOX(without, each) \
+    .name = without, .script = "run $company/company-sandbox " without, .out = each "\n" each "\n"
 #define EVENTFD \
     "no eventfd for epoll: Operation not permitted; from now on tails are held in the kernel"
-#define NO_SPILL \
-    .told = "no memory for a bounce buffer; receives are as without the library", .without = CHECK_SAME
+#define NO_BOUNCE                                                                   \
+    .report = "no memory for a bounce buffer; receives are as without the library", \
+    .without = CHECK_SAME
 
 /* Held in the kernel: peeked, and taken with the last part; as a native program, and as Wine. */
-#define REFUSED COMPANY "WSRX_HOLD=kernel WSRX_CALLS=all run $company/company-refused "
-#define REFUSED_WINE COMPANY "ln -s $company/company-refused $dir/wine; run $dir/wine "
-#define REFUSED_OUT "1000 from 0\nEACCES\nEACCES\n2000 from 1000\n700 from 0\nEAGAIN\n"
+#define REFUSED      "WSRX_HOLD=kernel WSRX_CALLS=all run $company/company-refused "
+#define REFUSED_WINE "ln -s $company/company-refused $dir/wine; run $dir/wine "
+#define REFUSED_OUT  "1000 from 0\nEACCES\nEACCES\n2000 from 1000\n700 from 0\nEAGAIN\n"
 
 static const struct check rows[] = {
-    {SANDBOX("fresh eventfd2", "kept"), .told = EVENTFD},
-    {SANDBOX("used eventfd2", "kept"), .told = EVENTFD},
-    {SANDBOX("thread eventfd2", "kept"), .told = EVENTFD},
-    {SANDBOX("fresh epoll_ctl", "kept"), .told = "no eventfd for epoll"},
-    {SANDBOX("used epoll_ctl", "kept"), .told = "no eventfd for epoll"},
-    {SANDBOX("fresh mmap", "lost"), NO_SPILL},
+    {SANDBOX("fresh eventfd2", "kept"), .report = EVENTFD},
+    {SANDBOX("used eventfd2", "kept"), .report = EVENTFD},
+    {SANDBOX("thread eventfd2", "kept"), .report = EVENTFD},
+    {SANDBOX("fresh epoll_ctl", "kept"), .report = "no eventfd for epoll"},
+    {SANDBOX("used epoll_ctl", "kept"), .report = "no eventfd for epoll"},
+    {SANDBOX("fresh mmap", "lost"), NO_BOUNCE},
     {SANDBOX("used mmap", "kept")},
-    {SANDBOX("thread mmap", "lost"), NO_SPILL},
+    {SANDBOX("thread mmap", "lost"), NO_BOUNCE},
     {SANDBOX("fresh process_vm_writev", "kept")},
     {SANDBOX("used process_vm_writev", "kept")},
     {SANDBOX("thread process_vm_writev", "kept")},
-    {SANDBOX("fresh eventfd2 epoll_ctl process_vm_writev", "kept"), .told = EVENTFD},
-    {SANDBOX("fresh eventfd2 epoll_ctl mmap process_vm_writev", "lost"), NO_SPILL},
-    {SANDBOX("used eventfd2 epoll_ctl mmap process_vm_writev", "kept"), .told = EVENTFD},
-    {SANDBOX("fresh descriptors", "kept"), .told = "no eventfd for epoll: Too many open files"},
-    {SANDBOX("used descriptors", "kept"), .told = "no eventfd for epoll: Too many open files"},
+    {SANDBOX("fresh eventfd2 epoll_ctl process_vm_writev", "kept"), .report = EVENTFD},
+    {SANDBOX("fresh eventfd2 epoll_ctl mmap process_vm_writev", "lost"), NO_BOUNCE},
+    {SANDBOX("used eventfd2 epoll_ctl mmap process_vm_writev", "kept"), .report = EVENTFD},
+    {SANDBOX("fresh descriptors", "kept"), .report = "no eventfd for epoll: Too many open files"},
+    {SANDBOX("used descriptors", "kept"), .report = "no eventfd for epoll: Too many open files"},
     {
         /* Every size from what the program alone needs to plenty: it works or says why not. */
         .name = "a small address space",
@@ -48,13 +47,13 @@ static const struct check rows[] = {
         .out = "ok\n",
     },
     {
-        .name = "an address space too small: told once, and plain Linux",
+        .name = "an address space too small: reported once, and plain Linux",
         .script = "ulimit -v 100000; run $victim plain-linux",
         .out = "ok\n",
-        .told = "cannot start: Cannot allocate memory; receives are as without the library",
+        .report = "cannot start: Cannot allocate memory; receives are as without the library",
         .without = CHECK_SAME,
     },
-    /* An error that comes again and again is told, and nothing is lost by it. */
+    /* An error that comes again and again is reported, and loses nothing. */
     {.name = "each look at a held message", .script = REFUSED "peek", .out = REFUSED_OUT},
     {.name = "each take of a held message", .script = REFUSED, .out = REFUSED_OUT},
     {.name = "each look, Wine", .script = REFUSED_WINE "peek trunc", .out = REFUSED_OUT},

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs that look into others while ours is in them, and programs that it cannot be in. */
+/* Programs that inspect others in which the library is loaded, and programs that cannot load it. */
 #include "check.h"
-#include "company.h"
 
-#define NEEDS(program) "command -v " program " >/dev/null || skip no " program "\n"
-#define MEMCHECK(rest)                                                             \
-    .deadline_ms = 120000,                                                         \
-    .script = NEEDS("valgrind") "memcheck() { run valgrind -q --error-exitcode=9 " \
-                                "--log-file=$dir/log.%p \"$@\"; echo $?; "         \
-                                "cat $dir/log.*; }\n" rest
+#define MEMCHECK(rest)                                                                           \
+    .deadline_ms = 120000, .script =                                                             \
+                               "need valgrind; memcheck() { run valgrind -q --error-exitcode=9 " \
+                               "--log-file=$dir/log.%p \"$@\"; echo $?; "                        \
+                               "cat $dir/log.*; }\n" rest
 
 static const struct check rows[] = {
     {
@@ -40,49 +38,48 @@ static const struct check rows[] = {
     },
     {
         .name = "gdb: run, stop at a receive, look about, go on",
-        .script = NEEDS("gdb") "gdb -q -nx -batch -iex 'set debuginfod enabled off' "
-                               "-ex 'set startup-with-shell off' "
-                               "-ex \"set environment LD_PRELOAD $preload\" "
-                               "-ex 'break expect_tail' -ex run -ex 'backtrace 1' -ex delete "
-                               "-ex 'stepi 2000' -ex continue --args $victim usual-small "
-                               "2>$dir/err | grep -E '^ok|exited' | sed 's/.*exited/exited/'",
+        .script = "need gdb; gdb -q -nx -batch -iex 'set debuginfod enabled off' "
+                  "-ex 'set startup-with-shell off' "
+                  "-ex \"set environment LD_PRELOAD $preload\" "
+                  "-ex 'break expect_tail' -ex run -ex 'backtrace 1' -ex delete "
+                  "-ex 'stepi 2000' -ex continue --args $victim usual-small "
+                  "2>$dir/err | grep -E '^ok|exited' | sed 's/.*exited/exited/'",
         .out = "ok\nexited normally]\n",
     },
     {
         .name = "gdb attached to a program that holds a tail",
         .script =
-            NEEDS("gdb") "env LD_PRELOAD=\"$preload\" $victim wait-with-tail >$dir/out & pid=$!\n"
-                         "until grep -q ready $dir/out; do\n"
-                         "  kill -0 $pid 2>/dev/null || break; done\n"
-                         "gdb -q -nx -batch -iex 'set debuginfod enabled off' -p $pid "
-                         "-ex 'info threads' >/dev/null 2>&1\n"
-                         "kill -USR1 $pid; wait $pid; cat $dir/out",
+            "need gdb; env LD_PRELOAD=\"$preload\" $victim wait-with-tail >$dir/out & pid=$!\n"
+            "until grep -q ready $dir/out; do\n"
+            "  kill -0 $pid 2>/dev/null || break; done\n"
+            "gdb -q -nx -batch -iex 'set debuginfod enabled off' -p $pid "
+            "-ex 'info threads' >/dev/null 2>&1\n"
+            "kill -USR1 $pid; wait $pid; cat $dir/out",
         .out = "ready\nok\n",
     },
     {
         .name = "a static program is as it was",
-        .script = COMPANY "run $company/company-static plain-linux",
+        .script = "run $company/company-static plain-linux",
         .out = "ok\n",
         .without = CHECK_SAME,
     },
     {
         /* The loader preloads nothing into it; linked with us, it has us all the same. */
         .name = "a setuid program: the library is off, and silent",
-        .script = COMPANY
-        "[ $(id -u) = 0 ] || skip only root can make a setuid program\n"
-        "chmod 755 $dir; cp $company/company-linked $dir/secure; chmod 4755 $dir/secure\n"
-        "export WSRX_MODE=nonsense WSRX_STRICT=1 WSRX_TABLE=$dir/table WSRX_HELP=1 "
-        "WSRX_TRACE_FILE=$dir/trace\n"
-        "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux >/dev/null 2>&1; "
-        "[ $? -lt 126 ] || skip nobody cannot start it\n"
-        "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux; ls $dir",
+        .script = "[ $(id -u) = 0 ] || skip only root can make a setuid program\n"
+                  "chmod 755 $dir; cp $company/company-linked $dir/secure; chmod 4755 $dir/secure\n"
+                  "export WSRX_MODE=nonsense WSRX_STRICT=1 WSRX_TABLE=$dir/table WSRX_HELP=1 "
+                  "WSRX_TRACE_FILE=$dir/trace\n"
+                  "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux >/dev/null 2>&1; "
+                  "[ $? -lt 126 ] || skip nobody cannot start it\n"
+                  "setpriv --reuid 65534 --clear-groups $dir/secure plain-linux; ls $dir",
         .out = "ok\nsecure\n",
         .without = CHECK_IGNORED,
     },
     {
         .name = "the same program not setuid",
-        .script = COMPANY "$company/company-linked usual; $company/company-linked plain-linux | "
-                          "grep -c poll",
+        .script = "$company/company-linked usual; $company/company-linked plain-linux | "
+                  "grep -c poll",
         .out = "ok\n1\n",
         .without = CHECK_IGNORED,
     },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The content of the messages that tests send: every byte follows from the message's number and
- * from the byte's offset in it, so that whoever holds some bytes can tell which bytes they are.
+ * from the byte's offset in it, so that whoever has some bytes knows which bytes they are.
  */
 #ifndef WSRX_TESTS_PATTERN_H
 #define WSRX_TESTS_PATTERN_H

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Plays transcripts (see tests/preload/victim/victim.h) with the library preloaded, on every kind
- * of socket and in every blocking mode that a row asks for, and fails the running Criterion test
- * where something else happened than the transcript says.
+ * of socket and in every blocking mode that a row asks for. The running Criterion test fails if
+ * anything but the transcript happens.
+ *
+ * A table of rows is run by a line such as
+ *
+ *     SCENARIOS(hold, places, rows, .kinds = KIND_ALL, .modes = MODE_NOWAIT)
+ *     SCENARIOS_BY_CALL(address, every_call, rows, calls, .modes = MODE_NONBLOCK)
+ *
+ * The first makes one test per row, the second one per row and call. The fields at the end hold for
+ * every row that does not set them itself.
  */
 #ifndef WSRX_TESTS_SCENARIO_H
 #define WSRX_TESTS_SCENARIO_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "rows.h"
 
 /* Kinds of socket: the pair r and s that a transcript starts with. */
 enum {
@@ -27,8 +37,9 @@ enum {
 };
 
 /*
- * Blocking modes. With any of them, an operation "end" is appended that asks for one more message,
- * and must find none in the way of that mode.
+ * Blocking modes. With any of them, an operation "end" is appended: one more receive, which must
+ * find nothing, in the way of that mode. A row that makes its own sockets (KIND_NONE) sets their
+ * mode itself, unless the row has .modes.
  */
 enum {
     MODE_ONCE = 0, /* blocking, and nothing is appended */
@@ -50,8 +61,13 @@ enum {
 /* What the same transcript does without the library. */
 enum {
     WITHOUT_IGNORED = 0,
-    WITHOUT_SAME,   /* the library must change nothing: this is what Linux does */
-    WITHOUT_DIFFERS /* Linux does something else: a row that could not fail is a defect */
+    WITHOUT_SAME,    /* the library must change nothing: this is what Linux does */
+    WITHOUT_DIFFERS, /* Linux does something else: otherwise the row could not fail */
+    /*
+     * The transcript is what Linux does: both are run, and output, standard error and the way the
+     * program ends must be the same. The text after " -> ", if any, is ignored.
+     */
+    WITHOUT_DECIDES
 };
 
 struct scenario {
@@ -59,20 +75,30 @@ struct scenario {
     unsigned kinds, modes, holds;
     const char *environment[5];
     int without;
-    const char *transcript; /* "$C" stands for the call of scenario_check_call() */
+    const char *transcript; /* "$C" stands for the call */
 };
 
 /* Plays a row in all its combinations. */
-void scenario_check(const struct scenario *scenario);
-
-/* The same with "$C" replaced; the call may carry options ("readv parts=3"). */
-void scenario_check_call(const struct scenario *scenario, const char *call);
+void scenario_check(const struct scenario *row);
 
 /*
- * Plays without and with the library: output, standard error and the way it ended must be the
- * same. Text after " -> " in the transcript, if any, is asserted too.
+ * The same with "$C" replaced by the call, which may carry options ("readv parts=3"), or NULL; and
+ * with the fields of common (or NULL) where the row has none.
  */
-void scenario_compare(const struct scenario *scenario);
-void scenario_compare_call(const struct scenario *scenario, const char *call);
+void scenario_check_call(const struct scenario *row, const char *call,
+                         const struct scenario *common);
+
+#define SCENARIOS(suite, test, rows, ...)                                          \
+    ROWS(suite, test, ROWS_OF(rows))                                               \
+    {                                                                              \
+        scenario_check_call(&(rows)[*row], NULL, &(struct scenario){__VA_ARGS__}); \
+    }
+
+#define SCENARIOS_BY_CALL(suite, test, rows, calls, ...)                                    \
+    ROWS(suite, test, ROWS_OF(rows) * ROWS_OF(calls))                                       \
+    {                                                                                       \
+        scenario_check_call(&(rows)[*row / ROWS_OF(calls)], (calls)[*row % ROWS_OF(calls)], \
+                            &(struct scenario){__VA_ARGS__});                               \
+    }
 
 #endif

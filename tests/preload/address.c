@@ -9,8 +9,6 @@ static const struct scenario rows[] = {
     {
         .name = "with every part",
         .kinds = KIND_NAMED,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 2500\n"
                       "send 5\n"
                       "$C 1000 -> 1000 m1[0..999] from s\n"
@@ -40,8 +38,6 @@ static const struct scenario rows[] = {
     {
         .name = "by recvmsg and recvmmsg too",
         .kinds = KIND_NAMED,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 4500\n"
                       "$C 1000 -> 1000 m1[0..999] from s\n"
                       "recvmsg 1000 -> 1000 m1[1000..1999] from s flags TRUNC\n"
@@ -52,9 +48,7 @@ static const struct scenario rows[] = {
     {
         .name = "from recvmsg to recvfrom",
         .kinds = KIND_NAMED,
-        .holds = HOLD_BOTH,
         .environment = {"WSRX_CALLS=all"},
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 2500\n"
                       "recvmsg 1000 -> 1000 m1[0..999] from s flags TRUNC\n"
                       "$C 1000 -> 1000 m1[1000..1999] from s\n"
@@ -63,8 +57,6 @@ static const struct scenario rows[] = {
     {
         .name = "a connected socket knows its peer, whatever took the first part",
         .kinds = KIND_UDP | KIND_UNIX,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "connect r s\n"
                       "send 3500\n"
                       "recv 1000 -> 1000 m1[0..999]\n"
@@ -75,8 +67,6 @@ static const struct scenario rows[] = {
     {
         .name = "sequenced packets come over a connection",
         .kinds = KIND_SEQPACKET,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 2500\n"
                       "read 1000 -> 1000 m1[0..999]\n"
                       "$C 1000 -> 1000 m1[1000..1999] from s\n"
@@ -86,7 +76,6 @@ static const struct scenario rows[] = {
         .name = "unknown where the first part was taken without it",
         .kinds = KIND_UDP | KIND_UNIX,
         .holds = HOLD_PROCESS,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 2500\n"
                       "send 5\n"
                       "recv 1000 -> 1000 m1[0..999]\n"
@@ -97,8 +86,6 @@ static const struct scenario rows[] = {
     {
         .name = "a sender without a name has none",
         .kinds = KIND_UNIXPAIR | KIND_SEQPAIR,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 2500\n"
                       "$C 1000 -> 1000 m1[0..999] from none\n"
                       "$C 1000 -> 1000 m1[1000..1999] from none\n"
@@ -106,8 +93,6 @@ static const struct scenario rows[] = {
     },
     {
         .name = "each message has its own",
-        .without = WITHOUT_DIFFERS,
-        .holds = HOLD_BOTH,
         .transcript = "udp4 r a\n"
                       "nonblock r\n"
                       "udp4 q b\n"
@@ -120,20 +105,16 @@ static const struct scenario rows[] = {
                       "$C 1000 -> 500 m2[1000..1499] from b\n",
     },
     {
-        .name = "an address buffer of no length, and the full length told",
+        .name = "an address buffer of no length, and the full length reported",
         .kinds = KIND_UDP4,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 2500\n"
                       "$C 1000 namelen=0 -> 1000 m1[0..999] namelen 0 of 16\n"
                       "$C 1000 namelen=0 -> 1000 m1[1000..1999] namelen 0 of 16\n"
                       "$C 1000 namelen=16 -> 500 m1[2000..2499] from s\n",
     },
     {
-        .name = "an address buffer that is too small, and the full length told",
+        .name = "an address buffer that is too small, and the full length reported",
         .kinds = KIND_UDP4,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 2500\n"
                       "$C 1000 namelen=4 -> 1000 m1[0..999] namelen 4 of 16 from s\n"
                       "$C 1000 namelen=4 -> 1000 m1[1000..1999] namelen 4 of 16 from s\n"
@@ -142,21 +123,14 @@ static const struct scenario rows[] = {
     {
         .name = "a last part that fits exactly",
         .kinds = KIND_NAMED,
-        .holds = HOLD_BOTH,
-        .without = WITHOUT_DIFFERS,
         .transcript = "send 1000\n"
                       "$C 500 -> 500 m1[0..499] from s\n"
                       "$C 500 -> 500 m1[500..999] from s\n",
     },
 };
 
-ROWS(address, every_call, ROWS_OF(rows) * ROWS_OF(calls))
-{
-    struct scenario scenario = rows[*row / ROWS_OF(calls)];
-
-    scenario.modes = scenario.kinds ? MODE_NONBLOCK : MODE_ONCE;
-    scenario_check_call(&scenario, calls[*row % ROWS_OF(calls)]);
-}
+SCENARIOS_BY_CALL(address, every_call, rows, calls, .modes = MODE_NONBLOCK, .holds = HOLD_BOTH,
+                  .without = WITHOUT_DIFFERS)
 
 /* A message that is still in the kernel has not lost its sender, whatever call came first. */
 static const struct scenario kernel_rows[] = {
@@ -173,7 +147,4 @@ static const struct scenario kernel_rows[] = {
     },
 };
 
-ROWS(address, kernel, ROWS_OF(kernel_rows))
-{
-    scenario_check(&kernel_rows[*row]);
-}
+SCENARIOS(address, kernel, kernel_rows)

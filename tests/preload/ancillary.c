@@ -2,7 +2,7 @@
 /*
  * Control data comes once, with the first part, wherever the tail is held. What Linux installs or
  * computes again at every look (passed descriptors, credentials) must not come again with the
- * parts that follow, and no descriptor may be left open that the program has never been told of.
+ * parts that follow, and no descriptor may be left open that the program does not know of.
  */
 #include "rows.h"
 #include "scenario.h"
@@ -211,11 +211,4 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(ancillary, rows, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
-
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(ancillary, rows, rows, .modes = MODE_NONBLOCK, .holds = HOLD_BOTH)

@@ -145,16 +145,9 @@ static const struct scenario buffer_rows[] = {
     },
 };
 
-ROWS(bad_input, buffers, ROWS_OF(buffer_rows) * ROWS_OF(buffer_calls))
-{
-    const char *call = buffer_calls[*row % ROWS_OF(buffer_calls)];
-    struct scenario scenario = buffer_rows[*row / ROWS_OF(buffer_calls)];
-
-    scenario.kinds = KIND_UDP4 | KIND_UNIX | KIND_SEQPACKET;
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario_compare_call(&scenario, call);
-}
+SCENARIOS_BY_CALL(bad_input, buffers, buffer_rows, buffer_calls,
+                  .kinds = KIND_UDP4 | KIND_UNIX | KIND_SEQPACKET, .modes = MODE_NONBLOCK,
+                  .holds = HOLD_BOTH, .without = WITHOUT_DECIDES)
 
 static const struct scenario rows[] = {
     {
@@ -356,15 +349,8 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(bad_input, rows, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
-
-    scenario.kinds = KIND_ALL;
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario_compare(&scenario);
-}
+SCENARIOS(bad_input, rows, rows, .kinds = KIND_ALL, .modes = MODE_NONBLOCK, .holds = HOLD_BOTH,
+          .without = WITHOUT_DECIDES)
 
 /* A fortified call that sees its buffer overflow ends the program, whatever the socket. */
 static const struct scenario overflows[] = {
@@ -376,13 +362,7 @@ static const struct scenario overflows[] = {
     },
 };
 
-ROWS(bad_input, overflows, ROWS_OF(overflows))
-{
-    struct scenario scenario = overflows[*row];
-
-    scenario.kinds = KIND_UDP4;
-    scenario_compare(&scenario);
-}
+SCENARIOS(bad_input, overflows, overflows, .kinds = KIND_UDP4, .without = WITHOUT_DECIDES)
 
 /* On a tail: EFAULT as the kernel gives it, and no crash. */
 static const struct scenario tail_rows[] = {
@@ -432,15 +412,8 @@ static const struct scenario tail_rows[] = {
 static const char *const tail_calls[] = {
     "recv", "read", "readv parts=2", "__recv_chk", "recvfrom noname", "sys_read"};
 
-ROWS(bad_input, tails, ROWS_OF(tail_rows) * ROWS_OF(tail_calls))
-{
-    struct scenario scenario = tail_rows[*row / ROWS_OF(tail_calls)];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = MODE_NOWAIT;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, tail_calls[*row % ROWS_OF(tail_calls)]);
-}
+SCENARIOS_BY_CALL(bad_input, tails, tail_rows, tail_calls, .kinds = KIND_FOUR, .modes = MODE_NOWAIT,
+                  .holds = HOLD_BOTH)
 
 static const struct scenario any_tail_rows[] = {
     {
@@ -465,12 +438,5 @@ static const struct scenario any_tail_rows[] = {
     },
 };
 
-ROWS(bad_input, any_tail, ROWS_OF(any_tail_rows))
-{
-    struct scenario scenario = any_tail_rows[*row];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(bad_input, any_tail, any_tail_rows, .kinds = KIND_FOUR, .modes = MODE_NONBLOCK,
+          .holds = HOLD_BOTH)

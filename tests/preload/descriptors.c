@@ -30,6 +30,15 @@ static const struct scenario copy_rows[] = {
                       "recv 1000 -> 1000 m1[2000..2999]\n",
     },
     {
+        .name = "the copy is ready, and knows how much is left",
+        .transcript = "$C r x\n"
+                      "send 3000\n"
+                      "recv 1000 -> 1000 m1[0..999]\n"
+                      "poll 0 on=x -> 1 x=IN\n"
+                      "fionread x -> 2000\n"
+                      "recv 5000 on=x -> 2000 m1[1000..2999]\n",
+    },
+    {
         .name = "the copy goes, the tail stays",
         .transcript = "send 3000\n"
                       "$C r x\n"
@@ -92,6 +101,15 @@ static const struct scenario replacement_rows[] = {
     },
 };
 
+/* The socket's only descriptor, #20, is closed while a tail is held. */
+#define CLOSE_WITH_TAIL                          \
+    "send 3000\n"                                \
+    "dup2 r #20\n"                               \
+    "raw_close r\n"                              \
+    "recv 1000 on=#20 -> 1000 m1[0..999]\n"      \
+    "recv 10 peek on=#20 -> 10 m1[1000..1009]\n" \
+    "$C #20\n"
+
 static const struct scenario close_rows[] = {
     {
         .name = "one of two descriptors closes: the tail stays",
@@ -104,65 +122,41 @@ static const struct scenario close_rows[] = {
     },
     {
         .name = "the number comes again as a UDP socket: none of the old bytes",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "udp4 r t at=#20\n"
-                      "nonblock r\n"
-                      "recv 1000 -> -1 EAGAIN\n"
-                      "send 1500 from=t\n"
-                      "recv 1000 -> 1000 m2[0..999]\n"
-                      "recv 1000 -> 500 m2[1000..1499]\n",
+        .transcript = CLOSE_WITH_TAIL "udp4 r t at=#20\n"
+                                      "nonblock r\n"
+                                      "recv 1000 -> -1 EAGAIN\n"
+                                      "send 1500 from=t\n"
+                                      "recv 1000 -> 1000 m2[0..999]\n"
+                                      "recv 1000 -> 500 m2[1000..1499]\n",
     },
     {
         .name = "the number comes again as an AF_UNIX socket: none of the old bytes",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "seqpacket r t at=#20\n"
-                      "nonblock r\n"
-                      "recv 1000 -> -1 EAGAIN\n"
-                      "send 1500 from=t\n"
-                      "recv 1000 peek -> 1000 m2[0..999]\n"
-                      "recv 1000 -> 1000 m2[0..999]\n"
-                      "recv 1000 -> 500 m2[1000..1499]\n",
+        .transcript = CLOSE_WITH_TAIL "seqpacket r t at=#20\n"
+                                      "nonblock r\n"
+                                      "recv 1000 -> -1 EAGAIN\n"
+                                      "send 1500 from=t\n"
+                                      "recv 1000 peek -> 1000 m2[0..999]\n"
+                                      "recv 1000 -> 1000 m2[0..999]\n"
+                                      "recv 1000 -> 500 m2[1000..1499]\n",
     },
     {
         .name = "the number comes again as a pipe: none of the old bytes",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "pipe p w at=#20\n"
-                      "send 30 from=w\n"
-                      "read 10 on=p -> 10 m2[0..9]\n"
-                      "recv 10 on=p -> -1 ENOTSOCK\n"
-                      "read 100 on=p -> 20 m2[10..29]\n",
+        .transcript = CLOSE_WITH_TAIL "pipe p w at=#20\n"
+                                      "send 30 from=w\n"
+                                      "read 10 on=p -> 10 m2[0..9]\n"
+                                      "recv 10 on=p -> -1 ENOTSOCK\n"
+                                      "read 100 on=p -> 20 m2[10..29]\n",
     },
     {
         .name = "the number is not open: EBADF, not the tail",
-        .transcript = "send 3000\n"
-                      "dup2 r #20\n"
-                      "raw_close r\n"
-                      "recv 1000 on=#20 -> 1000 m1[0..999]\n"
-                      "recv 10 peek on=#20 -> 10 m1[1000..1009]\n"
-                      "$C #20\n"
-                      "recv 1000 on=#20 -> -1 EBADF\n"
-                      "read 1000 on=#20 -> -1 EBADF\n"
-                      "recvmsg 1000 on=#20 -> -1 EBADF\n",
+        .transcript = CLOSE_WITH_TAIL "recv 1000 on=#20 -> -1 EBADF\n"
+                                      "read 1000 on=#20 -> -1 EBADF\n"
+                                      "recvmsg 1000 on=#20 -> -1 EBADF\n",
     },
 };
 
-/* Told by the library's own counters: what is closed is not kept, and what is lost is counted. */
-static const struct scenario counted = {
+/* By the library's own counters: a closed socket's tail is not kept, and counted as lost. */
+static const struct scenario counted_rows[] = {{
     .name = "a closed socket's tail is let go",
     .transcript = "send 3000\n"
                   "dup2 r #20\n"
@@ -171,7 +165,7 @@ static const struct scenario counted = {
                   "wsrx_counters -> held 1 parts 0 saved 0 lost 0/0 now 1\n"
                   "$C #20\n"
                   "wsrx_counters -> held 1 parts 0 saved 0 lost 1/2000 now 0\n",
-};
+}};
 
 static const struct scenario cloexec = {
     .name = "CLOSE_RANGE_CLOEXEC closes nothing",
@@ -197,39 +191,17 @@ static const struct scenario freopened = {
                   "recv 1000 -> -1 ENOTSOCK\n",
 };
 
-static void check(const struct scenario *row, const char *call, unsigned modes, int without)
-{
-    struct scenario scenario = *row;
+SCENARIOS_BY_CALL(descriptors, copies, copy_rows, copies, .kinds = KIND_FOUR,
+                  .modes = MODE_NONBLOCK, .holds = HOLD_BOTH, .without = WITHOUT_DIFFERS)
 
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = modes;
-    scenario.holds = HOLD_BOTH;
-    scenario.without = without;
-    scenario_check_call(&scenario, call);
-}
+SCENARIOS_BY_CALL(descriptors, replacements, replacement_rows, replacements, .kinds = KIND_FOUR,
+                  .modes = MODE_NOWAIT, .holds = HOLD_BOTH)
 
-ROWS(descriptors, copies, ROWS_OF(copy_rows) * ROWS_OF(copies))
-{
-    check(&copy_rows[*row / ROWS_OF(copies)], copies[*row % ROWS_OF(copies)], MODE_NONBLOCK,
-          WITHOUT_DIFFERS);
-}
+SCENARIOS_BY_CALL(descriptors, closes, close_rows, closes, .kinds = KIND_FOUR, .modes = MODE_NOWAIT,
+                  .holds = HOLD_BOTH)
 
-ROWS(descriptors, replacements, ROWS_OF(replacement_rows) * ROWS_OF(replacements))
-{
-    check(&replacement_rows[*row / ROWS_OF(replacements)],
-          replacements[*row % ROWS_OF(replacements)], MODE_NOWAIT, WITHOUT_IGNORED);
-}
-
-ROWS(descriptors, closes, ROWS_OF(close_rows) * ROWS_OF(closes))
-{
-    check(&close_rows[*row / ROWS_OF(closes)], closes[*row % ROWS_OF(closes)], MODE_NOWAIT,
-          WITHOUT_IGNORED);
-}
-
-ROWS(descriptors, counted, ROWS_OF(seen_closes))
-{
-    check(&counted, seen_closes[*row], MODE_ONCE, WITHOUT_IGNORED);
-}
+SCENARIOS_BY_CALL(descriptors, counted, counted_rows, seen_closes, .kinds = KIND_FOUR,
+                  .holds = HOLD_BOTH)
 
 Test(descriptors, close_range_cloexec)
 {

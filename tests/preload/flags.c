@@ -84,7 +84,7 @@ static const struct scenario flag_rows[] = {
                       "$C 7 -> 7 m2[0..6]\n",
     },
     {
-        .name = "MSG_TRUNC tells the length and drops the rest",
+        .name = "MSG_TRUNC returns the length and drops the rest",
         .without = WITHOUT_SAME,
         .transcript = "send 3000\n"
                       "send 3000\n"
@@ -96,7 +96,7 @@ static const struct scenario flag_rows[] = {
                       "$C 100 trunc -> 5 m4[0..4]\n",
     },
     {
-        .name = "MSG_TRUNC tells what remains and drops it",
+        .name = "MSG_TRUNC returns what remains and drops it",
         .without = WITHOUT_DIFFERS,
         .transcript = "send 3000\n"
                       "send 3000\n"
@@ -165,49 +165,31 @@ static const struct scenario read_rows[] = {
 };
 
 /* RWF_NOWAIT is preadv2's MSG_DONTWAIT. */
-static const struct scenario nowait = {
-    .name = "RWF_NOWAIT: a tail is always ready",
-    .without = WITHOUT_DIFFERS,
-    .kinds = KIND_FOUR,
-    .modes = MODE_ALL,
-    .holds = HOLD_BOTH,
-    .transcript = "$C 1000 nowait -> -1 EAGAIN\n"
-                  "send 2000\n"
-                  "$C 1000 nowait -> 1000 m1[0..999]\n"
-                  "$C 1000 nowait -> 1000 m1[1000..1999]\n"
-                  "$C 1000 nowait -> -1 EAGAIN\n",
+static const struct scenario nowait_rows[] = {
+    {
+        .name = "RWF_NOWAIT: a tail is always ready",
+        .without = WITHOUT_DIFFERS,
+        .kinds = KIND_FOUR,
+        .modes = MODE_ALL,
+        .holds = HOLD_BOTH,
+        .transcript = "$C 1000 nowait -> -1 EAGAIN\n"
+                      "send 2000\n"
+                      "$C 1000 nowait -> 1000 m1[0..999]\n"
+                      "$C 1000 nowait -> 1000 m1[1000..1999]\n"
+                      "$C 1000 nowait -> -1 EAGAIN\n",
+    },
 };
 
 static const char *const nowait_calls[] = {"preadv2", "preadv64v2 parts=3", "sys_preadv2"};
 
-static void check(const struct scenario *row, const char *call, unsigned kinds, unsigned modes)
-{
-    struct scenario scenario = *row;
+SCENARIOS_BY_CALL(flags, every_call, flag_rows, flag_calls, .kinds = KIND_ALL, .holds = HOLD_BOTH)
 
-    scenario.kinds = kinds;
-    scenario.modes = modes;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, call);
-}
+static const char *const recv_only[] = {"recv"};
 
-ROWS(flags, every_call, ROWS_OF(flag_rows) * ROWS_OF(flag_calls))
-{
-    check(&flag_rows[*row / ROWS_OF(flag_calls)], flag_calls[*row % ROWS_OF(flag_calls)], KIND_ALL,
-          MODE_ONCE);
-}
+SCENARIOS_BY_CALL(flags, every_way_to_wait, flag_rows, recv_only, .kinds = KIND_FOUR,
+                  .modes = MODE_ALL, .holds = HOLD_BOTH)
 
-ROWS(flags, every_way_to_wait, ROWS_OF(flag_rows))
-{
-    check(&flag_rows[*row], "recv", KIND_FOUR, MODE_ALL);
-}
+SCENARIOS_BY_CALL(flags, length_0, read_rows, read_calls, .kinds = KIND_ALL, .modes = MODE_NONBLOCK,
+                  .holds = HOLD_BOTH)
 
-ROWS(flags, length_0, ROWS_OF(read_rows) * ROWS_OF(read_calls))
-{
-    check(&read_rows[*row / ROWS_OF(read_calls)], read_calls[*row % ROWS_OF(read_calls)], KIND_ALL,
-          MODE_NONBLOCK);
-}
-
-ROWS(flags, nowait, ROWS_OF(nowait_calls))
-{
-    scenario_check_call(&nowait, nowait_calls[*row]);
-}
+SCENARIOS_BY_CALL(flags, nowait, nowait_rows, nowait_calls)

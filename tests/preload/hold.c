@@ -9,7 +9,6 @@
 static const struct scenario rows[] = {
     {
         .name = "process: the kernel has handed the message over",
-        .kinds = KIND_ALL,
         .environment = {"WSRX_HOLD=process"},
         .transcript = "send 3000\n"
                       "wsrx_hold r -> none 0\n"
@@ -23,7 +22,6 @@ static const struct scenario rows[] = {
     },
     {
         .name = "auto: in the process, for a native program",
-        .kinds = KIND_ALL,
         .environment = {"WSRX_HOLD=auto"},
         .transcript = "send 3000\n"
                       "recv 1000 -> 1000 m1[0..999]\n"
@@ -32,7 +30,6 @@ static const struct scenario rows[] = {
     },
     {
         .name = "nothing said: in the process, for a native program",
-        .kinds = KIND_ALL,
         .transcript = "send 3000\n"
                       "recv 1000 -> 1000 m1[0..999]\n"
                       "raw_recvfrom 3000 noname peek dontwait -> -1 EAGAIN\n"
@@ -40,7 +37,6 @@ static const struct scenario rows[] = {
     },
     {
         .name = "kernel: the message stays queued until its last part is taken",
-        .kinds = KIND_ALL,
         .environment = {"WSRX_HOLD=kernel"},
         .transcript = "send 3000\n"
                       "send 5\n"
@@ -58,7 +54,6 @@ static const struct scenario rows[] = {
     },
     {
         .name = "kernel: dropping a tail takes the message off the queue",
-        .kinds = KIND_ALL,
         .environment = {"WSRX_HOLD=kernel"},
         .transcript = "send 3000\n"
                       "send 3000\n"
@@ -72,7 +67,6 @@ static const struct scenario rows[] = {
     },
     {
         .name = "kernel: a message that fits is taken at once",
-        .kinds = KIND_ALL,
         .environment = {"WSRX_HOLD=kernel"},
         .transcript = "send 1000\n"
                       "send 0\n"
@@ -83,13 +77,7 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(hold, places, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
-
-    scenario.modes = MODE_NOWAIT;
-    scenario_check(&scenario);
-}
+SCENARIOS(hold, places, rows, .kinds = KIND_ALL, .modes = MODE_NOWAIT)
 
 /* Memory is bounded. What comes past the bound is held in the kernel, and nothing is lost. */
 static const struct scenario bounds[] = {
@@ -155,14 +143,7 @@ static const struct scenario bounds[] = {
     },
 };
 
-ROWS(hold, bounds, ROWS_OF(bounds))
-{
-    struct scenario scenario = bounds[*row];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = MODE_NONBLOCK;
-    scenario_check(&scenario);
-}
+SCENARIOS(hold, bounds, bounds, .kinds = KIND_FOUR, .modes = MODE_NONBLOCK)
 
 /*
  * A port unreachable that comes back while a tail is held may be reported after the tail, and must
@@ -171,7 +152,6 @@ ROWS(hold, bounds, ROWS_OF(bounds))
 static const struct scenario errors[] = {
     {
         .name = "a pending error does not end a tail",
-        .environment = {NULL},
         .transcript = "send 2500\n"
                       "connect r s\n"
                       "recv 1000 -> 1000 m1[0..999]\n"
@@ -184,7 +164,6 @@ static const struct scenario errors[] = {
     },
     {
         .name = "a pending error at the last part leaves nothing behind",
-        .environment = {NULL},
         .transcript = "send 1500\n"
                       "send 5\n"
                       "connect r s\n"
@@ -229,15 +208,7 @@ static const struct scenario errors[] = {
     },
 };
 
-ROWS(hold, errors, ROWS_OF(errors))
-{
-    struct scenario scenario = errors[*row];
-
-    scenario.kinds = KIND_UDP;
-    scenario.modes = MODE_NOWAIT;
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(hold, errors, errors, .kinds = KIND_UDP, .modes = MODE_NOWAIT, .holds = HOLD_BOTH)
 
 /* The program's own peeks move on in the socket (SO_PEEK_OFF), and our peeks must not move them. */
 static const struct scenario peek_offsets[] = {
@@ -266,15 +237,8 @@ static const struct scenario peek_offsets[] = {
     },
 };
 
-ROWS(hold, the_programs_peek_offset, ROWS_OF(peek_offsets))
-{
-    struct scenario scenario = peek_offsets[*row];
-
-    scenario.kinds = KIND_UDP | KIND_UNIX;
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario_compare(&scenario);
-}
+SCENARIOS(hold, the_programs_peek_offset, peek_offsets, .kinds = KIND_UDP | KIND_UNIX,
+          .modes = MODE_NONBLOCK, .holds = HOLD_BOTH, .without = WITHOUT_DECIDES)
 
 static const struct scenario peek_offset_parts[] = {
     {
@@ -290,13 +254,5 @@ static const struct scenario peek_offset_parts[] = {
     },
 };
 
-ROWS(hold, parts_with_a_peek_offset, ROWS_OF(peek_offset_parts))
-{
-    struct scenario scenario = peek_offset_parts[*row];
-
-    scenario.kinds = KIND_UDP | KIND_UNIX;
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario.without = WITHOUT_DIFFERS;
-    scenario_check(&scenario);
-}
+SCENARIOS(hold, parts_with_a_peek_offset, peek_offset_parts, .kinds = KIND_UDP | KIND_UNIX,
+          .modes = MODE_NONBLOCK, .holds = HOLD_BOTH, .without = WITHOUT_DIFFERS)

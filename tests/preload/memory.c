@@ -98,15 +98,8 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(memory, that_goes, ROWS_OF(rows) * ROWS_OF(calls))
-{
-    struct scenario scenario = rows[*row / ROWS_OF(calls)];
-
-    scenario.kinds = KIND_UDP4 | KIND_UNIX;
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_PROCESS;
-    scenario_compare_call(&scenario, calls[*row % ROWS_OF(calls)]);
-}
+SCENARIOS_BY_CALL(memory, that_goes, rows, calls, .kinds = KIND_UDP4 | KIND_UNIX,
+                  .modes = MODE_NONBLOCK, .holds = HOLD_PROCESS, .without = WITHOUT_DECIDES)
 
 /* The next part of a held message goes where the memory is gone: the part stays. */
 static const struct scenario tail_rows[] = {
@@ -140,12 +133,5 @@ static const struct scenario tail_rows[] = {
 
 static const char *const tail_calls[] = {"recv", "read", "recvfrom noname", "readv", "sys_read"};
 
-ROWS(memory, tails, ROWS_OF(tail_rows) * ROWS_OF(tail_calls))
-{
-    struct scenario scenario = tail_rows[*row / ROWS_OF(tail_calls)];
-
-    scenario.kinds = KIND_UDP4 | KIND_UNIX;
-    scenario.holds = HOLD_BOTH;
-    scenario.without = WITHOUT_DIFFERS;
-    scenario_check_call(&scenario, tail_calls[*row % ROWS_OF(tail_calls)]);
-}
+SCENARIOS_BY_CALL(memory, tails, tail_rows, tail_calls, .kinds = KIND_UDP4 | KIND_UNIX,
+                  .holds = HOLD_BOTH, .without = WITHOUT_DIFFERS)

@@ -80,25 +80,13 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(modes, every_call, ROWS_OF(rows) * ROWS_OF(calls))
-{
-    struct scenario scenario = rows[*row / ROWS_OF(calls)];
+SCENARIOS_BY_CALL(modes, every_call, rows, calls, .kinds = KIND_ALL, .modes = MODE_NONBLOCK,
+                  .holds = HOLD_BOTH)
 
-    scenario.kinds = KIND_ALL;
-    scenario.modes = MODE_NONBLOCK;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, calls[*row % ROWS_OF(calls)]);
-}
+static const char *const recv_only[] = {"recv"};
 
-ROWS(modes, every_way_to_wait, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = MODE_ALL;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, "recv");
-}
+SCENARIOS_BY_CALL(modes, every_way_to_wait, rows, recv_only, .kinds = KIND_FOUR, .modes = MODE_ALL,
+                  .holds = HOLD_BOTH)
 
 static const struct scenario flag_rows[] = {
     {
@@ -194,12 +182,4 @@ static const struct scenario flag_rows[] = {
     },
 };
 
-ROWS(modes, flags, ROWS_OF(flag_rows))
-{
-    struct scenario scenario = flag_rows[*row];
-
-    scenario.kinds = KIND_ALL;
-    scenario.modes = MODE_ALL;
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(modes, flags, flag_rows, .kinds = KIND_ALL, .modes = MODE_ALL, .holds = HOLD_BOTH)

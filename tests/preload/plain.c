@@ -117,24 +117,10 @@ static const struct scenario rows[] = {
 };
 
 /* Every call on every kind of socket, blocking. */
-ROWS(plain, every_call, ROWS_OF(rows) * ROWS_OF(calls))
-{
-    struct scenario scenario = rows[*row / ROWS_OF(calls)];
-
-    scenario.kinds = KIND_ALL;
-    scenario.modes = MODE_ONCE;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, calls[*row % ROWS_OF(calls)]);
-}
+SCENARIOS_BY_CALL(plain, every_call, rows, calls, .kinds = KIND_ALL, .holds = HOLD_BOTH)
 
 /* The three ways to wait make a difference below the calls, not in each of them. */
-ROWS(plain, every_way_to_wait, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
+static const char *const recv_and_read[] = {"recv", "read"};
 
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = MODE_ALL;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, "recv");
-    scenario_check_call(&scenario, "read");
-}
+SCENARIOS_BY_CALL(plain, every_way_to_wait, rows, recv_and_read, .kinds = KIND_FOUR,
+                  .modes = MODE_ALL, .holds = HOLD_BOTH)

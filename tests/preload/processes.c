@@ -170,24 +170,13 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(processes, rows, ROWS_OF(rows) * ROWS_OF(forks))
-{
-    struct scenario scenario = rows[*row / ROWS_OF(forks)];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, forks[*row % ROWS_OF(forks)]);
-}
+SCENARIOS_BY_CALL(processes, rows, rows, forks, .kinds = KIND_FOUR, .holds = HOLD_BOTH)
 
 /* A fork by libc's syscall(): atfork handlers do not run, but the call is one that we see. */
-ROWS(processes, fork_by_syscall, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
+static const char *const fork_by_syscall[] = {"sysfork"};
 
-    scenario.kinds = KIND_UDP4;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, "sysfork");
-}
+SCENARIOS_BY_CALL(processes, fork_by_syscall, rows, fork_by_syscall, .kinds = KIND_UDP4,
+                  .holds = HOLD_BOTH)
 
 static const struct scenario thread_rows[] = {
     {
@@ -236,11 +225,4 @@ static const struct scenario thread_rows[] = {
     },
 };
 
-ROWS(processes, threads, ROWS_OF(thread_rows))
-{
-    struct scenario scenario = thread_rows[*row];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(processes, threads, thread_rows, .kinds = KIND_FOUR, .holds = HOLD_BOTH)

@@ -2,7 +2,7 @@
 /*
  * Unmodified programs of the distribution. Each is run twice on the same messages: without the
  * library it must lose bytes, with it none; a control loses nothing either way. The last message
- * ends the program, or tells that everything before it has arrived, so that nothing is timed.
+ * ends the program, or shows that everything before it has arrived, so that nothing is timed.
  */
 #include "rows.h"
 

@@ -5,7 +5,7 @@
 
 static const struct scenario rows[] = {
     {
-        .name = "wsrx_receive tells partial and last parts",
+        .name = "wsrx_receive distinguishes partial and last parts",
         .kinds = KIND_NAMED,
         .modes = MODE_NONBLOCK,
         .transcript = "send 2500\n"
@@ -69,13 +69,7 @@ static const struct scenario rows[] = {
     },
 };
 
-ROWS(public, rows, ROWS_OF(rows))
-{
-    struct scenario scenario = rows[*row];
-
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(public, rows, rows, .holds = HOLD_BOTH)
 
 static const struct scenario counters[] = {
     {
@@ -122,12 +116,4 @@ static const struct scenario counters[] = {
     },
 };
 
-ROWS(public, counters, ROWS_OF(counters))
-{
-    struct scenario scenario = counters[*row];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = MODE_NOWAIT;
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(public, counters, counters, .kinds = KIND_FOUR, .modes = MODE_NOWAIT, .holds = HOLD_BOTH)

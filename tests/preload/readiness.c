@@ -107,7 +107,7 @@ static const struct scenario rows[] = {
     },
 };
 
-/* select tells of two readiness bits by a count of two, poll by a count of one descriptor. */
+/* select counts two readiness bits as two, poll counts one descriptor. */
 static bool is_select(const char *call)
 {
     return strstr(call, "select") != NULL;
@@ -129,7 +129,7 @@ ROWS(readiness, every_call, ROWS_OF(rows) * ROWS_OF(calls))
     /* Without the library the waits last, so that is shown with one of the calls only. */
     if (*row % ROWS_OF(calls) != 0)
         scenario.without = WITHOUT_IGNORED;
-    scenario_check_call(&scenario, call);
+    scenario_check_call(&scenario, call, NULL);
 }
 
 static const struct scenario poll_rows[] = {
@@ -152,7 +152,7 @@ static const struct scenario poll_rows[] = {
                       "poll 0 on=-1 -> 0\n",
     },
     {
-        .name = "FIONREAD tells what is left",
+        .name = "FIONREAD returns what is left",
         .transcript = "fionread r -> 0\n"
                       "send 2500\n"
                       "send 5\n"
@@ -169,16 +169,8 @@ static const struct scenario poll_rows[] = {
     },
 };
 
-ROWS(readiness, details, ROWS_OF(poll_rows))
-{
-    struct scenario scenario = poll_rows[*row];
-
-    scenario.kinds = KIND_UDP | KIND_UNIX;
-    scenario.modes = MODE_NOWAIT;
-    scenario.holds = HOLD_BOTH;
-    scenario.without = WITHOUT_DIFFERS;
-    scenario_check(&scenario);
-}
+SCENARIOS(readiness, details, poll_rows, .kinds = KIND_UDP | KIND_UNIX, .modes = MODE_NOWAIT,
+          .holds = HOLD_BOTH, .without = WITHOUT_DIFFERS)
 
 /* With nothing held anywhere the calls are libc's own: results, errors and all. */
 static const struct scenario same[] = {
@@ -203,12 +195,5 @@ static const struct scenario same[] = {
     },
 };
 
-ROWS(readiness, same, ROWS_OF(calls))
-{
-    struct scenario scenario = same[0];
-
-    scenario.kinds = KIND_FOUR;
-    scenario.modes = MODE_NOWAIT;
-    scenario.holds = HOLD_BOTH;
-    scenario_compare_call(&scenario, calls[*row]);
-}
+SCENARIOS_BY_CALL(readiness, same, same, calls, .kinds = KIND_FOUR, .modes = MODE_NOWAIT,
+                  .holds = HOLD_BOTH, .without = WITHOUT_DECIDES)

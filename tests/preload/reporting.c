@@ -194,34 +194,17 @@ static const struct scenario many_rows[] = {
     },
 };
 
-static void check(const struct scenario *row, const char *call, unsigned kinds, unsigned modes)
-{
-    struct scenario scenario = *row;
+SCENARIOS_BY_CALL(reporting, recvmsg, message_rows, message_calls, .kinds = KIND_ALL,
+                  .holds = HOLD_BOTH)
 
-    scenario.kinds = kinds;
-    scenario.modes = modes;
-    scenario.holds = HOLD_BOTH;
-    scenario_check_call(&scenario, call);
-}
+static const char *const recvmsg_only[] = {"recvmsg noname"};
 
-ROWS(reporting, recvmsg, ROWS_OF(message_rows) * ROWS_OF(message_calls))
-{
-    check(&message_rows[*row / ROWS_OF(message_calls)],
-          message_calls[*row % ROWS_OF(message_calls)], KIND_ALL, MODE_ONCE);
-}
+SCENARIOS_BY_CALL(reporting, recvmsg_every_way_to_wait, message_rows, recvmsg_only,
+                  .kinds = KIND_FOUR, .modes = MODE_ALL, .holds = HOLD_BOTH)
 
-ROWS(reporting, recvmsg_every_way_to_wait, ROWS_OF(message_rows))
-{
-    check(&message_rows[*row], "recvmsg noname", KIND_FOUR, MODE_ALL);
-}
+SCENARIOS_BY_CALL(reporting, recvmmsg, many_rows, many_calls, .kinds = KIND_ALL, .holds = HOLD_BOTH)
 
-ROWS(reporting, recvmmsg, ROWS_OF(many_rows) * ROWS_OF(many_calls))
-{
-    check(&many_rows[*row / ROWS_OF(many_calls)], many_calls[*row % ROWS_OF(many_calls)], KIND_ALL,
-          MODE_ONCE);
-}
+static const char *const recvmmsg_only[] = {"recvmmsg noname"};
 
-ROWS(reporting, recvmmsg_every_way_to_wait, ROWS_OF(many_rows))
-{
-    check(&many_rows[*row], "recvmmsg noname", KIND_FOUR, MODE_ALL);
-}
+SCENARIOS_BY_CALL(reporting, recvmmsg_every_way_to_wait, many_rows, recvmmsg_only,
+                  .kinds = KIND_FOUR, .modes = MODE_ALL, .holds = HOLD_BOTH)

@@ -62,7 +62,7 @@ static size_t length_of(unsigned record)
     return 1 + record * 7919 % LONGEST;
 }
 
-/* Printable bytes that tell one record, and one part of it, from any other; without 'z', with which
+/* Printable bytes that distinguish one record, and one part of it, from any other; without 'z', with which
  * a compressed record would begin. */
 static void make_record(char *to, unsigned record)
 {

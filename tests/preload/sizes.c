@@ -72,7 +72,7 @@ static void check(const char *name, unsigned kinds, const size_t *messages, size
     };
 
     make_transcript(&text, messages, count, buffer);
-    scenario_check_call(&scenario, call);
+    scenario_check_call(&scenario, call, NULL);
 }
 
 static const char *const calls[] = {"recv", "recvfrom noname", "read", "readv parts=3"};

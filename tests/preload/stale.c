@@ -313,18 +313,6 @@ static const struct scenario passed[] = {
     },
 };
 
-ROWS(stale, passed, ROWS_OF(passed))
-{
-    struct scenario scenario = passed[*row];
+SCENARIOS(stale, others, others, .holds = HOLD_BOTH)
 
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
-
-ROWS(stale, others, ROWS_OF(others))
-{
-    struct scenario scenario = others[*row];
-
-    scenario.holds = HOLD_BOTH;
-    scenario_check(&scenario);
-}
+SCENARIOS(stale, passed, passed, .holds = HOLD_BOTH)

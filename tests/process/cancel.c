@@ -4,9 +4,11 @@
 
 #include "check.h"
 
-#define CANCEL(call, number)                                                              \
-    {.name = call, .script = "run $victim cancel " number, .out = "cancelled\n",          \
-     .without = CHECK_SAME}
+#define CANCEL(call, number)                                                        \
+    {                                                                               \
+        .name = call, .script = "run $victim cancel " number, .out = "cancelled\n", \
+        .without = CHECK_SAME                                                       \
+    }
 
 static const struct check rows[] = {
     CANCEL("recv", "0"),

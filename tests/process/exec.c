@@ -12,7 +12,7 @@
 
 static const struct check rows[] = {
     {
-        .name = "without WSRX_TABLE the tail is lost, and told",
+        .name = "without WSRX_TABLE the tail is lost, and reported",
         .script = "run $victim shell " DIGITS " next -- /usr/bin/python3 -c '\n"
                   "import os\n"
                   "os.write(1, os.read(3, 6))\n"
@@ -20,8 +20,8 @@ static const struct check rows[] = {
                   "os.close(3)\n"
                   "os.execvp(\"dd\", [\"dd\", \"bs=4\", \"count=1\", \"status=none\"])'",
         .out = "012345next",
-        .told = "exec: 14 bytes held for 1 descriptors are lost to the next program; "
-                "WSRX_TABLE=path keeps them\n",
+        .report = "exec: 14 bytes held for 1 descriptors are lost to the next program; "
+                  "WSRX_TABLE=path keeps them\n",
         .without = CHECK_SAME,
     },
     {
@@ -34,7 +34,7 @@ static const struct check rows[] = {
                   "os.dup2(9, 20)\n"
                   "os.execvp(\"true\", [\"true\"])'",
         .out = "012345",
-        .told = "exec: 14 bytes held for 2 descriptors are lost to the next program; "
+        .reported = "exec: 14 bytes held for 2 descriptors are lost to the next program; "
                 "WSRX_TABLE=path keeps them\n",
         .without = CHECK_SAME,
     },

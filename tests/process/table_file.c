@@ -13,56 +13,58 @@
 #define IN_MEMORY "; tails are held in memory and do not survive exec\n"
 
 static const struct check refusals[] = {
-    {.name = "a directory", .script = TABLE "mkdir $table\n" USE, .told = "directory" IN_MEMORY},
-    {.name = "a fifo", .script = TABLE "mkfifo $table\n" USE, .told = "no regular file" IN_MEMORY},
+    {.name = "a directory", .script = TABLE "mkdir $table\n" USE, .report = "directory" IN_MEMORY},
+    {.name = "a fifo",
+     .script = TABLE "mkfifo $table\n" USE,
+     .report = "no regular file" IN_MEMORY},
     {.name = "a socket",
      .script = TABLE "/usr/bin/python3 -c 'import socket,sys; "
                      "socket.socket(socket.AF_UNIX).bind(sys.argv[1])' $table\n" USE,
-     .told = "No such device or address" IN_MEMORY},
+     .report = "No such device or address" IN_MEMORY},
     {.name = "a symbolic link to a table",
      .script = MADE "mv $table $dir/real; ln -s real $table\n" USE,
-     .told = "it is a symbolic link" IN_MEMORY},
+     .report = "it is a symbolic link" IN_MEMORY},
     {.name = "a symbolic link to nothing",
      .script = TABLE "ln -s nothing $table\n" USE "\n[ ! -e $dir/nothing ] || echo made",
-     .told = "it is a symbolic link" IN_MEMORY},
+     .report = "it is a symbolic link" IN_MEMORY},
     {.name = "a device",
      .script = "export WSRX_TABLE=/dev/null\n" USE,
-     .told = "no regular file" IN_MEMORY},
+     .report = "no regular file" IN_MEMORY},
     {.name = "a full device",
      .script = "export WSRX_TABLE=/dev/full\n" USE,
-     .told = "no regular file" IN_MEMORY},
+     .report = "no regular file" IN_MEMORY},
     {.name = "readable by others",
      .script = MADE "chmod 0644 $table\n" USE,
-     .told = "(its mode must be 0600)" IN_MEMORY},
+     .report = "(its mode must be 0600)" IN_MEMORY},
     {.name = "writable by the group",
      .script = MADE "chmod 0620 $table\n" USE,
-     .told = "(its mode must be 0600)" IN_MEMORY},
+     .report = "(its mode must be 0600)" IN_MEMORY},
     {.name = "another user's",
      .script = MADE "chown 65534 $table 2>/dev/null || skip only root can give a file away\n" USE,
-     .told = "belongs to another user" IN_MEMORY},
+     .report = "belongs to another user" IN_MEMORY},
     {.name = "a text",
      .script = TABLE "(umask 077; seq 100000 >$table)\n" USE "\nseq 100000 | cmp - $table",
-     .told = "no fragment table" IN_MEMORY},
+     .report = "no fragment table" IN_MEMORY},
     {.name = "zeros",
      .script = TABLE "(umask 077; truncate -s 300M $table)\n" USE,
-     .told = "no fragment table" IN_MEMORY},
+     .report = "no fragment table" IN_MEMORY},
     {.name = "one byte",
      .script = TABLE "(umask 077; echo -n w >$table)\n" USE,
-     .told = "no fragment table" IN_MEMORY},
+     .report = "no fragment table" IN_MEMORY},
     {.name = "of another version",
      .script = MADE "[ -z \"$library\" ] || $victim flip $table "
                     "$(($(grep -abo -m 1 wsrx-tbl $table | cut -d: -f1) + 8)) 0x40\n" USE,
-     .told = "of another version" IN_MEMORY},
+     .report = "of another version" IN_MEMORY},
     {.name = "a folder that is not there",
      .script = "export WSRX_TABLE=$dir/none/table\n" USE,
-     .told = "No such file or directory" IN_MEMORY},
+     .report = "No such file or directory" IN_MEMORY},
     {.name = "a folder that is closed",
      .script = "[ $(id -u) = 0 ] || skip needs root\n"
                "mkdir -m 0700 $dir/closed; export WSRX_TABLE=$dir/closed/table; chmod 0755 $dir\n"
                "cp -L $library $dir/libwsrx.so; cp $victim $dir/victim; chmod 0755 $dir/victim\n"
                "setpriv --reuid 65534 --clear-groups env LD_PRELOAD=\"$first "
                "${library:+$dir/libwsrx.so}\" $dir/victim usual",
-     .told = "Permission denied" IN_MEMORY},
+     .report = "Permission denied" IN_MEMORY},
 };
 
 /* As any bad setting. */
@@ -73,7 +75,7 @@ Test(table_file, strict)
         .script = "export WSRX_STRICT=1 WSRX_TABLE=$dir/none/table\n"
                   "run $victim plain-linux; echo $?",
         .out = "125\n",
-        .told = "No such file or directory; the program is not started (WSRX_STRICT=1)",
+        .report = "No such file or directory; the program is not started (WSRX_STRICT=1)",
     };
 
     check(&strict);
@@ -187,7 +189,7 @@ static const struct check uses[] = {
         .name = "a disk too small for it",
         .script = "echo 'env LD_PRELOAD=\"$preload\" $victim usual' >$dir/inner\n" MOUNT("64k"),
         .out = "ok\n",
-        .told = "its disk is full" IN_MEMORY,
+        .report = "its disk is full" IN_MEMORY,
     },
     {
         .name = "a disk that fills up later",

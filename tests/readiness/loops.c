@@ -2,7 +2,7 @@
 /*
  * Real event loops, unmodified from the distribution, around programs that receive long messages
  * with small buffers, once an event. Without the library each loses what does not fit; with it
- * every byte arrives, in order, and no loop is told of what is not there.
+ * every byte arrives, in order, and no loop gets an event for nothing.
  */
 #include "rows.h"
 #include "spawn.h"
@@ -41,8 +41,8 @@ static const struct loop loops[] = {
     {"libev, select", "exec $LOOPS/loop-libev select", "$LOOPS/loop-libev", NULL},
     {"python3, SelectSelector", "exec /usr/bin/python3 $SOURCES/selector.py select",
      "/usr/bin/python3", NULL},
-    {"python3, PollSelector", "exec /usr/bin/python3 $SOURCES/selector.py poll",
-     "/usr/bin/python3", NULL},
+    {"python3, PollSelector", "exec /usr/bin/python3 $SOURCES/selector.py poll", "/usr/bin/python3",
+     NULL},
     {"python3, EpollSelector", "exec /usr/bin/python3 $SOURCES/selector.py epoll",
      "/usr/bin/python3", NULL},
     {"python3, asyncio sock_recv", "exec /usr/bin/python3 $SOURCES/selector.py calls",
@@ -141,10 +141,10 @@ static pid_t sender_start(int fd, int receiver, const char *all)
 
 static void sender_await(pid_t pid, const char *name)
 {
-    static const char *const words[] = {
-        [SENT] = "sent", [NOBODY_RECEIVES] = "nobody receives",
-        [SEND_FAILED] = "a send failed",
-        [DROPPED] = "the kernel dropped messages: sent too fast"};
+    static const char *const words[] = {[SENT] = "sent",
+                                        [NOBODY_RECEIVES] = "nobody receives",
+                                        [SEND_FAILED] = "a send failed",
+                                        [DROPPED] = "the kernel dropped messages: sent too fast"};
     int status = -1;
 
     cr_assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
@@ -160,8 +160,11 @@ static void play(const struct loop *loop, bool preload, const char *hold)
     /* Its stdin from the start: there is no port to be taken by others, nor to be waited for. */
     unsigned port;
     int receiver = udp_bind(&port), fd = udp_connect(-1, port);
-    struct spawn_request request = {.argv = argv, .environment = environment, .preload = preload,
-                                    .stdin_fd = receiver, .deadline_ms = DEADLINE_MS};
+    struct spawn_request request = {.argv = argv,
+                                    .environment = environment,
+                                    .preload = preload,
+                                    .stdin_fd = receiver,
+                                    .deadline_ms = DEADLINE_MS};
     struct spawned child;
     size_t length;
     char *expected;

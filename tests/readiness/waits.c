@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs every case of the waiter (waiter/cases.h): on UDP and AF_UNIX, with the tail held in the
- * process and in the kernel, with every epoll call; and without the library, where a case that
- * passes would show nothing.
+ * Runs each case of the waiter (waiter/cases.h) on UDP and AF_UNIX, with the tail held in the
+ * process and in the kernel, and with every epoll call; and without the library as a control.
  */
 #include "rows.h"
 #include "spawn.h"
@@ -20,15 +19,12 @@ struct row {
     const char *name;
     enum without without;
     enum where where;
-    bool epoll;
 };
 
-#define ROW(name, without, where) {#name, without, where, false},
-#define EPOLL_ROW(name, without, where) {#name, without, where, true},
-static const struct row wait_rows[] = {WAIT_CASES(ROW)};
-static const struct row epoll_rows[] = {EPOLL_CASES(EPOLL_ROW)};
-static const struct row others_rows[] = {OTHERS_CASES(EPOLL_ROW)};
-static const struct row ending_rows[] = {ENDING_CASES(EPOLL_ROW)};
+/* meson.build makes one test program per list of cases: WAITS_CASES is the list, WAITS_EPOLL whether
+ * its cases call epoll. */
+#define ROW(name, without, where) {#name, without, where},
+static const struct row rows[] = {WAITS_CASES(ROW)};
 
 /* hold: "process", "kernel", or NULL for a run without the library. company: see waiter.h. */
 static void play(const struct row *row, const char *kind, const char *call, const char *hold,
@@ -49,8 +45,7 @@ static void play(const struct row *row, const char *kind, const char *call, cons
         cr_expect(child.exit_status == 0 && strcmp(child.out.data, "right\n") == 0 &&
                       child.err.length == 0,
                   "%s, %s, %s, %s, company: %s: %s%s%s", row->name, kind, call,
-                  hold ? hold : "no library", company,
-                  child.timed_out ? "does not end " : "",
+                  hold ? hold : "no library", company, child.timed_out ? "does not end " : "",
                   child.signal ? strsignal(child.signal) : child.out.data, child.err.data);
     else
         cr_expect(child.exit_status == 1,
@@ -65,12 +60,12 @@ static void play_everywhere(const struct row *row)
     static const char *const kinds[] = {"udp", "unix"};
 
     for (size_t kind = 0; kind < ROWS_OF(kinds); kind++) {
-        for (size_t call = 0; call < (row->epoll ? ROWS_OF(calls) : 1); call++) {
+        for (size_t call = 0; call < (WAITS_EPOLL ? ROWS_OF(calls) : 1); call++) {
             play(row, kinds[kind], calls[call], "process", "none");
             if (row->where != PROCESS)
                 play(row, kinds[kind], calls[call], "kernel", "none");
         }
-        if (row->epoll) {
+        if (WAITS_EPOLL) {
             play(row, kinds[kind], calls[0], "process", "thread");
             play(row, kinds[kind], calls[0], "process", "child");
         }
@@ -78,22 +73,7 @@ static void play_everywhere(const struct row *row)
     }
 }
 
-ROWS(waits, poll_and_select, ROWS_OF(wait_rows))
+ROWS(waits, cases, ROWS_OF(rows))
 {
-    play_everywhere(&wait_rows[*row]);
-}
-
-ROWS(waits, epoll, ROWS_OF(epoll_rows))
-{
-    play_everywhere(&epoll_rows[*row]);
-}
-
-ROWS(waits, epoll_with_others, ROWS_OF(others_rows))
-{
-    play_everywhere(&others_rows[*row]);
-}
-
-ROWS(waits, ending, ROWS_OF(ending_rows))
-{
-    play_everywhere(&ending_rows[*row]);
+    play_everywhere(&rows[*row]);
 }

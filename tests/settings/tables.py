@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 
-GENERATOR, SOURCES, CORE, *COMPILER = sys.argv[1:]
+from harness import run_tests, test
+
+GENERATOR, SOURCES, CORE, *COMPILER = [word for word in sys.argv[1:] if word[:7] != "--only="]
 PAGES = ("README.md", "docs/libwsrx.7", "docs/wsrx/wsrx-run.1", "docs/wsrx/wsrx-stat.1",
          "docs/wsrx/wsrx-trace.1")
 COMPLETIONS = ("tools/completion/wsrx.bash.in", "tools/completion/wsrx.zsh.in")
@@ -27,14 +29,6 @@ SETTING(WSRX_SPARE, size_t, spare, size, SIZE("1K", "3K"), "2K", RING_TRACE,
         "what is kept in reserve")
 OPTION(WSRX_SPARE, "spare", 0, "SIZE", RUN)
 """
-
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
 
 def run(*argv, wanted=0, **more):
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=100, **more)
@@ -174,18 +168,4 @@ def a_row_more_is_read_by_the_library_and_taken_by_the_command():
         assert err == 'WSRX_SPARE="1K" has no effect without WSRX_TRACE=ring\n', err
 
 
-def main():
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, function in enumerate(tests, 1):
-        try:
-            function()
-            print(f"ok {number} - {function.__name__}", flush=True)
-        except (AssertionError, OSError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"not ok {number} - {function.__name__}")
-            print("".join(f"# {line}\n" for line in str(error).splitlines()), end="", flush=True)
-    return failed > 0
-
-
-sys.exit(main())
+sys.exit(run_tests(lambda function: function()))

@@ -28,8 +28,8 @@ struct line {
     struct out out[QUEUE_MAX];
     unsigned head, queued;
     size_t in_flight;
-    size_t offset;    /* of the first message: what was received of it */
-    bool first_asked; /* the call that took its first part asked for the peer */
+    size_t offset;      /* of the first message: what was received of it */
+    bool first_asked;   /* the call that took its first part asked for the peer */
     uint64_t sent, got; /* of a stream or a pipe */
 };
 
@@ -37,8 +37,8 @@ struct crowd {
     struct plan plan;
     struct hands *hands;
     unsigned lines;
-    unsigned kinds;  /* of enum kind, from the first */
-    unsigned churn;  /* percent of the steps that close, reopen or move a descriptor */
+    unsigned kinds;   /* of enum kind, from the first */
+    unsigned churn;   /* percent of the steps that close, reopen or move a descriptor */
     unsigned sockets; /* numbers given */
     struct line line[LINES_MAX];
     struct waiting *waiting; /* wait.c */
@@ -56,7 +56,7 @@ void crowd_drain(struct crowd *crowd);
 
 /* The pieces of which the steps are made, for scenarios with an order of their own. */
 bool crowd_send(struct crowd *crowd, struct line *line, size_t length);
-/* False: the contract was broken, and told; the line is of no more use. */
+/* False: the contract was broken, which is reported; the line is of no more use. */
 bool crowd_receive(struct crowd *crowd, struct line *line, size_t room);
 
 bool line_expects(const struct line *line);

@@ -26,8 +26,8 @@ struct ledger *ledger_make(enum kind kind, unsigned socket, struct plan *plan)
 {
     unsigned blocks = MESSAGE_LONGEST / MESSAGE_BLOCK + 1;
     size_t size = sizeof(struct ledger) + (size_t)LEDGER_WINDOW * blocks * sizeof(atomic_uint);
-    struct ledger *ledger = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct ledger *ledger =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     int error;
 
     if (ledger == MAP_FAILED)
@@ -164,15 +164,14 @@ static bool check_content(struct ledger *ledger, const struct part *part, const 
     if (*ret_offset + part->length > ret_message->length) {
         fault(ledger->socket, ret_message->number, *ret_offset,
               "length on %s by %s: expected at most %zu bytes to the message's end, got %zu",
-              kind_name(ledger->link.kind), call, ret_message->length - *ret_offset,
-              part->length);
+              kind_name(ledger->link.kind), call, ret_message->length - *ret_offset, part->length);
         return false;
     }
     good = message_match(part->at, part->length, ret_message, *ret_offset);
     if (good == part->length)
         return true;
     if (peek && part->length < MESSAGE_BLOCK)
-        return false; /* as above: which bytes these are, only the entry could tell */
+        return false; /* as above: which bytes these are, only the entry could say */
     good -= good % MESSAGE_BLOCK;
     if (message_identify(part->at + good, part->length - good, &other, &other_offset))
         fault(ledger->socket, ret_message->number, *ret_offset + good,
@@ -260,9 +259,8 @@ static void record_empty(struct ledger *ledger, const char *call)
     count(&place->messages, 1);
     count(&place->parts, 1);
     if ((int)(got - atomic_load(&ledger->empty_sent)) > 0)
-        fault(ledger->socket, 0, 0,
-              "%s on %s: expected %u messages of length 0, got one more", call,
-              kind_name(ledger->link.kind), atomic_load(&ledger->empty_sent));
+        fault(ledger->socket, 0, 0, "%s on %s: expected %u messages of length 0, got one more",
+              call, kind_name(ledger->link.kind), atomic_load(&ledger->empty_sent));
 }
 
 static void record(struct ledger *ledger, const struct hands *hands, const struct part *part,
@@ -484,7 +482,6 @@ void ledger_exhaust(struct ledger *ledger, struct plan *plan, struct hands *hand
     int64_t since = now();
 
     while (now() - since < INT64_C(10000000))
-        if (ledger_receive(ledger, plan, hands, RECEIVE_AT_ONCE) > 0 &&
-            !(hands->flags & MSG_PEEK))
+        if (ledger_receive(ledger, plan, hands, RECEIVE_AT_ONCE) > 0 && !(hands->flags & MSG_PEEK))
             since = now();
 }

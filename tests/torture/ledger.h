@@ -35,14 +35,14 @@ struct ledger {
     atomic_ulong in_flight;
     struct entry entry[LEDGER_WINDOW];
     size_t mapped;
-    unsigned blocks; /* for each message */
+    unsigned blocks;    /* for each message */
     atomic_uint tick[]; /* [LEDGER_WINDOW][blocks]: when the block's receive ended; 0: not come */
 };
 
 /* How ledger_receive() goes about it. */
 enum {
-    RECEIVE_AT_ONCE = 1 << 0,  /* MSG_DONTWAIT, or no wait that could last */
-    RECEIVE_PLAINLY = 1 << 1,  /* no poll, select, epoll before it */
+    RECEIVE_AT_ONCE = 1 << 0, /* MSG_DONTWAIT, or no wait that could last */
+    RECEIVE_PLAINLY = 1 << 1, /* no poll, select, epoll before it */
 };
 
 /* Opens a link of this kind. `socket` is its number in the messages. */
@@ -61,12 +61,12 @@ unsigned ledger_receive(struct ledger *ledger, struct plan *plan, struct hands *
 bool ledger_is_complete(const struct ledger *ledger);
 
 /* How many stretches may go with a flow that ends at its place as it stands: none, where it was not
- * between a receive and the record; else as many as its call can have in hands. Puts it in order
+ * between a receive and the record; else as many as its call can have in flight. Puts it in order
  * for the next flow there. */
 unsigned ledger_bury(struct place *at);
 
 /* Everybody has received all that there is: counts stretches that have not come. Where they are
- * more than `allowed`, tells the first one as a fault. Then all is as if it had come. */
+ * more than `allowed`, reports the first one as a fault. Then all is as if it had come. */
 void ledger_settle(struct ledger *ledger, unsigned allowed);
 
 /* Receives until everything has come, or nothing comes any more for some seconds. */

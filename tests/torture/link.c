@@ -104,8 +104,8 @@ static int open_named(struct link *link, struct plan *plan)
         link->from[link->senders++] = fd;
     }
     link->connected = senders == 1 && link->name_length[0] > 0 && plan_percent(plan, 50);
-    if (link->connected && connect(link->fd, (struct sockaddr *)&link->name[0],
-                                   link->name_length[0]) != 0)
+    if (link->connected &&
+        connect(link->fd, (struct sockaddr *)&link->name[0], link->name_length[0]) != 0)
         return -errno;
     return 0;
 }

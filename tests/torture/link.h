@@ -38,8 +38,8 @@ struct link {
 
 const char *kind_name(enum kind kind);
 
-/* This run's own address, for IPv4: what another program sends to a port that it believes to be
- * closed, or its own, does not come here. */
+/* This run's own address, for IPv4: what another program sends to a port that it takes for
+ * closed, or for its own, does not come here. */
 in_addr_t link_loopback(void);
 
 /* Opens a link, as the plan says. 0, or a negative errno. */

@@ -67,12 +67,12 @@ static void tell_place(unsigned i)
 
     if (!doing)
         return;
-    length = snprintf(line, sizeof line,
-                      "torture:   place %u: pid %d in %s on fd %d, socket %u, message %u, "
-                      "after %lu operations\n",
-                      i, atomic_load(&at->pid), doing, atomic_load(&at->fd),
-                      atomic_load(&at->socket), atomic_load(&at->message),
-                      atomic_load(&at->operations));
+    length =
+        snprintf(line, sizeof line,
+                 "torture:   place %u: pid %d in %s on fd %d, socket %u, message %u, "
+                 "after %lu operations\n",
+                 i, atomic_load(&at->pid), doing, atomic_load(&at->fd), atomic_load(&at->socket),
+                 atomic_load(&at->message), atomic_load(&at->operations));
     if (write(STDOUT_FILENO, line, (size_t)length) < 0)
         _exit(4);
 }
@@ -242,12 +242,16 @@ static uint64_t number(const char *text, const char *what)
 static void parse(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"parts", required_argument, NULL, 'n'},   {"seconds", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 's'},    {"calls", required_argument, NULL, 'c'},
-        {"no-epoll", no_argument, NULL, 'e'},      {"strict", no_argument, NULL, 'o'},
+        {"parts", required_argument, NULL, 'n'},
+        {"seconds", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 's'},
+        {"calls", required_argument, NULL, 'c'},
+        {"no-epoll", no_argument, NULL, 'e'},
+        {"strict", no_argument, NULL, 'o'},
         {"trace", no_argument, NULL, 'v'},
         {"faults", required_argument, NULL, 'f'},
-        {"patience", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
+        {"patience", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;

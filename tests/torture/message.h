@@ -2,7 +2,7 @@
  *
  * Self-describing messages. Every block of 16 bytes names its socket, its message, the message's
  * length and its own offset, with a check sum of all this and the seed; so whoever holds some bytes
- * can tell which bytes they are, wherever a part begins.
+ * knows which bytes they are, wherever a part begins.
  */
 #ifndef WSRX_TORTURE_MESSAGE_H
 #define WSRX_TORTURE_MESSAGE_H

@@ -44,7 +44,7 @@ void hands_free(struct hands *hands)
 
 const char *call_name(enum call call)
 {
-    static const char *const names[] = {"recv",    "recvfrom",        "read",    "readv",
+    static const char *const names[] = {"recv",    "recvfrom",         "read",    "readv",
                                         "preadv2", "syscall recvfrom", "recvmsg", "recvmmsg"};
 
     return names[call];
@@ -202,8 +202,7 @@ static ssize_t receive_one(struct hands *hands, struct plan *plan, int fd, size_
     }
 }
 
-static int receive_some(struct hands *hands, struct plan *plan, int fd, size_t room,
-                        unsigned slots)
+static int receive_some(struct hands *hands, struct plan *plan, int fd, size_t room, unsigned slots)
 {
     struct part *part = &hands->part[0];
     unsigned pieces;

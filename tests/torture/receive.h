@@ -2,7 +2,7 @@
  *
  * One receive by a call of the plan's choice, and what came of it, as parts.
  *
- * It must not judge what came: that is for who knows what was sent (crowd.c, ledger.c). It does see
+ * It must not check what came: that is for those who know what was sent (crowd.c, ledger.c). It does see
  * that nothing is written outside of the buffers. Async-signal-safe; changes errno.
  */
 #ifndef WSRX_TORTURE_RECEIVE_H
@@ -55,7 +55,7 @@ void hands_free(struct hands *hands);
 
 const char *call_name(enum call call);
 
-/* It reports truncation by itself, so that it loses a tail unless told otherwise. */
+/* It reports truncation by itself, so that by default it loses a tail. */
 static inline bool call_reports(enum call call)
 {
     return call == CALL_RECVMSG || call == CALL_RECVMMSG;

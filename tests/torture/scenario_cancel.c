@@ -2,7 +2,7 @@
  *
  * Scenario cancel: threads that receive from one socket are cancelled in the receive, and others
  * take their place. Nobody hangs, and no more goes with a cancelled thread than what its one
- * receive had in hands: glibc may act on a cancellation after the kernel has handed over. In every
+ * receive had in flight: glibc may act on a cancellation after the kernel has handed over. In every
  * other round there is nothing to receive when a thread is cancelled, and nothing may go at all.
  */
 #define _GNU_SOURCE
@@ -26,8 +26,8 @@ struct scene {
 static void receive_parts(struct flow *flow)
 {
     struct scene *scene = flow->context;
-    struct plan plan = plan_make(options.seed, "cancelled",
-                                 scene->order[flow->number] << 8 | flow->number);
+    struct plan plan =
+        plan_make(options.seed, "cancelled", scene->order[flow->number] << 8 | flow->number);
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     receive_cancellable = true;

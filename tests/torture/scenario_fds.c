@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Scenario fds: as many descriptors as the limit allows, with numbers up to its end; 10,000 sockets
- * with a tail each, all told by poll, select and epoll, and read to their ends by small pieces.
+ * with a tail each, all reported by poll, select and epoll, and read to their ends by small pieces.
  */
 #define _GNU_SOURCE
 #include "link.h"
@@ -28,8 +28,8 @@ enum { SOCKETS = 10000 };
 #endif
 
 enum {
-    SPARE = 64,        /* descriptors left for others */
-    HIGH = 100000,     /* numbers above it are asked for */
+    SPARE = 64,    /* descriptors left for others */
+    HIGH = 100000, /* numbers above it are asked for */
     WAIT_MS = 10000,
     LONG_BITS = sizeof(long) * CHAR_BIT,
 };
@@ -209,7 +209,7 @@ static bool expects(const struct one *one)
     return one->offset < one->message.length;
 }
 
-/* --- all are told --------------------------------------------------------------------------- */
+/* --- all are reported --------------------------------------------------------------------------- */
 
 static void check_poll(struct scene *scene)
 {

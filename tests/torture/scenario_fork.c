@@ -28,8 +28,8 @@ struct scene {
 
 static struct scene *scene_make(void)
 {
-    struct scene *scene = mmap(NULL, sizeof *scene, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct scene *scene =
+        mmap(NULL, sizeof *scene, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (scene == MAP_FAILED)
         cannot("no memory");

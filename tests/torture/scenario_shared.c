@@ -22,8 +22,8 @@ struct scene {
 static void receive_parts(struct flow *flow)
 {
     struct scene *scene = flow->context;
-    struct plan plan = plan_make(options.seed, flow->share->name,
-                                 scene->round << 8 | (flow->number + 1));
+    struct plan plan =
+        plan_make(options.seed, flow->share->name, scene->round << 8 | (flow->number + 1));
     int64_t since = now();
 
     while (atomic_load(&scene->sending) ||
@@ -41,8 +41,7 @@ static void run_round(struct scene *scene, const struct share *share)
     struct flow flow[RECEIVERS];
     struct hands *hands = hands_make();
 
-    scene->ledger =
-        ledger_make((enum kind)(scene->round % MESSAGE_KINDS), scene->round + 1, &plan);
+    scene->ledger = ledger_make((enum kind)(scene->round % MESSAGE_KINDS), scene->round + 1, &plan);
     atomic_store(&scene->sending, true);
     for (unsigned i = 0; i < RECEIVERS; i++) {
         scene->hands[i] = hands_make();

@@ -20,12 +20,12 @@ struct options {
     uint64_t seed;
     unsigned long parts;
     unsigned seconds;
-    unsigned patience; /* seconds without progress that are a hang */
+    unsigned patience;    /* seconds without progress that are a hang */
     unsigned long faults; /* after which it gives up */
-    bool calls_all;    /* reporting calls hold too: the program runs with that setting */
+    bool calls_all;       /* reporting calls hold too: the program runs with that setting */
     bool with_epoll;
-    bool trace;        /* a line on stderr for each receive */
-    bool strict;       /* what no library may be able to do is asked for too: see --help */
+    bool trace;  /* a line on stderr for each receive */
+    bool strict; /* what no library may be able to do is asked for too: see --help */
 };
 
 extern struct options options;
@@ -49,7 +49,7 @@ struct common {
     atomic_ulong peerless;  /* first parts whose peer nobody had asked for */
     atomic_ulong gone;      /* stretches of bytes that went with a killed or cancelled receiver */
     atomic_ulong killed;    /* receivers killed or cancelled in the midst of a receive */
-    atomic_uint tick;       /* a clock of events, to tell what was before what */
+    atomic_uint tick;       /* a clock of events: what was before what */
     _Atomic(const char *) scenario;
     struct place place[PLACES];
 };

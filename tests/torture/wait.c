@@ -19,7 +19,7 @@ enum { WAIT_MS = 5000, LONG_BITS = sizeof(long) * CHAR_BIT };
 struct waiting {
     struct pollfd poll[LINES_MAX];
     struct epoll_event event[LINES_MAX];
-    bool told[LINES_MAX];
+    bool reported[LINES_MAX];
     int kept; /* an epoll set with every line in it, level-triggered, from its opening on */
     size_t longs;
     unsigned long *set; /* for select, of any size */
@@ -52,8 +52,8 @@ static unsigned index_of(const struct crowd *crowd, const struct line *line)
 
 static void add(struct crowd *crowd, int epoll, const struct line *line, unsigned how, int what)
 {
-    struct epoll_event event = {EPOLLIN | how, {.u64 = UINT64_C(0xfeed0000) << 32 |
-                                                       index_of(crowd, line)}};
+    struct epoll_event event = {EPOLLIN | how,
+                                {.u64 = UINT64_C(0xfeed0000) << 32 | index_of(crowd, line)}};
 
     if (epoll_ctl(epoll, what, line->link.fd, &event) != 0)
         fault(line->socket, 0, 0, "epoll_ctl %d of fd %d: expected success, got %s", what,
@@ -70,11 +70,11 @@ void wait_closing(struct crowd *crowd, const struct line *line, bool take_out)
 {
     if (crowd->waiting->kept >= 0 && take_out &&
         epoll_ctl(crowd->waiting->kept, EPOLL_CTL_DEL, line->link.fd, NULL) != 0)
-        fault(line->socket, 0, 0, "EPOLL_CTL_DEL of fd %d: expected success, got %s",
-              line->link.fd, strerror(errno));
+        fault(line->socket, 0, 0, "EPOLL_CTL_DEL of fd %d: expected success, got %s", line->link.fd,
+              strerror(errno));
 }
 
-/* --- what is told -------------------------------------------------------------------------- */
+/* --- what is reported -------------------------------------------------------------------------- */
 
 static void tell_phantom(const struct line *line, const char *how)
 {
@@ -200,7 +200,7 @@ static void by_select(struct crowd *crowd, const struct line *target, bool with_
 
 /* --- epoll --------------------------------------------------------------------------------- */
 
-/* One epoll_wait. Notes in waiting->told who was told; returns the count. */
+/* One epoll_wait. Notes in waiting->reported which lines were reported; returns the count. */
 static int wait_once(struct crowd *crowd, int epoll, int most, int timeout, const char *how)
 {
     struct waiting *waiting = crowd->waiting;
@@ -209,7 +209,7 @@ static int wait_once(struct crowd *crowd, int epoll, int most, int timeout, cons
     int64_t deadline = now() + (int64_t)timeout * 1000000;
     int count;
 
-    memset(waiting->told, 0, sizeof waiting->told);
+    memset(waiting->reported, 0, sizeof waiting->reported);
     do
         count = choice == 0   ? epoll_wait(epoll, waiting->event, most, timeout)
                 : choice == 1 ? epoll_pwait(epoll, waiting->event, most, timeout, NULL)
@@ -223,9 +223,9 @@ static int wait_once(struct crowd *crowd, int epoll, int most, int timeout, cons
                   (unsigned long long)waiting->event[i].data.u64);
             continue;
         }
-        if (waiting->told[at])
+        if (waiting->reported[at])
             fault(crowd->line[at].socket, 0, 0, "%s: expected one event, got two", how);
-        waiting->told[at] = true;
+        waiting->reported[at] = true;
         if (!line_expects(&crowd->line[at]))
             tell_phantom(&crowd->line[at], how);
     }
@@ -239,11 +239,11 @@ static void by_kept_set(struct crowd *crowd, const struct line *target)
     int64_t deadline = now() + (int64_t)WAIT_MS * 1000000;
     const char *how = one ? "epoll_wait of one event" : "epoll_wait";
 
-    /* Of those that are ready the kernel tells one after the other. */
+    /* Of those that are ready the kernel reports one after the other. */
     stand(how, target->link.fd);
     for (unsigned tries = 0; tries < 4 * LINES_MAX || !deadline_passed(deadline); tries++) {
         wait_once(crowd, waiting->kept, one ? 1 : LINES_MAX, WAIT_MS, how);
-        if (waiting->told[index_of(crowd, target)])
+        if (waiting->reported[index_of(crowd, target)])
             return;
         if (!one && deadline_passed(deadline))
             break;
@@ -254,8 +254,8 @@ static void by_kept_set(struct crowd *crowd, const struct line *target)
 /* A set for this wait alone, in which the lines are anew, some with a tail held already. */
 static void by_new_set(struct crowd *crowd, const struct line *target, unsigned flags, bool nested)
 {
-    const char *how = nested              ? "epoll_wait of a nested set"
-                      : flags & EPOLLET   ? "epoll_wait, edge-triggered"
+    const char *how = nested                 ? "epoll_wait of a nested set"
+                      : flags & EPOLLET      ? "epoll_wait, edge-triggered"
                       : flags & EPOLLONESHOT ? "epoll_wait, one-shot"
                                              : "epoll_wait of a new set";
     struct waiting *waiting = crowd->waiting;
@@ -282,18 +282,18 @@ static void by_new_set(struct crowd *crowd, const struct line *target, unsigned 
     }
     do /* Another line may be ready sooner. */
         wait_once(crowd, epoll, LINES_MAX, WAIT_MS, how);
-    while (!waiting->told[at] && !deadline_passed(deadline));
-    if (!waiting->told[at])
+    while (!waiting->reported[at] && !deadline_passed(deadline));
+    if (!waiting->reported[at])
         tell_lost(target, how);
     if (flags & EPOLLONESHOT) {
         wait_once(crowd, epoll, LINES_MAX, 0, how);
-        if (waiting->told[at])
+        if (waiting->reported[at])
             fault(target->socket, 0, 0, "%s: expected no second event, got one", how);
     }
     if (flags && plan_percent(&crowd->plan, 50)) {
         add(crowd, epoll, target, flags, EPOLL_CTL_MOD);
         wait_once(crowd, epoll, LINES_MAX, WAIT_MS, how);
-        if (!waiting->told[at])
+        if (!waiting->reported[at])
             tell_lost(target, "epoll_wait after EPOLL_CTL_MOD");
     }
     if (outer >= 0)
@@ -340,8 +340,7 @@ void wait_for_none(struct crowd *crowd)
     for (unsigned i = 0; i < crowd->lines; i++) {
         const struct line *line = &crowd->line[i];
 
-        waiting->poll[i] =
-            (struct pollfd){line_expects(line) ? -1 : line->link.fd, POLLIN, 0};
+        waiting->poll[i] = (struct pollfd){line_expects(line) ? -1 : line->link.fd, POLLIN, 0};
     }
     stand("poll for nothing", -1);
     count = poll(waiting->poll, crowd->lines, 0);

@@ -91,7 +91,7 @@ void tails_take_bytes(struct table *table, uint64_t cookie, size_t room, unsigne
     ret_take->copies = copy.copies;
 }
 
-void tails_judge(struct tail_take *take)
+void tails_check(struct tail_take *take)
 {
     if (take->result != 1)
         return;
@@ -109,7 +109,7 @@ struct tail_take tails_take(struct table *table, uint64_t cookie, size_t room, u
     struct tail_take take = {.result = 0};
 
     tails_take_bytes(table, cookie, room, how, room > sizeof small ? large : small, &take);
-    tails_judge(&take);
+    tails_check(&take);
     return take;
 }
 

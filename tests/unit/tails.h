@@ -3,7 +3,7 @@
  * Held messages whose content is known, for the tests of the fragment table.
  *
  * A message has a number, from which its content follows (pattern.h), and which travels in the
- * record's msg_flags and peer address; so whoever takes a part can tell what it is a part of.
+ * record's msg_flags and peer address; so whoever takes a part knows what it is a part of.
  */
 #ifndef WSRX_TESTS_TAILS_H
 #define WSRX_TESTS_TAILS_H
@@ -19,7 +19,7 @@ struct tail_take {
     struct part part;
     unsigned copies;      /* calls of the copy callback that succeeded */
     unsigned char *bytes; /* what it copied */
-    /* From tails_judge(): */
+    /* From tails_check(): */
     unsigned message;
     size_t right; /* how many of the given bytes are the message's own, at their offset */
 };
@@ -39,15 +39,15 @@ int tails_hold_in_kernel(struct table *table, uint64_t cookie, unsigned message,
 /* The record of such a message, for a test that holds it by itself. */
 struct held tails_record(enum held_kind kind, unsigned message, size_t length, size_t offset);
 
-/* Takes with a buffer of `room` bytes, at most TAILS_LONGEST of them used, and judges what comes.
+/* Takes with a buffer of `room` bytes, at most TAILS_LONGEST of them used, and checks what comes.
  * Async-signal-safe, but one at a time: parts up to TAILS_SMALL may be taken on top of a take. */
 enum { TAILS_SMALL = 16 << 10 };
 struct tail_take tails_take(struct table *table, uint64_t cookie, size_t room, unsigned how);
 
-/* The take alone, into `bytes`, and the judgement alone. */
+/* The take alone, into `bytes`, and the check alone. */
 void tails_take_bytes(struct table *table, uint64_t cookie, size_t room, unsigned how,
                       unsigned char *bytes, struct tail_take *ret_take);
-void tails_judge(struct tail_take *take);
+void tails_check(struct tail_take *take);
 
 /* A take whose copy fails with `error`. Result: table_take()'s. */
 int tails_take_failing(struct table *table, uint64_t cookie, size_t room, unsigned how, int error);

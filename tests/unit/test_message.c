@@ -3,10 +3,10 @@
  * The receive contract as arithmetic: each row of the contract's table for the sizes at its edges,
  * and each mode for each kind of call. */
 #include "receive/policy.h"
+#include "rows.h"
 #include "table/part.h"
 
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <stdint.h>
 
 /* --- part_next ------------------------------------------------------------------------ */
@@ -59,25 +59,14 @@ static const struct row rows[] = {
     {"a stream, MSG_PEEK, len 0", 3000, 0, STREAM | PEEK, {0, 0, 3000}},
 };
 
-enum { ROWS = sizeof rows / sizeof *rows };
-
-ParameterizedTestParameters(part_next, follows_the_contract)
+ROWS(part_next, follows_the_contract, ROWS_OF(rows))
 {
-    static int indices[ROWS];
+    const struct row *one = &rows[*row];
+    struct part part = part_next(one->remaining, one->room, one->how);
 
-    for (int i = 0; i < ROWS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, ROWS);
-}
-
-ParameterizedTest(int *index, part_next, follows_the_contract)
-{
-    const struct row *row = &rows[*index];
-    struct part part = part_next(row->remaining, row->room, row->how);
-
-    cr_expect_eq(part.given, row->expected.given, "%s: given %zu", row->what, part.given);
-    cr_expect_eq(part.result, row->expected.result, "%s: result %zu", row->what, part.result);
-    cr_expect_eq(part.left, row->expected.left, "%s: left %zu", row->what, part.left);
+    cr_expect_eq(part.given, one->expected.given, "%s: given %zu", one->what, part.given);
+    cr_expect_eq(part.result, one->expected.result, "%s: result %zu", one->what, part.result);
+    cr_expect_eq(part.left, one->expected.left, "%s: left %zu", one->what, part.left);
 }
 
 /* Part by part, every message ends, and its parts add up to it. */
@@ -169,20 +158,9 @@ static const struct ruling rulings[] = {
     {MODE_OFF, CALL_COOPERATING, true, {true, false}},
 };
 
-enum { RULINGS = sizeof rulings / sizeof *rulings };
-
-ParameterizedTestParameters(receive_policy, of_each_mode_and_call)
+ROWS(receive_policy, of_each_mode_and_call, ROWS_OF(rulings))
 {
-    static int indices[RULINGS];
-
-    for (int i = 0; i < RULINGS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, RULINGS);
-}
-
-ParameterizedTest(int *index, receive_policy, of_each_mode_and_call)
-{
-    const struct ruling *ruling = &rulings[*index];
+    const struct ruling *ruling = &rulings[*row];
     struct policy policy = receive_policy(ruling->mode, ruling->kind, ruling->calls_all);
 
     cr_expect_eq(policy.hold, ruling->expected.hold, "mode %d, kind %d, all %d: hold %d",
@@ -196,7 +174,7 @@ Test(receive_policy, the_list_above_is_complete)
 {
     bool seen[5][3][2] = {0};
 
-    for (size_t i = 0; i < RULINGS; i++)
+    for (size_t i = 0; i < ROWS_OF(rulings); i++)
         seen[rulings[i].mode][rulings[i].kind][rulings[i].calls_all] = true;
     for (int mode = 0; mode < 5; mode++)
         for (int kind = 0; kind < 3; kind++)

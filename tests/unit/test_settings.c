@@ -3,8 +3,8 @@
  * The WSRX_* settings: what each takes, and the line for what it does not take.
  */
 #include "environment.h"
+#include "rows.h"
 
-#include <criterion/parameterized.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,16 +18,6 @@ static const char *line(const char *rest)
 
     snprintf(text, sizeof text, "libwsrx[%d]: %s\n", (int)getpid(), rest);
     return text;
-}
-
-static int *indices_up_to(int count)
-{
-    static int indices[256];
-
-    cr_assert_lt(count, 256);
-    for (int i = 0; i < count; i++)
-        indices[i] = i;
-    return indices;
 }
 
 /* --- assertions -------------------------------------------------------------------------- */
@@ -108,16 +98,9 @@ static const struct good goods[] = {
     {"WSRX_HOLD_MAX=1099511627776", {MODE_CONTINUE, false, HOLD_AUTO, MIB << 20, false, false}},
 };
 
-enum { GOODS = sizeof goods / sizeof *goods };
-
-ParameterizedTestParameters(settings_read, takes_good_values)
+ROWS(settings_read, takes_good_values, ROWS_OF(goods))
 {
-    return cr_make_param_array(int, indices_up_to(GOODS), GOODS);
-}
-
-ParameterizedTest(int *index, settings_read, takes_good_values)
-{
-    const struct good *good = &goods[*index];
+    const struct good *good = &goods[*row];
     struct settings settings;
     struct captured told;
     unsigned bad = read_entry(&settings, &told, good->entry);
@@ -292,16 +275,9 @@ static const struct bad bads[] = {
     {"WSRX_A\nB=", UNKNOWN_LINE("WSRX_A?B")},
 };
 
-enum { BADS = sizeof bads / sizeof *bads };
-
-ParameterizedTestParameters(settings_read, tells_bad_values)
+ROWS(settings_read, tells_bad_values, ROWS_OF(bads))
 {
-    return cr_make_param_array(int, indices_up_to(BADS), BADS);
-}
-
-ParameterizedTest(int *index, settings_read, tells_bad_values)
-{
-    const struct bad *bad = &bads[*index];
+    const struct bad *bad = &bads[*row];
     struct settings settings;
     struct captured told;
     unsigned count = read_entry(&settings, &told, bad->entry);
@@ -487,16 +463,9 @@ static const struct selection selections[] = {
     {"udp,udp", 2, {{SELECT_UDP, false, 0, NULL}, {SELECT_UDP, false, 0, NULL}}},
 };
 
-enum { SELECTIONS = sizeof selections / sizeof *selections };
-
-ParameterizedTestParameters(settings_read, takes_selectors)
+ROWS(settings_read, takes_selectors, ROWS_OF(selections))
 {
-    return cr_make_param_array(int, indices_up_to(SELECTIONS), SELECTIONS);
-}
-
-ParameterizedTest(int *index, settings_read, takes_selectors)
-{
-    const struct selection *selection = &selections[*index];
+    const struct selection *selection = &selections[*row];
     char entry[256];
     struct settings settings;
     struct captured told;

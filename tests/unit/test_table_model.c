@@ -8,10 +8,10 @@
 #define _GNU_SOURCE
 #include "table/layout.h"
 
+#include "rows.h"
 #include "tails.h"
 
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,8 +195,7 @@ static void do_hold(struct queue *queue, unsigned step)
 
 static void do_take(struct queue *queue, unsigned step)
 {
-    static const unsigned hows[] = {
-        0, 0, 0, 0, PART_PEEK, PART_TRUNC, PART_PEEK | PART_TRUNC};
+    static const unsigned hows[] = {0, 0, 0, 0, PART_PEEK, PART_TRUNC, PART_PEEK | PART_TRUNC};
     unsigned how = hows[below(7)];
     struct message *message = queue->message;
     size_t remaining = message->length - message->offset;
@@ -323,25 +322,16 @@ static void run_model(unsigned long with_seed, unsigned steps)
     assert_state(steps);
 }
 
+TestSuite(table_model, .timeout = 60);
+
 static const unsigned long seeds[] = {1, 2, 3, 4, 5, 6};
 
-enum { SEEDS = sizeof seeds / sizeof *seeds };
-
-ParameterizedTestParameters(table_model, says_the_same)
+ROWS(table_model, says_the_same, ROWS_OF(seeds))
 {
-    static int indices[SEEDS];
-
-    for (int i = 0; i < SEEDS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, SEEDS);
+    run_model(seeds[*row], 6000);
 }
 
-ParameterizedTest(int *index, table_model, says_the_same, .timeout = 60)
-{
-    run_model(seeds[*index], 6000);
-}
-
-Test(table_model, says_the_same_for_a_new_seed, .timeout = 60)
+Test(table_model, says_the_same_for_a_new_seed)
 {
     const char *given = getenv("WSRX_TEST_SEED");
     unsigned long from = given ? strtoul(given, NULL, 10)

@@ -7,8 +7,9 @@
 #include "base/revocable.h"
 #include "base/user_memory.h"
 
+#include "rows.h"
+
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -78,9 +79,7 @@ static const char *const bad_names[] = {
     "a non-canonical address",
 };
 
-enum { BADS = sizeof bad_names / sizeof *bad_names };
-
-static bool is_half_good(int index)
+static bool is_half_good(size_t index)
 {
     return index == 4;
 }
@@ -113,41 +112,23 @@ static char *bad_address(int index)
     }
 }
 
-ParameterizedTestParameters(user_memory_write, to_a_bad_address_is_efault)
+ROWS(user_memory_write, to_a_bad_address_is_efault, ROWS_OF(bad_names))
 {
-    static int indices[BADS];
+    char *bad = bad_address((int)*row);
 
-    for (int i = 0; i < BADS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, BADS);
+    cr_assert_eq(user_memory_write(bad, pattern, 100), -EFAULT, "%s", bad_names[*row]);
+    cr_assert_eq(user_memory_write(bad, pattern, 2 * PAGE), -EFAULT, "%s", bad_names[*row]);
+    if (!is_half_good(*row))
+        cr_assert_not(user_memory_known(bad), "%s", bad_names[*row]);
 }
 
-ParameterizedTest(int *index, user_memory_write, to_a_bad_address_is_efault)
-{
-    char *bad = bad_address(*index);
-
-    cr_assert_eq(user_memory_write(bad, pattern, 100), -EFAULT, "%s", bad_names[*index]);
-    cr_assert_eq(user_memory_write(bad, pattern, 2 * PAGE), -EFAULT, "%s", bad_names[*index]);
-    if (!is_half_good(*index))
-        cr_assert_not(user_memory_known(bad), "%s", bad_names[*index]);
-}
-
-ParameterizedTestParameters(user_memory_read, from_a_bad_address_is_efault)
-{
-    static int indices[BADS];
-
-    for (int i = 0; i < BADS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, BADS);
-}
-
-ParameterizedTest(int *index, user_memory_read, from_a_bad_address_is_efault)
+ROWS(user_memory_read, from_a_bad_address_is_efault, ROWS_OF(bad_names))
 {
     static char to[2 * PAGE];
-    char *bad = bad_address(*index);
+    char *bad = bad_address((int)*row);
 
-    cr_assert_eq(user_memory_read(to, bad, 100), -EFAULT, "%s", bad_names[*index]);
-    cr_assert_eq(user_memory_read(to, bad, sizeof to), -EFAULT, "%s", bad_names[*index]);
+    cr_assert_eq(user_memory_read(to, bad, 100), -EFAULT, "%s", bad_names[*row]);
+    cr_assert_eq(user_memory_read(to, bad, sizeof to), -EFAULT, "%s", bad_names[*row]);
 }
 
 /* --- user_memory_write ------------------------------------------------------------------- */
@@ -522,23 +503,14 @@ static bool refused_by_the_kernel(const struct iovec *iov, int iovlen)
     return refused;
 }
 
-ParameterizedTestParameters(user_memory_impossible, is_what_the_kernel_refuses)
+ROWS(user_memory_impossible, is_what_the_kernel_refuses, ROWS_OF(bad_names))
 {
-    static int indices[BADS];
-
-    for (int i = 0; i < BADS; i++)
-        indices[i] = i;
-    return cr_make_param_array(int, indices, BADS);
-}
-
-ParameterizedTest(int *index, user_memory_impossible, is_what_the_kernel_refuses)
-{
-    struct iovec bad = {bad_address(*index), 100}, second[] = {{page(0), 100}, bad};
+    struct iovec bad = {bad_address((int)*row), 100}, second[] = {{page(0), 100}, bad};
 
     cr_expect_eq(user_memory_impossible(&bad, 1), refused_by_the_kernel(&bad, 1), "%s",
-                 bad_names[*index]);
+                 bad_names[*row]);
     cr_expect_eq(user_memory_impossible(second, 2), refused_by_the_kernel(second, 2),
-                 "%s, in the second place", bad_names[*index]);
+                 "%s, in the second place", bad_names[*row]);
 }
 
 Test(user_memory_impossible, is_nothing_that_is_good)

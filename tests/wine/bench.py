@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """What a part costs under Wine: WSARecvEx with our DLL against stock Wine's recv of a whole
 datagram of the part's size. Many short runs, interleaved; the best round of each counts.
@@ -10,8 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-from wine import Wine  # noqa: E402
+from wine import Wine
 
 GOAL, RUNS, ROUNDS = 1.25, 10, 24
 

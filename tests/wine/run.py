@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Runs Windows programs under real Wine, with and without our parts; speaks TAP.
 
@@ -20,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-from wine import Wine  # noqa: E402
+from harness import Tap
+from wine import Wine
 
 FILES = ("victim", "winelib", "pe", "launcher", "library", "wsrx", "import_library", "example")
 # What must fail on stock Wine, or the scenarios could not fail at all; and what must not.
@@ -38,22 +37,6 @@ ALONE = ["fits", "flags-are-ignored", "stream", "plain-recv-drops", "WSAEFAULT",
          "WSAEINVAL", "WSAEWOULDBLOCK", "WSAETIMEDOUT", "WSAECONNRESET-stream",
          "WSAECONNRESET-datagram", "WSAENOTCONN", "WSAESHUTDOWN", "WSAEINTR", "WSANOTINITIALISED",
          "AcceptEx", "TransmitFile", "exports"]
-
-
-class Tap:
-    def __init__(self):
-        self.count = 0
-
-    def case(self, good, name, reason=""):
-        self.count += 1
-        print(f"{'ok' if good else 'not ok'} {self.count} {name}", flush=True)
-        if not good:
-            for line in str(reason).splitlines():
-                print(f"# {line}")
-
-    def skip(self, name, reason):
-        self.count += 1
-        print(f"ok {self.count} {name} # SKIP {reason}", flush=True)
 
 
 tap = Tap()
@@ -375,7 +358,7 @@ def main():
             check_names(files["library"])
         finally:
             wine.stop()
-    print(f"1..{tap.count}")
+    tap.end()
 
 
 main()

@@ -4,7 +4,7 @@
  * need: eventfd2, epoll_ctl, mmap, process_vm_writev (by a seccomp filter: EPERM), or descriptors
  * (RLIMIT_NOFILE). WHEN: "fresh", with nothing received before, "used", or "thread": in a thread
  * that has not received before. Says for each message whether its tail was kept, and whether
- * epoll told of it.
+ * epoll reported it.
  */
 #include "../../process/victim/link.h"
 
@@ -92,7 +92,7 @@ static void play(const struct link *link, int set, unsigned message)
         EXPECT(event.data.u64 == 5 && event.events == EPOLLIN);
     expect_tail(link->r, message);
     EXPECT(epoll_wait(set, &event, 1, 0) == 0);
-    puts(events == 1 ? "kept" : "kept, not told");
+    puts(events == 1 ? "kept" : "kept, not reported");
 }
 
 struct work {
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     work.set = epoll_create1(0);
     EXPECT(sem_init(&work.begin, 0, 0) == 0);
     EXPECT(work.set >= 0 && epoll_ctl(work.set, EPOLL_CTL_ADD, work.link.r, &event) == 0);
-    /* Nested, so that not the wait alone must tell of a tail. */
+    /* Nested, so that more than the wait must report a tail. */
     outer = epoll_create1(0);
     EXPECT(outer >= 0 && epoll_ctl(outer, EPOLL_CTL_ADD, work.set, &event) == 0);
     if (in_thread)

@@ -61,7 +61,7 @@ static void try_place(struct place *best, const unsigned char *bytes, size_t len
 /*
  * A few bytes match in many places. The place that a test expects is one of three, in this order:
  * right after the last bytes, the start of a message, the same bytes again. Only when none of
- * them fits are all offsets tried, to tell where stray bytes come from.
+ * them fits are all offsets tried, to find where stray bytes come from.
  */
 static struct place find_place(const unsigned char *bytes, size_t length)
 {

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { EXIT_SKIP = 77 };
+
 bool op_parse(struct op *op, const char *text)
 {
     const char *arrow = strstr(text, " -> ");
@@ -133,6 +135,19 @@ void victim_fail(const char *format, ...)
     if (write(STDERR_FILENO, "victim: ", 8) < 0 || write(STDERR_FILENO, text, (size_t)length) < 0)
         _exit(2);
     _exit(2);
+}
+
+void victim_skip(const char *what)
+{
+    fprintf(stderr, "SKIP: %s: %s\n", what, errno_name(errno));
+    exit(EXIT_SKIP);
+}
+
+int victim_check(int result, const char *what)
+{
+    if (result < 0)
+        victim_fail("%s: %s", what, errno_name(errno));
+    return result;
 }
 
 const char *errno_name(int error)

@@ -174,14 +174,13 @@ static void start_thread(struct person *person)
 }
 
 /*
- * Is it in a receive, with nothing left to do but wait? Linux tells by the number of the system
+ * Is it in a receive, with nothing left to do but wait? Linux says so by the number of the system
  * call that a sleeping task is in.
  */
 static bool waits_in_receive(const struct person *person, pid_t id)
 {
     static const long calls[] = {
-        SYS_read,    SYS_readv,    SYS_recvfrom,
-        SYS_recvmsg, SYS_recvmmsg, SYS_preadv2,
+        SYS_read,       SYS_readv, SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg, SYS_preadv2,
 #ifdef SYS_socketcall /* i386: all of them in one */
         SYS_socketcall,
 #endif

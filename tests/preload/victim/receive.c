@@ -44,7 +44,7 @@ struct receive {
     int fd;
     unsigned char *base;
     bool own_buffer; /* the arena: known to be good, and guarded */
-    size_t length;   /* what the call is told */
+    size_t length;   /* what is passed to the call */
     size_t room;     /* how much of it may be looked at */
     int flags;
     int slots;
@@ -424,8 +424,8 @@ static void describe_short_name(const struct receive *r, struct line *line,
 static void describe_any_name(const struct receive *r, struct line *line,
                               const struct sockaddr_storage *name, socklen_t length)
 {
-    const char *told = op_option(r->op, "namelen");
-    long room = told ? strtol(told, NULL, 0) : -1;
+    const char *given = op_option(r->op, "namelen");
+    long room = given ? strtol(given, NULL, 0) : -1;
 
     if (op_flag(r->op, "noname") || op_option(r->op, "name") || op_option(r->op, "lenptr"))
         return;

@@ -64,6 +64,9 @@ void line_result(struct line *line, long long ret, int error); /* "3", or "-1 EA
 void line_write(const struct line *line);
 void victim_fail(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn)); /* a mistake in the transcript: exits 2 */
+/* What this machine cannot do is no verdict on the library: the test is skipped. */
+void victim_skip(const char *what) __attribute__((noreturn));
+int victim_check(int result, const char *what); /* of a call that must succeed */
 
 /* variable.c */
 struct variable *variable_find(const char *name); /* fails when there is none */

@@ -50,7 +50,7 @@ static void close_all(enum closing how)
     }
 }
 
-/* What the daemon tells its maker; its own output is closed. */
+/* What the daemon reports to its parent; its own output is closed. */
 struct word {
     sem_t done;
     char text[256];

@@ -23,7 +23,7 @@ extern char **environ;
 
 static char *const true_argv[] = {(char *)"/bin/true", NULL};
 
-/* A new process by the instruction itself: no function of libc, no handler, nobody is told. */
+/* A new process by the instruction itself: no function of libc, no handler. */
 static pid_t clone_raw(void)
 {
 #ifdef __x86_64__
@@ -161,7 +161,7 @@ static void redirect(void)
     expect_nothing(link.r);
 }
 
-/* The event loop of a parent that holds a tail: it is told of it, and of nothing after it. */
+/* The event loop of a parent that holds a tail: it gets an event for it, and none after it. */
 static int watch(int fd)
 {
     int set = epoll_create1(EPOLL_CLOEXEC);
@@ -211,7 +211,7 @@ static void play_vfork(bool watched, enum before_exec last)
         expect_end(child);
         if (watched) {
             expect_watched_tail(set, link.r, 1);
-            /* And all is as before: the next tail is told too. */
+            /* And all is as before: the next tail is reported too. */
             link_leave_tail(&link, 2);
             expect_watched_tail(set, link.r, 2);
         } else {

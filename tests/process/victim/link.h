@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the programs under test share: a pair of sockets, messages whose every byte can be told, and
+ * What the programs under test share: a pair of sockets, messages whose every byte can be recognised, and
  * expectations that end the program with a line on stdout. Knows nothing of the library.
  */
 #ifndef WSRX_TESTS_PROCESS_LINK_H

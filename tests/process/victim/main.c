@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct scenario_entry *const families[] = {fork_scenarios, daemon_scenarios,
+static const struct scenario_entry *const families[] = {fork_scenarios,    daemon_scenarios,
                                                         prefork_scenarios, usual_scenarios,
-                                                        cancel_scenarios, blocked_scenarios};
+                                                        cancel_scenarios,  blocked_scenarios};
 
 size_t scenario_number;
 
@@ -30,7 +30,7 @@ static int shell(char **argument)
     for (; *argument && strcmp(*argument, "--") != 0; argument++)
         EXPECT(send(link.s, *argument, strlen(*argument), 0) == (ssize_t)strlen(*argument));
     EXPECT(*argument && argument[1]);
-    /* The sender stays open: UDP would not mind, but other ends would tell the receiver. */
+    /* The sender stays open: UDP would not mind, but on other sockets the receiver would notice. */
     EXPECT(link.r == 3 || dup2(link.r, 3) == 3);
     execvp(argument[1], argument + 1);
     fail("%s cannot be started", argument[1]);

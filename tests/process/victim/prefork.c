@@ -20,14 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    WORKERS = 8,
-    MESSAGES = 2000,
-    WORDS_MAX = 700,
-    ROOM = 256,
-    WORD_BITS = 10,
-    UNDER_WAY = 64
-};
+enum { WORKERS = 8, MESSAGES = 2000, WORDS_MAX = 700, ROOM = 256, WORD_BITS = 10, IN_FLIGHT = 24 };
 
 static const uint32_t end_mark = ~0u;
 
@@ -110,9 +103,9 @@ static void feed(int fd, enum waiting waiting, unsigned long *sent)
             words[i] = message << WORD_BITS | i;
         EXPECT(send(fd, words, words_of(message) * 4, 0) == (ssize_t)words_of(message) * 4);
         *sent += words_of(message);
-        /* No more under way than the receiver's buffer holds. */
+        /* No more in flight than the smallest receive buffer holds: only root gets a larger one. */
         arrived = atomic_load(&tally->words);
-        for (double start = now(); *sent - atomic_load(&tally->words) > UNDER_WAY * WORDS_MAX;) {
+        for (double start = now(); *sent - atomic_load(&tally->words) > IN_FLIGHT * WORDS_MAX;) {
             EXPECT(waitpid(-1, NULL, WNOHANG) == 0);
             if (arrived != atomic_load(&tally->words)) {
                 arrived = atomic_load(&tally->words);

@@ -18,7 +18,7 @@ static void on_event(evutil_socket_t fd, short what, void *context)
         event_base_loopbreak(base);
 }
 
-/* It receives with readv, as much as FIONREAD tells, and at most what the limit allows. */
+/* It receives with readv, as much as FIONREAD says, and at most what the limit allows. */
 static void on_bytes(struct bufferevent *buffered, void *context)
 {
     char bytes[PART];

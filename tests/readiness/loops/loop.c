@@ -33,8 +33,8 @@ bool loop_receive(int fd)
     ssize_t length = recv(fd, bytes, sizeof(bytes), 0);
 
     if (length < 0) {
-        /* An event with nothing behind it: no loop may tell of that here. */
-        fprintf(stderr, "told of nothing: %s\n", strerror(errno));
+        /* An event with nothing behind it: no loop may report one here. */
+        fprintf(stderr, "an event for nothing: %s\n", strerror(errno));
         exit(5);
     }
     return loop_copy(bytes, length);

@@ -15,7 +15,7 @@ enum { PART = 700 };
 int loop_socket(void);
 /* Copies a part. True: it was the last one. */
 bool loop_copy(const char *bytes, long length);
-/* One receive of what an event has told of; true: it was the last one. */
+/* One receive after an event; true: it was the last one. */
 bool loop_receive(int fd);
 
 #endif

@@ -59,7 +59,7 @@ async def by_protocol():
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
     transport, _ = await loop.create_datagram_endpoint(lambda: Protocol(ended), sock=udp)
-    transport.max_size = PART  # what it asks recvfrom for; 256 KiB unless told
+    transport.max_size = PART  # what it asks recvfrom for; 256 KiB by default
     await ended
 
 

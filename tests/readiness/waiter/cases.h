@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every case of the waiter, once: the program and the test that runs it both come from this list.
+ * Every case of the waiter, once: the waiter and the test that runs it are both made from this list.
  *
- * CASE(name, what Linux does without the library, where tails may be held)
+ * CASE(name, what happens without the library, where tails are held)
  *
- * FAILS:  must not pass without the library, or it would show nothing.
- * PASSES: passes without it too; the library must change nothing.
- * ANYWHERE: with the tail in the process and in the kernel. PROCESS: speaks of stand-ins.
+ * FAILS:    the case must fail without the library; otherwise it would show nothing.
+ * PASSES:   it passes without the library too, which must change nothing.
+ * ANYWHERE: run with tails held in the process and in the kernel.
+ * PROCESS:  in the process only: the case is about stand-ins.
  */
 #ifndef WAITER_CASES_H
 #define WAITER_CASES_H
 
-#define WAIT_CASES(CASE)                       \
+#define POLL_CASES(CASE)                       \
     CASE(poll_many, FAILS, ANYWHERE)           \
     CASE(poll_same_twice, FAILS, ANYWHERE)     \
     CASE(poll_refuses, PASSES, ANYWHERE)       \
@@ -24,58 +25,73 @@
     CASE(select_interrupted, PASSES, ANYWHERE) \
     CASE(select_pending_signal, FAILS, ANYWHERE)
 
-#define EPOLL_CASES(CASE)                        \
-    CASE(level, FAILS, ANYWHERE)                 \
-    CASE(level_with_more_behind, FAILS, ANYWHERE) \
-    CASE(edge, FAILS, ANYWHERE)                  \
-    CASE(edge_asked_anew, FAILS, ANYWHERE)       \
-    CASE(one_shot, FAILS, ANYWHERE)              \
+#define EPOLL_MODES_CASES(CASE)                     \
+    CASE(level, FAILS, ANYWHERE)                    \
+    CASE(level_with_more_behind, FAILS, ANYWHERE)   \
+    CASE(edge, FAILS, ANYWHERE)                     \
+    CASE(edge_asked_anew, FAILS, ANYWHERE)          \
+    CASE(one_shot, FAILS, ANYWHERE)                 \
     CASE(one_shot_before_the_wait, FAILS, ANYWHERE) \
-    CASE(one_shot_in_and_out, FAILS, ANYWHERE)   \
-    CASE(one_shot_first_event_of_a_sleeper, PASSES, ANYWHERE) \
-    CASE(exclusive, FAILS, ANYWHERE)             \
-    CASE(in_and_out, FAILS, ANYWHERE)            \
-    CASE(other_events, FAILS, ANYWHERE)          \
-    CASE(several_sets, FAILS, ANYWHERE)          \
-    CASE(nested_sets, FAILS, ANYWHERE)           \
-    CASE(polled_set, FAILS, ANYWHERE)            \
-    CASE(change, FAILS, ANYWHERE)                \
-    CASE(removal, FAILS, ANYWHERE)               \
-    CASE(two_descriptors, FAILS, ANYWHERE)       \
+    CASE(one_shot_in_and_out, FAILS, ANYWHERE)      \
+    CASE(exclusive, FAILS, ANYWHERE)                \
+    CASE(in_and_out, FAILS, ANYWHERE)               \
+    CASE(other_events, FAILS, ANYWHERE)
+
+#define EPOLL_SETS_CASES(CASE)                      \
+    CASE(several_sets, FAILS, ANYWHERE)             \
+    CASE(nested_sets, FAILS, ANYWHERE)              \
+    CASE(polled_set, FAILS, ANYWHERE)               \
+    CASE(change, FAILS, ANYWHERE)                   \
+    CASE(removal, FAILS, ANYWHERE)                  \
+    CASE(two_descriptors, FAILS, ANYWHERE)          \
     CASE(two_descriptors_one_data, FAILS, ANYWHERE) \
-    CASE(one_event_at_a_time, FAILS, ANYWHERE)   \
-    CASE(many_sockets, FAILS, ANYWHERE)          \
-    CASE(shared_data, FAILS, ANYWHERE)           \
-    CASE(shared_data_one_shot, FAILS, ANYWHERE) \
-    CASE(set_by_a_copy, FAILS, ANYWHERE) \
-    CASE(copy_outlives_registered, FAILS, ANYWHERE) \
-    CASE(refuses, PASSES, ANYWHERE)              \
-    CASE(pending_signal, FAILS, ANYWHERE)        \
+    CASE(one_event_at_a_time, FAILS, ANYWHERE)      \
+    CASE(many_sockets, FAILS, ANYWHERE)             \
+    CASE(shared_data, FAILS, ANYWHERE)              \
+    CASE(shared_data_one_shot, FAILS, ANYWHERE)     \
+    CASE(set_by_a_copy, FAILS, ANYWHERE)            \
+    CASE(copy_outlives_registered, FAILS, ANYWHERE)
+
+#define EPOLL_ERRORS_CASES(CASE)          \
+    CASE(refuses, PASSES, ANYWHERE)       \
+    CASE(pending_signal, FAILS, ANYWHERE) \
     CASE(interrupted, PASSES, ANYWHERE)
 
-#define OTHERS_CASES(CASE)                       \
-    CASE(sleeper_wakes, FAILS, ANYWHERE)         \
-    CASE(sleeper_wakes_again, FAILS, ANYWHERE)   \
-    CASE(taken_by_a_thread, FAILS, ANYWHERE)     \
-    CASE(taken_by_a_child, FAILS, ANYWHERE)      \
-    CASE(begun_by_a_child, FAILS, ANYWHERE) \
-    CASE(left_by_a_dead_child, FAILS, ANYWHERE)  \
-    CASE(left_while_asleep, FAILS, ANYWHERE)     \
-    CASE(polled_set_of_two, FAILS, ANYWHERE)     \
-    CASE(one_shot_of_two, FAILS, ANYWHERE)       \
-    CASE(parent_closes_its_set, FAILS, ANYWHERE) \
+#define EPOLL_OTHERS_CASES(CASE)                              \
+    CASE(one_shot_first_event_of_a_sleeper, PASSES, ANYWHERE) \
+    CASE(sleeper_wakes, FAILS, ANYWHERE)                      \
+    CASE(sleeper_wakes_again, FAILS, ANYWHERE)                \
+    CASE(taken_by_a_thread, FAILS, ANYWHERE)                  \
+    CASE(taken_by_a_child, FAILS, ANYWHERE)                   \
+    CASE(begun_by_a_child, FAILS, ANYWHERE)                   \
+    CASE(left_by_a_dead_child, FAILS, ANYWHERE)               \
+    CASE(left_while_asleep, FAILS, ANYWHERE)                  \
+    CASE(polled_set_of_two, FAILS, ANYWHERE)                  \
+    CASE(one_shot_of_two, FAILS, ANYWHERE)                    \
+    CASE(parent_closes_its_set, FAILS, ANYWHERE)              \
     CASE(quiet_time, PASSES, ANYWHERE)
 
-#define ENDING_CASES(CASE)                     \
-    CASE(same_descriptors, PASSES, ANYWHERE)   \
-    CASE(close_socket, FAILS, ANYWHERE)        \
-    CASE(close_set, FAILS, ANYWHERE)           \
-    CASE(close_in_a_loop, FAILS, ANYWHERE)     \
-    CASE(close_from, FAILS, ANYWHERE)          \
-    CASE(close_a_range, FAILS, ANYWHERE)       \
-    CASE(close_above, FAILS, ANYWHERE)         \
-    CASE(number_used_again, FAILS, ANYWHERE)   \
-    CASE(stand_in_closed, FAILS, PROCESS)      \
+#define ENDING_CASES(CASE)                   \
+    CASE(same_descriptors, PASSES, ANYWHERE) \
+    CASE(close_socket, FAILS, ANYWHERE)      \
+    CASE(close_set, FAILS, ANYWHERE)         \
+    CASE(close_in_a_loop, FAILS, ANYWHERE)   \
+    CASE(close_from, FAILS, ANYWHERE)        \
+    CASE(close_a_range, FAILS, ANYWHERE)     \
+    CASE(close_above, FAILS, ANYWHERE)       \
+    CASE(number_used_again, FAILS, ANYWHERE) \
+    CASE(stand_in_closed, FAILS, PROCESS)    \
     CASE(stand_in_overwritten, FAILS, PROCESS)
+
+#define ALL_CASES(CASE)      \
+    POLL_CASES(CASE)         \
+    EPOLL_MODES_CASES(CASE)  \
+    EPOLL_SETS_CASES(CASE)   \
+    EPOLL_ERRORS_CASES(CASE) \
+    EPOLL_OTHERS_CASES(CASE) \
+    ENDING_CASES(CASE)
+
+#define CASE_DECLARE(name, without, where) void case_##name(void);
+ALL_CASES(CASE_DECLARE)
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of descriptors while a tail is held: nothing stale is told, nothing is left behind. */
+/* Descriptors that are closed while a tail is held: no stale event, and nothing is left behind. */
 #include "waiter.h"
 
 #include "cases.h"
@@ -9,9 +9,6 @@
 #include <linux/close_range.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define DECLARE(name, without, where) void case_##name(void);
-ENDING_CASES(DECLARE)
 
 /* A whole life, to see that what comes after the end is as new. */
 static void live_once(void)

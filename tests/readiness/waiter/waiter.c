@@ -190,8 +190,10 @@ void expect_event(const char *file, int line, int set, uint32_t events, uint64_t
     int count = set_wait(set, got, 8, patience, NULL);
 
     if (count != 1 || got[0].events != events || got[0].data.u64 != data)
-        waiter_fail(file, line, "%d events (first: 0x%x, data %llu; second: 0x%x, data %llu), not "
-                    "one 0x%x with data %llu", count, count > 0 ? got[0].events : 0,
+        waiter_fail(file, line,
+                    "%d events (first: 0x%x, data %llu; second: 0x%x, data %llu), not "
+                    "one 0x%x with data %llu",
+                    count, count > 0 ? got[0].events : 0,
                     (unsigned long long)(count > 0 ? got[0].data.u64 : 0),
                     count > 1 ? got[1].events : 0,
                     (unsigned long long)(count > 1 ? got[1].data.u64 : 0), events,
@@ -226,8 +228,7 @@ void descriptors_list(struct descriptors *list)
 
 bool descriptors_same(const struct descriptors *a, const struct descriptors *b)
 {
-    return a->count == b->count &&
-           memcmp(a->fd, b->fd, (size_t)a->count * sizeof(*a->fd)) == 0;
+    return a->count == b->count && memcmp(a->fd, b->fd, (size_t)a->count * sizeof(*a->fd)) == 0;
 }
 
 int descriptors_find_eventfd(void)
@@ -319,19 +320,12 @@ static void *idle(void *context)
 
 /* --- the cases --------------------------------------------------------------------------- */
 
-#define DECLARE(name, without, where) void case_##name(void);
-WAIT_CASES(DECLARE)
-EPOLL_CASES(DECLARE)
-OTHERS_CASES(DECLARE)
-ENDING_CASES(DECLARE)
-
 static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {
 #define ROW(name, without, where) {#name, case_##name},
-    WAIT_CASES(ROW) EPOLL_CASES(ROW) OTHERS_CASES(ROW) ENDING_CASES(ROW)
-};
+    ALL_CASES(ROW)};
 
 int main(int argc, char **argv)
 {
@@ -352,8 +346,8 @@ int main(int argc, char **argv)
     if (strcmp(company, "thread") == 0)
         EQUAL(pthread_create(&thread, NULL, idle, NULL), 0);
     syscall(SYS_close_range, 3, ~0u, 0); /* whatever the caller has left open */
-    messages = mmap(NULL, sizeof(*messages), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                    0);
+    messages =
+        mmap(NULL, sizeof(*messages), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     EXPECT(messages != MAP_FAILED);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         if (strcmp(cases[i].name, argv[1]) != 0)

@@ -21,25 +21,25 @@
 #include <sys/epoll.h>
 #include <sys/types.h>
 
-#define EXPECT(condition)                                                            \
-    do {                                                                             \
-        if (!(condition))                                                            \
-            waiter_fail(__FILE__, __LINE__, "not so: %s", #condition);               \
+#define EXPECT(condition)                                              \
+    do {                                                               \
+        if (!(condition))                                              \
+            waiter_fail(__FILE__, __LINE__, "not so: %s", #condition); \
     } while (0)
 
-#define EQUAL(got, expected)                                                         \
-    do {                                                                             \
-        long long got_ = (got), expected_ = (expected);                              \
-        if (got_ != expected_)                                                       \
+#define EQUAL(got, expected)                                                                \
+    do {                                                                                    \
+        long long got_ = (got), expected_ = (expected);                                     \
+        if (got_ != expected_)                                                              \
             waiter_fail(__FILE__, __LINE__, "%s is %lld, not %lld", #got, got_, expected_); \
     } while (0)
 
 /* A call that must fail, with this errno. */
-#define REFUSED(call, error)                                                         \
-    do {                                                                             \
-        errno = 0;                                                                   \
-        EQUAL((call), -1);                                                           \
-        EQUAL(errno, (error));                                                       \
+#define REFUSED(call, error)   \
+    do {                       \
+        errno = 0;             \
+        EQUAL((call), -1);     \
+        EQUAL(errno, (error)); \
     } while (0)
 
 void waiter_fail(const char *file, int line, const char *format, ...)
@@ -76,7 +76,7 @@ int set_wait(int set, struct epoll_event *events, int max, int timeout, const si
 /* Exactly this event comes, and no other with it. */
 #define EVENT(set, events, data) expect_event(__FILE__, __LINE__, set, events, data)
 void expect_event(const char *file, int line, int set, uint32_t events, uint64_t data);
-#define NO_EVENT(set) expect_no_event(__FILE__, __LINE__, set, 0)
+#define NO_EVENT(set)         expect_no_event(__FILE__, __LINE__, set, 0)
 #define NO_EVENT_FOR(set, ms) expect_no_event(__FILE__, __LINE__, set, ms)
 void expect_no_event(const char *file, int line, int set, int timeout);
 

@@ -291,7 +291,8 @@ static const char *recv_msg(void)
 
     MUST(pair_open(V4));
     EQUAL(WSAIoctl(pair.in, SIO_GET_EXTENSION_FUNCTION_POINTER, &name, sizeof name, &call,
-                   sizeof call, &count, NULL, NULL), 0);
+                   sizeof call, &count, NULL, NULL),
+          0);
     EQUAL(setsockopt(pair.in, IPPROTO_IP, IP_PKTINFO, (char *)&on, sizeof on), 0);
     EQUAL(getsockname(pair.out, (struct sockaddr *)&sender, &length), 0);
     MUST(put(1, 3000));

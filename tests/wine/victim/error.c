@@ -76,7 +76,7 @@ static DWORD WINAPI reset_later(void *unused)
     return 0;
 }
 
-/* Wine tells of a reset only to a receive that waits already: after it, recv() gives 0. */
+/* Wine reports a reset only to a receive that waits already: after it, recv() gives 0. */
 static const char *econnreset_stream(void)
 {
     HANDLE thread;
@@ -90,7 +90,7 @@ static const char *econnreset_stream(void)
     return reason;
 }
 
-/* An ICMP port unreachable comes back for what the receiver itself has sent; Wine tells of it only
+/* An ICMP port unreachable comes back for what the receiver itself has sent; Wine reports it only
  * to a receive that waits already. */
 static DWORD WINAPI send_to_nobody(void *unused)
 {

@@ -87,7 +87,7 @@ void set_timeout(SOCKET socket, DWORD milliseconds)
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, (char *)&milliseconds, sizeof milliseconds);
 }
 
-/* Words that name the message and the place, so that two threads can tell what they got. */
+/* Words that name the message and the place, so that two threads know what they got. */
 static unsigned char byte_of(unsigned number, size_t at)
 {
     unsigned word = number * 2654435761u + (unsigned)(at / 4) * 40503u + number;

@@ -120,16 +120,39 @@ static const char *transmit_file(void)
 
 static const char *exports(void)
 {
-    static const char *const names[] = {
-        "AcceptEx", "EnumProtocolsA", "EnumProtocolsW", "GetAcceptExSockaddrs",
-        "GetAddressByNameA", "GetAddressByNameW", "GetNameByTypeA", "GetNameByTypeW",
-        "GetServiceA", "GetServiceW", "GetTypeByNameA", "GetTypeByNameW",
-        "MigrateWinsockConfiguration", "NPLoadNameSpaces", "NSPStartup", "ServiceMain",
-        "SetServiceA", "SetServiceW", "StartWsdpService", "StopWsdpService",
-        "SvchostPushServiceGlobals", "TransmitFile", "WSARecvEx", "WSPStartup", "dn_expand",
-        "getnetbyname", "inet_network", "rcmd", "rexec", "rresvport", "s_perror", "sethostname",
-    };
-    int(WINAPI *enumerate)(int *protocols, void *to, DWORD *size);
+    static const char *const names[] = {"AcceptEx",
+                                        "EnumProtocolsA",
+                                        "EnumProtocolsW",
+                                        "GetAcceptExSockaddrs",
+                                        "GetAddressByNameA",
+                                        "GetAddressByNameW",
+                                        "GetNameByTypeA",
+                                        "GetNameByTypeW",
+                                        "GetServiceA",
+                                        "GetServiceW",
+                                        "GetTypeByNameA",
+                                        "GetTypeByNameW",
+                                        "MigrateWinsockConfiguration",
+                                        "NPLoadNameSpaces",
+                                        "NSPStartup",
+                                        "ServiceMain",
+                                        "SetServiceA",
+                                        "SetServiceW",
+                                        "StartWsdpService",
+                                        "StopWsdpService",
+                                        "SvchostPushServiceGlobals",
+                                        "TransmitFile",
+                                        "WSARecvEx",
+                                        "WSPStartup",
+                                        "dn_expand",
+                                        "getnetbyname",
+                                        "inet_network",
+                                        "rcmd",
+                                        "rexec",
+                                        "rresvport",
+                                        "s_perror",
+                                        "sethostname"};
+    int(WINAPI * enumerate)(int *protocols, void *to, DWORD *size);
     HMODULE dll = GetModuleHandleA("mswsock.dll");
     DWORD size = sizeof buffer;
 
@@ -147,10 +170,10 @@ static const char *exports(void)
 static const char *wsock32(void)
 {
     HMODULE dll = LoadLibraryA("wsock32.dll");
-    int(WINAPI *by_ordinal)(SOCKET, char *, int, int *);
-    int(WINAPI *by_name)(SOCKET, char *, int, int *);
-    int(WINAPI *options)(SOCKET, int, int, char *, int *);
-    u_long(WINAPI *network)(const char *);
+    int(WINAPI * by_ordinal)(SOCKET, char *, int, int *);
+    int(WINAPI * by_name)(SOCKET, char *, int, int *);
+    int(WINAPI * options)(SOCKET, int, int, char *, int *);
+    u_long(WINAPI * network)(const char *);
     int flags, type = 0, length = sizeof type;
 
     by_ordinal = (void *)GetProcAddress(dll, (char *)1107);
@@ -180,12 +203,8 @@ static const char *wsock32(void)
 }
 
 const struct scenario scenarios_people[] = {
-    {"20000-datagrams", many},
-    {"AcceptEx", accept_ex},
-    {"TransmitFile", transmit_file},
-    {"exports", exports},
-    {"wsock32", wsock32},
-    {NULL, NULL},
+    {"20000-datagrams", many}, {"AcceptEx", accept_ex}, {"TransmitFile", transmit_file},
+    {"exports", exports},      {"wsock32", wsock32},    {NULL, NULL},
 };
 
 /* --- started by others ----------------------------------------------------------------------- */
@@ -231,7 +250,7 @@ static int bench(const char *how, size_t size, unsigned count, unsigned rounds)
     return 0;
 }
 
-/* Waits in WSARecvEx on a TCP connection, whose ports it tells, for somebody to destroy it. */
+/* Waits in WSARecvEx on a TCP connection, whose ports it prints, for somebody to destroy it. */
 static int wait_for_end(void)
 {
     struct sockaddr_in name;
@@ -255,7 +274,8 @@ static int wait_for_end(void)
  * timeout of its own. */
 static int wait_for_keepalive(const char *port)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((u_short)atoi(port)),
+    struct sockaddr_in name = {.sin_family = AF_INET,
+                               .sin_port = htons((u_short)atoi(port)),
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct tcp_keepalive often = {1, 1000, 1000};
     DWORD count, before;
@@ -265,8 +285,8 @@ static int wait_for_keepalive(const char *port)
     WSAStartup(MAKEWORD(2, 2), &data);
     pair.in = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(pair.in, (struct sockaddr *)&name, sizeof name) != 0 ||
-        WSAIoctl(pair.in, SIO_KEEPALIVE_VALS, &often, sizeof often, NULL, 0, &count, NULL,
-                 NULL) != 0)
+        WSAIoctl(pair.in, SIO_KEEPALIVE_VALS, &often, sizeof often, NULL, 0, &count, NULL, NULL) !=
+            0)
         return 1;
     set_timeout(pair.in, 100);
     got = WSARecvEx(pair.in, buffer, 10, &flags);

@@ -7,10 +7,10 @@
 #ifndef VICTIM_H
 #define VICTIM_H
 
+#include <mswsock.h>
+#include <windows.h>
 #include <winsock2.h>
 #include <ws2tcpip.h>
-#include <windows.h>
-#include <mswsock.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,27 +28,27 @@ extern const struct scenario scenarios_basic[], scenarios_after[], scenarios_sha
 /* The reason for a failure, formatted; valid until the next one. */
 const char *wrong(const char *format, ...);
 
-#define CHECK(condition, ...)                                \
-    do {                                                     \
-        if (!(condition))                                    \
-            return wrong("line %d: " #condition, __LINE__);  \
+#define CHECK(condition, ...)                               \
+    do {                                                    \
+        if (!(condition))                                   \
+            return wrong("line %d: " #condition, __LINE__); \
     } while (0)
 
 /* Both values are shown. */
-#define EQUAL(found, expected)                                                                  \
-    do {                                                                                        \
-        long long found_ = (long long)(found), expected_ = (long long)(expected);               \
-        if (found_ != expected_)                                                                \
-            return wrong("line %d: " #found " is %lld, not %lld (error %d)", __LINE__, found_,  \
-                         expected_, WSAGetLastError());                                         \
+#define EQUAL(found, expected)                                                                 \
+    do {                                                                                       \
+        long long found_ = (long long)(found), expected_ = (long long)(expected);              \
+        if (found_ != expected_)                                                               \
+            return wrong("line %d: " #found " is %lld, not %lld (error %d)", __LINE__, found_, \
+                         expected_, WSAGetLastError());                                        \
     } while (0)
 
 /* Runs another function of this type first. */
-#define MUST(call)                     \
-    do {                               \
-        const char *wrong_ = (call);   \
-        if (wrong_)                    \
-            return wrong_;             \
+#define MUST(call)                   \
+    do {                             \
+        const char *wrong_ = (call); \
+        if (wrong_)                  \
+            return wrong_;           \
     } while (0)
 
 /* A receiver on loopback and a sender that is connected to it. */
@@ -57,9 +57,9 @@ struct pair {
 };
 extern struct pair pair;
 enum { V4 = AF_INET, V6 = AF_INET6 };
-const char *pair_open(int family);      /* UDP, bound */
+const char *pair_open(int family);           /* UDP, bound */
 const char *pair_open_connected(int family); /* the receiver is connected to the sender too */
-const char *pair_open_stream(void);     /* TCP */
+const char *pair_open_stream(void);          /* TCP */
 void pair_close(void);
 void set_blocking(SOCKET socket, BOOL blocking);
 void set_timeout(SOCKET socket, DWORD milliseconds);

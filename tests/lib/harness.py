@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of tracing share: TAP, and programs that run with the library.
+"""What the tests in Python share: TAP, and programs that run with or without the library.
+
+A test is a function marked @test that takes a Bench; main() runs them all. A test that is no
+function (those under Wine, which share a prefix) reports its cases to a Tap.
 
 Sends on loopback only, and ends only the programs that it started.
 """
@@ -22,6 +25,28 @@ PYTHON = "/usr/bin/python3"
 
 class Skip(Exception):
     """Why a test cannot run here."""
+
+
+class Tap:
+    """Prints one line a case, in the Test Anything Protocol."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def case(self, good, name, reason=""):
+        self.count += 1
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} {self.count} - {name}", flush=True)
+        if not good:
+            for line in str(reason).splitlines():
+                print(f"# {line}", flush=True)
+
+    def skip(self, name, reason):
+        self.count += 1
+        print(f"ok {self.count} - {name} # SKIP {reason}", flush=True)
+
+    def end(self):
+        print(f"1..{self.count}", flush=True)
 
 
 tests = []
@@ -66,7 +91,7 @@ class Bench:
 
     def environment(self, library=True, **settings):
         environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("WSRX_") and key != "LD_PRELOAD"}
+                       if not key.startswith("WSRX_") and key not in ("LD_PRELOAD", "PYTHONPATH")}
         environment.update({f"WSRX_{key}": str(value) for key, value in settings.items()})
         # The command leaves the freeing of what it has to its end.
         environment.update(LC_ALL="C", NO_COLOR="1", ASAN_OPTIONS="detect_leaks=0")
@@ -139,24 +164,37 @@ def equal(got, wanted, what=""):
         raise AssertionError(f"{what}: got {got!r}, wanted {wanted!r}")
 
 
-def main():
-    sys.argv[1:] = map(os.path.abspath, sys.argv[1:])
-    library, command = sys.argv[1:3]
-    failed = 0
-    print(f"1..{len(tests)}", flush=True)
-    for number, function in enumerate(tests, 1):
+def run_tests(call):
+    """Runs the tests by call(function), and prints their TAP. An argument --only=WORD picks those
+    that have the word in their name."""
+    only = [word[7:] for word in sys.argv if word.startswith("--only=")]
+    sys.argv[1:] = [word for word in sys.argv[1:] if not word.startswith("--only=")]
+    tap = Tap()
+    for function in tests:
         name = function.__name__.replace("_", " ")
-        bench = Bench(library, command)
+        if only and not any(word in name for word in only):
+            continue
+        try:
+            call(function)
+            tap.case(True, name)
+        except Skip as why:
+            tap.skip(name, why)
+        except Exception:  # whatever it is, the other tests still run
+            tap.case(False, name, traceback.format_exc())
+    tap.end()
+    return 1 if tap.failed else 0
+
+
+def main():
+    """Tests that take a Bench. Arguments of the program: the library, the command, and more."""
+    sys.argv[1:] = [word if word.startswith("--") else os.path.abspath(word)
+                    for word in sys.argv[1:]]
+
+    def call(function):
+        bench = Bench(*sys.argv[1:3])
         try:
             function(bench)
-            print(f"ok {number} - {name}", flush=True)
-        except Skip as why:
-            print(f"ok {number} - {name} # SKIP {why}", flush=True)
-        except Exception:  # whatever it is, the other tests still run
-            failed += 1
-            print(f"not ok {number} - {name}", flush=True)
-            for line in traceback.format_exc().splitlines():
-                print(f"# {line}", flush=True)
         finally:
             shutil.rmtree(bench.directory, ignore_errors=True)
-    return 1 if failed else 0
+
+    return run_tests(call)

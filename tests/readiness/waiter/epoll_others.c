@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* epoll with other threads and other processes: who wakes, who must not, and for how long. */
+/* epoll with other threads and processes: which of them wake, which must not, and for how long. */
 #include "waiter.h"
 
 #include "cases.h"
@@ -11,9 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define DECLARE(name, without, where) void case_##name(void);
-OTHERS_CASES(DECLARE)
 
 /* A thread that waits once. */
 struct sleeper {
@@ -54,6 +51,21 @@ static void expect_woken(const struct sleeper *sleeper, pthread_t thread, uint64
     EQUAL(sleeper->count, 1);
     EQUAL(sleeper->event.events, EPOLLIN);
     EXPECT(sleeper->event.data.u64 == data);
+}
+
+/* A worker sleeps before the first socket is there: its event disarms the shot all the same. */
+void case_one_shot_first_event_of_a_sleeper(void)
+{
+    struct pair pair = pair_make();
+    struct sleeper sleeper = {.set = set_make(), .timeout = patience};
+    pthread_t thread = sleeper_start(&sleeper);
+    unsigned message;
+
+    set_add(sleeper.set, pair.r, EPOLLIN | EPOLLONESHOT, 11);
+    message = message_send(pair, LONG);
+    expect_woken(&sleeper, thread, 11);
+    TAKE(pair.r, PART, message, LONG, 0, PART);
+    NO_EVENT_FOR(sleeper.set, 20);
 }
 
 /* A tail comes into the set of a thread that sleeps: by ADD, and by MOD. */
@@ -102,8 +114,8 @@ void case_sleeper_wakes_again(void)
 }
 
 /*
- * Tails come and go while a thread sleeps for 300 ms. It may be told of any of them, for they
- * were there; it may not be told of one that is not, nor sleep longer, nor burn the time.
+ * Tails come and go while a thread sleeps for 300 ms. It may see any of them, for they
+ * were there; it may not see one that is not, nor sleep longer, nor burn the time.
  */
 struct taker {
     struct pair pair;
@@ -191,7 +203,7 @@ static void end_the_tail(void *context)
     NO_EVENT(talk->set);
 }
 
-/* The child was there before the tail; the parent's wait neither tells of it nor ends early. */
+/* The child was there before the tail; the parent's wait neither reports it nor ends early. */
 void case_taken_by_a_child(void)
 {
     struct talk talk = {.pair = pair_make(), .set = set_make()};
@@ -362,7 +374,7 @@ static void begin_a_shot(void *context)
     hear(talk->to_child[0]);
 }
 
-/* One shot for both processes: told once, whether the one that began the tail lives or not. */
+/* One shot for both processes: reported once, whether the one that began the tail lives or not. */
 void case_one_shot_of_two(void)
 {
     unsigned message = 1;

@@ -34,7 +34,7 @@ TestSuite(bounce, .init = set_up, .timeout = 100);
 
 /* --- helpers ----------------------------------------------------------------------------- */
 
-/* Whether the address lies in a mapping. mincore(2) tells by ENOMEM. */
+/* Whether the address lies in a mapping. If not, mincore(2) fails with ENOMEM. */
 static bool mapped(const void *at)
 {
     unsigned char resident;

@@ -2,6 +2,8 @@
 /* poll, ppoll, select, pselect: counts, times, signals, and what they refuse. */
 #include "waiter.h"
 
+#include "cases.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -9,18 +11,6 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <unistd.h>
-
-void case_poll_many(void);
-void case_poll_same_twice(void);
-void case_poll_refuses(void);
-void case_poll_ends_in_time(void);
-void case_poll_interrupted(void);
-void case_poll_pending_signal(void);
-void case_select_many(void);
-void case_select_refuses(void);
-void case_select_remaining(void);
-void case_select_interrupted(void);
-void case_select_pending_signal(void);
 
 static void *const bad_pointer = (void *)16;
 
@@ -113,8 +103,8 @@ void case_poll_same_twice(void)
 void case_poll_refuses(void)
 {
     struct pair pair = pair_make();
-    struct pollfd *fixed = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                                -1, 0);
+    struct pollfd *fixed =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct pollfd one = {pair.r, POLLIN, 0};
     struct timespec limit = {0, 1000}, negative = {-1, 0}, too_much = {0, 1000000000};
     sigset_t *volatile bad_mask = bad_pointer;
@@ -191,7 +181,7 @@ void case_select_interrupted(void)
 }
 
 /*
- * The wait lets a pending signal in while a tail is ready. Linux may tell of either: of the
+ * The wait lets a pending signal in while a tail is ready. Linux may report either: the
  * descriptor, and then the handler has not run; or EINTR, and then it has.
  */
 static void expect_either(int count, int error)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""Traces of other people's programs, and our files in other people's viewers; and what needs root.
+A test that misses a program says SKIP."""
+
+import os
+import struct
+import sys
+
+from harness import LIMIT, PYTHON, Skip, bound_port, equal, main, need, send, test, until
+from traces import fields, trace_of
+
+
+@test
+def a_full_disk_is_reported_once_and_what_was_written_stays(bench):
+    os.mkdir(bench.path("disk"))
+    for kind, more in (("ring", "WSRX_TRACE_SIZE=64K WSRX_TRACE_KEEP=all"), ("jsonl", "")):
+        done = bench.run(["unshare", "-m", "sh", "-c", f"""
+            mount -t tmpfs -o size=600k none disk || exit 99
+            WSRX_TRACE={kind} WSRX_TRACE_FILE=disk/t {more} \
+                LD_PRELOAD={bench.library} {PYTHON} -c 'if 1:
+            import socket
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0))
+            for i in range(20000):
+                s.sendto(b"x" * (i % 100), s.getsockname()); assert len(s.recv(200)) == i % 100
+            print("done")
+            '
+            cp disk/t t.{kind}"""], library=False)
+        if done.returncode == 99 or b"unshare" in done.stderr:
+            raise Skip("no tmpfs can be mounted here")
+        code = done.stdout.decode()
+        if "done" not in code:
+            raise AssertionError((done.stdout, done.stderr))
+        equal(done.stderr.count(b"cannot write"), 1, done.stderr)
+        records, complaints = bench.records(f"t.{kind}")
+        assert len(records) > 500, len(records)
+        assert all(r["length"] < 100 for r in records)
+
+
+@test
+def socat(bench):
+    need("socat")
+    process = bench.start(["socat", "-u", "UDP-RECV:0,bind=127.0.0.1", "STDOUT"], TRACE="ring",
+                          TRACE_FILE="t", TRACE_DATA=16)
+    try:
+        port = until(lambda: bound_port(process.pid))
+        messages = [bytes([65 + i]) * 9000 for i in range(3)]
+        send(port, *messages)
+        equal(process.stdout.read(27000), b"".join(messages), "socat's output")
+    finally:
+        process.kill()
+        process.wait(LIMIT)
+    records, _ = bench.records("t")
+    # It peeks at each for its sender first.
+    received = [r for r in records if (r["partial"] or r["last"]) and not r.get("peek")]
+    equal([fields(r, "length", "buffer", "bytes", "offset", "left", "lost", "data")
+           for r in received],
+          [row for i in range(3) for row in
+           ((9000, 8192, 8192, 0, 808, 0, f"{65 + i:x}" * 16),
+            (9000, 8192, 808, 8192, 0, 0, f"{65 + i:x}" * 16))])
+    equal({r["local"] for r in received}, {f"127.0.0.1:{port}"})
+
+
+@test
+def dnsmasq(bench):
+    program = need("dnsmasq")
+    import socket
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = bench.start([program, "--keep-in-foreground", f"--port={port}", "--no-resolv",
+                           "--no-hosts", "--listen-address=127.0.0.1", "--bind-interfaces",
+                           "--user=root", "--group=root", "--pid-file=", "--conf-file=/dev/null",
+                           "--address=/example.test/127.0.0.9"], TRACE="ring", TRACE_FILE="t.%p")
+    queries = [b"\x12" + bytes([i]) + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" +
+               b"".join(bytes([len(label)]) + label for label in
+                        (b"a" * (i + 1), b"example", b"test", b"")) + b"\x00\x01\x00\x01"
+               for i in range(5)]
+    try:
+        until(lambda: bound_port(process.pid) or process.poll() is not None)
+        if process.poll() is not None:
+            raise Skip(f"dnsmasq does not start: {process.stderr.read()}")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(LIMIT)
+            client.bind(("127.0.0.1", 0))
+            peer = client.getsockname()[1]
+            for query in queries:
+                client.sendto(query, ("127.0.0.1", port))
+                assert client.recv(2000)[:2] == query[:2]
+    finally:
+        process.kill()
+        process.wait(LIMIT)
+    records, _ = bench.records(*[n for n in os.listdir(bench.directory) if n.startswith("t.")])
+    mine = [r for r in records if r["peer"] == f"127.0.0.1:{peer}"]
+    equal([fields(r, "call", "length", "bytes", "lost", "local") for r in mine],
+          [("recvmsg", len(q), len(q), 0, f"127.0.0.1:{port}") for q in queries])
+
+
+@test
+def pcapng_is_what_tshark_reads(bench):
+    tshark = need("tshark")
+    for mode in ("continue", "observe"):
+        name = trace_of(bench, mode, MODE=mode, TRACE_DATA=100)
+        records, _ = bench.records(name)
+        equal(bench.wsrx("convert", "--to=pcapng", "-o", "x.pcapng", name).returncode, 0)
+
+        def fields(*what):
+            done = bench.run([tshark, "-n", "-r", "x.pcapng", "-T", "fields",
+                              *[word for field in what for word in ("-e", field)]], library=False)
+            equal(done.returncode, 0, done.stderr)
+            return [tuple(line.split("\t")) for line in done.stdout.decode().split("\n")[:-1]]
+
+        messages = [r for r in records if r["last"]]
+        rows = fields("frame.interface_id", "frame.len", "frame.cap_len", "ip.version",
+                      "frame.comment")
+        equal(len(rows), len(messages))
+        headers = {"4": 28, "6": 48}
+        equal([int(row[1]) - headers[row[3]] for row in rows], [r["length"] for r in messages])
+        equal(len({row[0] for row in rows}), 3, "interfaces")
+        # A message's payload, as far as its parts were kept without a gap.
+        kept, captured = {}, []
+        for record in records:
+            socket, at = record["socket"], record["offset"]
+            if at == 0:
+                kept[socket] = 0
+            if kept[socket] == at:
+                kept[socket] += min(record["bytes"], 100)
+            if record["last"]:
+                captured.append(kept[socket])
+        equal([int(row[2]) - headers[row[3]] for row in rows], captured)
+        assert max(captured) > 100 or mode == "observe"
+        for row, record in zip(rows, messages):
+            if record["lost"]:
+                assert int(row[2]) < int(row[1])
+        partial = bench.run([tshark, "-n", "-r", "x.pcapng", "-Y",
+                             'frame.comment contains "partial"'], library=False).stdout
+        equal(partial.count(b"\n"), sum(r["offset"] == 0 and r["partial"] for r in records))
+        comments = sum(row[4].count("; thread ") for row in rows)
+        equal(comments, sum(r["partial"] or r["last"] for r in records))
+        done = bench.run([tshark, "-n", "-r", "x.pcapng", "-q", "-z", "expert,warn"], library=False)
+        complaints = done.stdout.decode()
+        assert "Error" not in complaints and "Warn" not in complaints and \
+            "Malformed" not in complaints, complaints
+
+
+def is_picture(path):
+    """A PNG that is not of one colour: a blank page compresses to nearly nothing."""
+    with open(path, "rb") as file:
+        data = file.read()
+    width, height = struct.unpack(">II", data[16:24])
+    return data[:4] == b"\x89PNG" and width >= 1000 and len(data) > 40000
+
+
+@test
+def html_is_one_page_that_a_browser_draws(bench):
+    trace_of(bench, "a", MODE="observe")
+    trace_of(bench, "b<&>")
+    done = bench.wsrx("report", "--html=r.html", "a", "b<&>")
+    equal((done.returncode, done.stderr), (0, b""))
+    with open(bench.path("r.html"), encoding="utf-8") as file:
+        page = file.read()
+    for bad in ("http:", "https:", "<script", "<link", "src=", "b<&>", "nan", "inf"):
+        assert bad not in page, bad
+    assert page.count("<svg") == 1 + 6 and "b&lt;&amp;&gt;" in page
+    browser = need("chromium")
+    for scheme, more in (("light", ()), ("dark", ("--blink-settings=preferredColorScheme=0",))):
+        done = bench.run([browser, "--headless", "--no-sandbox", "--disable-gpu",
+                          f"--user-data-dir={bench.path('profile')}", "--window-size=1200,1500",
+                          *more, f"--screenshot={bench.path(scheme + '.png')}",
+                          "file://" + bench.path("r.html")], library=False)
+        if not os.path.exists(bench.path(scheme + ".png")):
+            raise Skip(f"chromium takes no screenshot here: {done.stderr[-200:]}")
+        assert is_picture(bench.path(scheme + ".png")), scheme
+
+
+@test
+def doctor_reports_what_is_seen(bench):
+    done = bench.wsrx("doctor", "socat") if need("socat") else None
+    equal(done.returncode, 0)
+    for word in (b"dynamically linked", b"recvfrom", b"wsrx run socat"):
+        assert word in done.stdout, done.stdout
+    need("cc")
+    with open(bench.path("s.c"), "w", encoding="ascii") as file:
+        file.write("int main(void) { return 0; }\n")
+    bench.run(["cc", "-static", "-o", "static", "s.c"], library=False)
+    if os.path.exists(bench.path("static")):
+        done = bench.wsrx("doctor", "./static")
+        equal(done.returncode, 1)
+        assert b"statically linked" in done.stdout, done.stdout
+        done = bench.wsrx("run", "./static")
+        equal(done.returncode, 0)
+        assert b"warning: ./static is statically linked" in done.stderr, done.stderr
+    equal(bench.wsrx("doctor", "/nowhere").returncode, 127)
+
+
+sys.exit(main())
