@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A message in parts, by WSARecvEx. For winelib:
+ * Receives a message in parts, by WSARecvEx. For winelib:
  *
  *     winegcc parts.c -o parts.exe -lwsrx-mswsock -lws2_32
  *     cp "$(pkg-config --variable=winedir wsrx-winsock)/mswsock.dll" . && wine parts.exe.so
  *
- * and, for it is plain Windows code, with mingw and -lmswsock as well.
+ * It is plain Windows code, so MinGW and -lmswsock can build it too.
  */
 #include <winsock2.h>
 #include <mswsock.h>

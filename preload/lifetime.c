@@ -111,7 +111,7 @@ INTERPOSED void closefrom(int first)
     errno = saved;
 }
 
-/* stdio closes by a call of its own. */
+/* stdio closes without our close(). */
 INTERPOSED int fclose(FILE *stream)
 {
     int saved = errno, fd, result;
@@ -148,7 +148,7 @@ INTERPOSED int dup(int fd)
     return duplicated(fd, REAL(dup)(fd));
 }
 
-/* dup2(2) and dup3(2): what is at `to` ends, unless it is `fd` itself. */
+/* dup2(2) and dup3(2): the descriptor `to` is closed, unless it is `fd` itself. */
 static int duplicate_over(int fd, int to, int (*call)(int fd, int to, int flags), int flags)
 {
     bool ours = fd != to && fd_is_internal(to);
@@ -157,7 +157,7 @@ static int duplicate_over(int fd, int to, int (*call)(int fd, int to, int flags)
 
     if (!state_is_own_as_seen())
         return call(fd, to, flags);
-    if (ours) /* the program takes the number: our descriptor moves elsewhere */
+    if (ours) /* the program takes the number: our descriptor gets another one */
         epoll_ctl_forget_range((unsigned)to, (unsigned)to);
     else if (fd != to)
         class = lifecycle_closing(to);
@@ -200,7 +200,7 @@ INTERPOSED int dup3(int fd, int to, int flags)
     return duplicate_over(fd, to, call_dup3, flags);
 }
 
-/* The one optional argument of fcntl(2): an int or a pointer, which travel alike. */
+/* The optional argument of fcntl(2) is an int or a pointer; both are passed alike. */
 INTERPOSED int fcntl(int fd, int command, ...)
 {
     va_list list;
@@ -238,7 +238,7 @@ INTERPOSED int __fcntl(int fd, int command, ...)
     return fcntl(fd, command, argument);
 }
 
-/* A message that carries a descriptor is one until somebody receives it. */
+/* A message that carries a descriptor is a duplicate of it, until it is received. */
 static void note_passing(const struct msghdr *msg)
 {
     if (msg->msg_controllen > 0)

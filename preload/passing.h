@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The descriptors that a message carries (SCM_RIGHTS; see unix(7)). The kernel has just read or
- * written the message: nothing of it is checked here.
+ * The descriptors that a message carries (SCM_RIGHTS; see unix(7)). Nothing of the message is
+ * checked here, since the kernel has just read or written it.
  */
 #ifndef WSRX_PASSING_H
 #define WSRX_PASSING_H

@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-/* The rest of the program's name behind `start`, or NULL. */
+/* The rest of the program's name after `start`, or NULL. */
 static const char *name_behind(const char *start)
 {
     size_t length = strlen(start);
@@ -30,8 +30,8 @@ static const char *name_behind(const char *start)
                : NULL;
 }
 
-/* wineserver, wineserver64, wineserver-stable: LD_PRELOAD passes through Debian's wrapper scripts
- * into all of Wine. */
+/* wineserver, wineserver64, wineserver-stable: Debian's wrapper scripts pass LD_PRELOAD on to all
+ * of Wine. */
 static bool is_wineserver(void)
 {
     const char *rest = name_behind("wineserver");
@@ -40,8 +40,8 @@ static bool is_wineserver(void)
 }
 
 /* Wine's loader has many names (wine, wine64, wine64-preloader, wine-9.0), and other programs have
- * such names too; what only it has is this symbol, for ntdll.so. The name is looked at first, for a
- * dlsym() that finds nothing allocates memory. */
+ * such names too; only the loader has this symbol, for ntdll.so. The name is checked first, because
+ * a dlsym() that finds nothing allocates memory. */
 static bool is_wine_loader(void)
 {
     return name_behind("wine") && dlsym(RTLD_DEFAULT, "wine_main_preload_info") != NULL;
@@ -63,7 +63,7 @@ __attribute__((constructor)) static void start(void)
     int saved = errno;
 
     real_resolve();
-    /* A setuid program: as if we were not there. */
+    /* In a setuid program the library does nothing. */
     if (getauxval(AT_SECURE) || is_wineserver())
         return;
     face.next.recvfrom = real.recvfrom;
@@ -87,8 +87,9 @@ __attribute__((destructor)) static void end(void)
     errno = saved;
 }
 
-/* A thread may cancel itself, and where it is the only one libc looks for that from now on. Of this
- * it tells itself alone: the program may have a copy of __libc_single_threaded, which stays. */
+/* A thread may cancel itself. If it is the only one, libc checks for that from now on, but only
+ * libc knows: the program may have its own copy of __libc_single_threaded, which does not
+ * change. */
 INTERPOSED int pthread_cancel(pthread_t thread)
 {
     sys_may_cancel();
@@ -134,7 +135,7 @@ static int clone_as_vfork(int (*function)(void *), void *stack, int flags, void 
     return pid;
 }
 
-/* clone(2) as a function: what the flags say is between the program and the kernel. */
+/* clone(2) as a function. Other flags do not concern us. */
 INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
     pid_t *parent_tid, *child_tid;
@@ -160,8 +161,8 @@ INTERPOSED int __clone(int (*function)(void *), void *stack, int flags, void *ar
 
 /* --- exec -------------------------------------------------------------------------------- */
 
-/* `path`: of the program, or NULL where libc searches for it. A search of the program's own tries
- * paths that are not there. */
+/* `path`: of the program, or NULL if libc searches for it. A program that searches by itself tries
+ * paths that do not exist. */
 static void before_exec(const char *path)
 {
     if (!table_nothing_held() && (!path || sys_is_executable(path)))
@@ -205,8 +206,8 @@ INTERPOSED int execveat(int at, const char *path, char *const argv[], char *cons
     return REAL(execveat)(at, path, argv, environment, flags);
 }
 
-/* The arguments of an execl() as the array of an execv(); on the stack, for exec must stay
- * async-signal-safe. `list` stands behind the NULL afterwards. */
+/* The arguments of an execl() as the array of an execv(); on the stack, since exec must stay
+ * async-signal-safe. Afterwards `list` is behind the NULL. */
 #define ARGV_OF_LIST(argv, first, list)                 \
     do {                                                \
         va_list count_;                                 \

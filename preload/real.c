@@ -15,8 +15,8 @@ void real_resolve_early(void **ret_call, const char *name)
     *ret_call = dlsym(RTLD_NEXT, name);
     if (*ret_call)
         return;
-    /* Libc comes before us where a program is linked only with a library that is linked with us:
-     * then nothing is interposed, but our own interface works. */
+    /* If a program is linked only with a library that is linked with us, libc comes before us: then
+     * nothing is interposed, but our own interface works. */
     libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
     if (libc) {
         *ret_call = dlsym(libc, name);

@@ -2,9 +2,9 @@
  *
  * The calls beneath us: the next definition of each interposed call after ours.
  *
- * All are resolved in the constructor, for the receives and close() must stay async-signal-safe.
- * A call that comes earlier (a malloc library that reads its settings) is resolved alone; glibc's
- * dlsym() allocates nothing where it finds its symbol.
+ * All are looked up in the constructor, since the receives and close() must stay async-signal-safe.
+ * A function that is called earlier (by a malloc library that reads its settings) is looked up
+ * alone; glibc's dlsym() allocates nothing if it finds its symbol.
  */
 #ifndef WSRX_REAL_H
 #define WSRX_REAL_H
@@ -31,13 +31,13 @@ struct real {
 
 extern struct real real;
 
-/* Resolves every call. */
+/* Looks up every function. */
 void real_resolve(void);
 
-/* Resolves one, before the constructor. */
+/* Looks up one, before the constructor. */
 void real_resolve_early(void **ret_call, const char *name);
 
-/* Whether the call beneath is libc's own function, and not that of a library between. */
+/* Whether the function beneath is libc's own, and not that of a library in between. */
 bool real_is_libc(const void *call);
 
 #define REAL(name)                                                                           \
@@ -48,15 +48,15 @@ bool real_is_libc(const void *call);
 /* Marks an interposed call; -fvisibility=hidden hides all else. */
 #define INTERPOSED __attribute__((visibility("default")))
 
-/* A negative errno of the core as libc gives it. */
+/* A negative errno of the core, as libc returns it. */
 static inline int real_failure(ssize_t result)
 {
     errno = (int)-result;
     return -1;
 }
 
-/* The result of the core, which is a negative errno where it failed, as libc gives it. Errno is that
- * from before, for a success. */
+/* The result of the core, which is a negative errno where it failed, as libc gives it. Errno is
+ * that from before, for a success. */
 static inline ssize_t real_result(ssize_t result)
 {
     return __builtin_expect(result >= 0, 1) ? result : real_failure(result);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interposed receives: a quick look, then the engine, else the program's own call.
+ * The interposed receives: the fast path, then the core; or the program's own call.
  */
 #define _GNU_SOURCE
 #include "lifecycle.h"
@@ -20,7 +20,7 @@ INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
                                                   : REAL(recv)(fd, buf, len, flags);
 }
 
-/* The fortified twins end the program where the buffer is too small; that stays libc's part. */
+/* The fortified functions end the program if the buffer is too small: that is left to libc. */
 INTERPOSED ssize_t __recv_chk(int fd, void *buf, size_t len, size_t buflen, int flags)
 {
     if (len > buflen)
@@ -86,7 +86,7 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
     return (int)result;
 }
 
-/* read(2) with no room consumes nothing, unlike recv(2), and refuses more than SSIZE_MAX. */
+/* Unlike recv(2), read(2) with length 0 consumes nothing, and it refuses more than SSIZE_MAX. */
 INTERPOSED ssize_t read(int fd, void *buf, size_t len)
 {
     struct receive_result result = receive_pass();
@@ -129,7 +129,7 @@ INTERPOSED ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
                                           : REAL(readv)(fd, iov, iovcnt);
 }
 
-/* preadv2(2): with offset -1 it is readv(2) with flags; a socket knows RWF_NOWAIT only. */
+/* preadv2(2): with offset -1 it is readv(2) with flags; sockets accept only RWF_NOWAIT. */
 INTERPOSED ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
 {
     struct receive_result result = receive_pass();

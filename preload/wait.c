@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interposed waits: a held tail ends them at once; with nothing held they are libc's.
+ * The interposed waits: a held tail ends them at once; with nothing held they are libc's functions.
  */
 #define _GNU_SOURCE
 #include "base/sys.h"
@@ -15,7 +15,8 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
-/* Whether `result` of the readiness functions ends the wait; errno is set or restored then. */
+/* Whether the result of poll_with_tails() or select_with_tails() ends the wait. Sets or restores
+ * errno. */
 static bool ends(int result, int saved)
 {
     errno = result < 0 ? -result : saved;
@@ -153,7 +154,7 @@ static int64_t nanoseconds(int timeout)
     return timeout < 0 ? -1 : (int64_t)timeout * NANOSECONDS_IN_A_MILLISECOND;
 }
 
-/* A wait that is more than the program's own call, or has become it. */
+/* A wait that is, or has become, more than the program's own call. */
 SLOW_PATH static int wait_on(const struct epoll_wait_call *wait, int count)
 {
     int saved = errno;
@@ -161,7 +162,7 @@ SLOW_PATH static int wait_on(const struct epoll_wait_call *wait, int count)
     return (int)real_answer(epoll_wait_with_tails(wait, count), saved);
 }
 
-/* The program's own call, and where that is not all, the wait that the rest describes. */
+/* The program's own call; and if tails concern the set, the wait that the rest describes. */
 #define WAIT(call_own, epfd, ...)                                                       \
     int before = epoll_wait_begins(), count = EPOLL_WAIT_NOT_CALLED;                    \
                                                                                         \
@@ -172,15 +173,15 @@ SLOW_PATH static int wait_on(const struct epoll_wait_call *wait, int count)
         return count;                                                                   \
     return wait_on(&(struct epoll_wait_call){(epfd), __VA_ARGS__}, count)
 
-/* epoll_wait(2) is made of functions that end in each other's call, so that on the way back from
- * the kernel there is one return: see receive_buffer(). */
+/* The functions of epoll_wait(2) end in a tail call, so that after the system call there is a
+ * single return: see receive_buffer(). */
 
 SLOW_PATH static int wait_failed(long error)
 {
     return real_failure(error);
 }
 
-/* With something to care for in the set, before its own call, */
+/* The set is watched before the program's own call, */
 SLOW_PATH static int wait_watched(int epfd, struct epoll_event *events, int max, int timeout)
 {
     WAIT(REAL(epoll_wait)(epfd, events, max, timeout), epfd, events, max, nanoseconds(timeout),
@@ -195,7 +196,7 @@ SLOW_PATH static int wait_on_watched(int epfd, struct epoll_event *events, int m
         &(struct epoll_wait_call){epfd, events, max, nanoseconds(timeout), NULL, call_wait}, count);
 }
 
-/* With other threads. */
+/* In a process of several threads. */
 __attribute__((noinline)) static int wait_by_libc(int epfd, struct epoll_event *events, int max,
                                                   int timeout)
 {
@@ -233,8 +234,8 @@ INTERPOSED int epoll_pwait(int epfd, struct epoll_event *events, int max, int ti
          nanoseconds(timeout), mask, call_pwait);
 }
 
-/* Nanoseconds, -1 for none. A bad pointer or value is the kernel's to refuse, and a wait beyond
- * 292 years needs no end. */
+/* Nanoseconds, -1 for none. The kernel refuses a bad pointer or value; a wait of more than 292
+ * years needs no end. */
 static int64_t nanoseconds_of(const struct timespec *timeout)
 {
     struct timespec limit;

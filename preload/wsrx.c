@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The public C interface, over the state. Only this file of the core touches errno: it is a face.
+ * The public C interface, over the core. It sets the program's errno.
  */
 #define _GNU_SOURCE
 #include "wsrx.h"
@@ -14,7 +14,7 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-/* The receive that is not ours to cut in parts: a stream's, or one that a message always fits. */
+/* A receive that the core leaves alone: on a stream, or with a buffer that fits every message. */
 static ssize_t receive_directly(int fd, void *buf, size_t len, int flags, struct wsrx_part *part,
                                 struct receive_report *report)
 {

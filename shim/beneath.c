@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The engine beneath Wine, without a preload: for the winelib DLLs.
+ * The core beneath Wine, without a preload: for the winelib DLLs.
  *
  * Every receive of a program under Wine is one recvmsg() that ntdll.so makes. This file starts the
- * engine inside the DLL and directs ntdll.so's calls of recvmsg() and close() to it, by the slots
- * through which ntdll.so calls libc (they are its global offset table's). It touches nothing else,
- * and nothing at all where somebody is beneath ntdll.so already: libwsrx.so by LD_PRELOAD, or
- * another of our DLLs.
+ * core inside the DLL. It points the slots through which ntdll.so calls recvmsg() and close() (they
+ * are in its global offset table) to the core. It changes nothing else; and nothing at all if the
+ * core is beneath ntdll.so already, in libwsrx.so by LD_PRELOAD or in another of our DLLs.
  */
 #define _GNU_SOURCE
 #include "beneath.h"
@@ -100,8 +99,8 @@ static void read_dynamic(const struct link_map *map, struct slots *slots)
     }
 }
 
-/* The slot of a function in one list of relocations: by the jump table, or by address where the
- * library was linked to be bound at once without one. */
+/* The slot of a function in one list of relocations: that of the jump table; or, in a library that
+ * was linked to be bound at once and has none, that of the address. */
 static void **find_in(const struct slots *slots, const ElfW(Rela) * list, size_t size,
                       const char *name)
 {
@@ -133,8 +132,8 @@ static bool direct(void **slot, void *to)
     return true;
 }
 
-/* Whether calls of recvmsg() by ntdll.so end in libc: its slot leads there, or is still to be
- * bound, to what the process's search finds first. */
+/* Whether ntdll.so's calls of recvmsg() reach libc: its slot points there; or it is not bound yet,
+ * and the process's search finds libc's function first. */
 static bool is_free(const struct link_map *ntdll, void *slot)
 {
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), *theirs;

@@ -2,7 +2,7 @@
 #ifndef WSRX_BENEATH_H
 #define WSRX_BENEATH_H
 
-/* Puts the engine beneath this process's Wine, once, where nobody is there yet. */
+/* Starts the core beneath this process's Wine, unless it is there already. Once a process. */
 void beneath_start(void);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * AcceptEx, GetAcceptExSockaddrs and TransmitFile, as the provider of sockets has them: by
- * SIO_GET_EXTENSION_FUNCTION_POINTER, as Microsoft's pages tell everybody to reach them.
+ * AcceptEx, GetAcceptExSockaddrs and TransmitFile of the socket provider, looked up by
+ * SIO_GET_EXTENSION_FUNCTION_POINTER, as Microsoft's pages say.
  */
 #include "winsock.h"
 
 #include <mswsock.h>
 
-/* One function, looked up at its first call. The pointer does not change, so it does not matter
- * how many threads are the first. */
+/* One function, looked up at its first call. The pointer does not change, so several threads may
+ * look it up at once. */
 struct extension {
     GUID name;
     void *volatile pointer;
@@ -22,7 +22,7 @@ static void *find(struct extension *extension, SOCKET socket)
     if (!pointer && winsock()->WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER,
                                         &extension->name, sizeof extension->name, &pointer,
                                         sizeof pointer, &size, NULL, NULL) != 0)
-        return NULL; /* GetLastError() tells what is wrong with the socket */
+        return NULL; /* GetLastError() says what is wrong with the socket */
     extension->pointer = pointer;
     return pointer;
 }
@@ -47,7 +47,7 @@ BOOL WINAPI TransmitFile(SOCKET socket, HANDLE file, DWORD size, DWORD block_siz
     return call && call(socket, file, size, block_size, overlapped, buffers, flags);
 }
 
-/* It has no socket to ask with, so one is made for the question. */
+/* It has no socket, so one is made for the lookup. */
 void WINAPI GetAcceptExSockaddrs(PVOID buffer, DWORD data_size, DWORD local_size, DWORD remote_size,
                                  struct sockaddr **ret_local, LPINT ret_local_size,
                                  struct sockaddr **ret_remote, LPINT ret_remote_size)

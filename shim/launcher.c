@@ -3,10 +3,10 @@
  * wsrx-run.exe DIRECTORY PROGRAM [ARGUMENT...]: starts a program so that the mswsock.dll and
  * wsock32.dll it gets are those of DIRECTORY. For `wsrx wine run`; both paths are Unix paths.
  *
- * Wine looks for a DLL in the program's folder and then in its own, whatever the environment says.
- * But a DLL that is loaded already is found by its bare name. So the program is started suspended,
- * and its table of imports is replaced in its memory by one that names ours first, by their full
- * paths. No file is changed.
+ * Wine searches for a DLL in the program's folder and then in its own, whatever the environment
+ * says. But a DLL that is loaded already is found by its bare name. So the program is started
+ * suspended, and its import table is replaced in memory by one that names our DLLs first, by their
+ * full paths. No file is changed.
  */
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -22,14 +22,14 @@
 #define CP_UNIXCP 65010
 #endif
 
-/* By ordinal, WSARecvEx: an import must name something. */
+/* WSARecvEx, by ordinal: an import must name a function. */
 static const struct {
     const char *name;
     unsigned ordinal;
 } dlls[] = {{"mswsock.dll", 23}, {"wsock32.dll", 1107}};
 enum { DLLS = sizeof dlls / sizeof *dlls, NAME_SIZE = 1024 };
 
-/* What is put beside the program's image; positions in it are given relative to the image. */
+/* What is added behind the program's image. Positions in it are relative to the image. */
 struct addition {
     IMAGE_THUNK_DATA64 names[DLLS][2], addresses[DLLS][2];
     char name[DLLS][NAME_SIZE];
@@ -71,7 +71,7 @@ static char *image_of(HANDLE process)
     return base;
 }
 
-/* Within the 4 GB behind the image that its table can point to. */
+/* Within the 4 GB behind the image: its table cannot point further. */
 static char *allocate_behind(HANDLE process, char *image, SIZE_T image_size, SIZE_T size)
 {
     enum { STEP = 0x10000 };
@@ -131,8 +131,7 @@ static BOOL add_imports(HANDLE process, const char *directory)
            write_at(process, image + dos.e_lfanew, &nt, sizeof nt);
 }
 
-/* The rest of a command line after its first argument; where its quotes are, CommandLineToArgvW
- * knows them too. */
+/* The rest of a command line after its first argument. Quotes as in CommandLineToArgvW. */
 static const WCHAR *skip_argument(const WCHAR *line)
 {
     BOOL quoted = FALSE;

@@ -100,8 +100,8 @@ static int nature_of(int fd)
     }
 }
 
-/* A message socket to which nobody can send: Winsock says WSAEINVAL, where recv(2) would wait for
- * ever. */
+/* A message socket to which nobody can send: Winsock fails with WSAEINVAL, where recv(2) would
+ * wait forever. */
 static bool is_unbound(int fd)
 {
     struct sockaddr_storage name = {0};
@@ -133,7 +133,7 @@ static int check(uintptr_t socket)
 
 /* --- receives ---------------------------------------------------------------------------- */
 
-/* A part of length 0 takes nothing of a message, unless the message has length 0 too. */
+/* A part of length 0 consumes nothing of a message, unless the message has length 0 too. */
 static ssize_t receive_nothing(int fd, bool *ret_partial)
 {
     char none;
@@ -173,7 +173,7 @@ static ssize_t receive_record(int fd, char *buf, size_t len, enum nature nature,
     return result;
 }
 
-/* recv(2) tells of an empty message and of a shut down socket alike. */
+/* recv(2) returns 0 for an empty message and for a socket that is shut down. */
 static bool is_shut_down(int fd)
 {
     struct pollfd poll_for = {.fd = fd, .events = POLLRDHUP};
@@ -181,8 +181,8 @@ static bool is_shut_down(int fd)
     return poll(&poll_for, 1, 0) == 1 && (poll_for.revents & POLLRDHUP);
 }
 
-/* Whether the connection has ended because nobody answered a keep-alive: Winsock has an error of
- * its own for that, Linux says ETIMEDOUT as for data that nobody answers. */
+/* Whether the connection ended because keep-alives were not answered. Winsock has an error of its
+ * own for that; Linux returns ETIMEDOUT, as for data that is not acknowledged. */
 static bool is_keepalive_failure(int fd)
 {
     struct tcp_info info = {0};
@@ -197,7 +197,7 @@ static int error_of(int fd, int nature, int error)
 {
     if (error == ETIMEDOUT && nature == STREAM && is_keepalive_failure(fd))
         return WINSOCK_ENETRESET;
-    /* An ICMP port unreachable. On a stream it would be something else, and stays it. */
+    /* An ICMP port unreachable. On a stream ECONNREFUSED means something else. */
     if (error == ECONNREFUSED && nature != STREAM)
         return WINSOCK_ECONNRESET;
     if (error == EAGAIN && !(fcntl(fd, F_GETFL) & O_NONBLOCK))

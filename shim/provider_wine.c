@@ -4,7 +4,7 @@
 #include "wine_protocol.h"
 #include "winsock.h"
 
-/* WSARecv says WSAENOTSOCK where Winsock is not started; WSASocket knows better. */
+/* If Winsock is not started, WSARecv fails with WSAENOTSOCK, but WSASocket with the right code. */
 static int error_not_a_socket(void)
 {
     SOCKET none = winsock()->WSASocketW(-1, -1, -1, NULL, 0, 0);
@@ -40,12 +40,12 @@ static int check(uintptr_t socket)
 
 /* --- bound or not ---------------------------------------------------------------------------- */
 
-/* Sockets that are known to be bound, by number. Asking costs as much as a receive, so it is done
- * once for each; numbers are reused at once, so what is known holds until something is closed.
- * Without a library beneath, that cannot be told and is asked for each time. */
-static volatile ULONG64 bound[256]; /* the number and the count at that time, in one word */
+/* Sockets that are known to be bound, by number. The query costs as much as a receive, so it is
+ * made once for each socket. Numbers are reused at once, so the knowledge is valid until something
+ * is closed. Without the library beneath, we cannot see that, and query each time. */
+static volatile ULONG64 bound[256]; /* the number and the count of closes then, in one word */
 
-static const volatile unsigned *volatile closes; /* NULL: nobody beneath has said */
+static const volatile unsigned *volatile closes; /* NULL: unknown */
 
 /* Handles have 32 significant bits. */
 static ULONG64 bound_word(SOCKET socket, unsigned count)
@@ -58,7 +58,7 @@ static volatile ULONG64 *bound_slot(SOCKET socket)
     return &bound[socket / 4 % (sizeof bound / sizeof *bound)];
 }
 
-/* A datagram socket that is not bound: Winsock says WSAEINVAL, where Wine would wait for ever. */
+/* A datagram socket that is not bound: Winsock fails with WSAEINVAL; Wine would wait forever. */
 static BOOL is_unbound(SOCKET socket)
 {
     struct sockaddr_storage name;
@@ -75,8 +75,8 @@ static BOOL is_unbound(SOCKET socket)
 
 /* --- the provider ---------------------------------------------------------------------------- */
 
-/* Whether a connection that asks for keep-alives has gone: what Winsock calls WSAENETRESET is a
- * timeout to Wine, as it is to Linux. After SO_RCVTIMEO it is still there. */
+/* Whether a connection with keep-alives has ended: what Winsock calls WSAENETRESET is a timeout for
+ * Wine, as for Linux. After a timeout by SO_RCVTIMEO the connection is still there. */
 static BOOL is_keepalive_failure(SOCKET socket)
 {
     struct sockaddr_storage name;
@@ -93,19 +93,19 @@ static int error_of(SOCKET socket, int error)
         return error_not_a_socket();
     case WSAETIMEDOUT:
         return is_keepalive_failure(socket) ? WSAENETRESET : error;
-    case WSA_OPERATION_ABORTED: /* somebody has called CancelIoEx(): no code of the page's */
+    case WSA_OPERATION_ABORTED: /* after CancelIoEx(): Microsoft's page does not have this code */
         return WSAEINTR;
-    case WSAEINVAL: /* what Wine makes of a receive whose socket another thread has closed */
+    case WSAEINVAL: /* Wine's code for a receive whose socket another thread has closed */
         return check(socket) == WSAENOTSOCK ? WSAEINTR : error;
-    case WSAECONNREFUSED: /* what Wine makes of an ICMP port unreachable */
+    case WSAECONNREFUSED: /* Wine's code for an ICMP port unreachable */
         return is_stream(socket) ? error : WSAECONNRESET;
-    default: /* WSAEMSGSIZE too: nobody keeps the rest, and MSG_PARTIAL would promise it */
+    default: /* WSAEMSGSIZE too: the rest is not held, and MSG_PARTIAL would promise it */
         return error;
     }
 }
 
-/* A part of length 0 takes nothing of a message, and so needs nobody to keep it: waits for one, and
- * tells whether it has any bytes. FALSE: an ordinary receive has to tell. */
+/* A part of length 0 consumes nothing of a message, so the message need not be held. Waits for one,
+ * and returns whether it has any bytes. FALSE: unknown, an ordinary receive is needed. */
 static BOOL look_for_bytes(SOCKET socket)
 {
     struct wine_request ask = {WINE_REQUEST_MAGIC, WINE_ANSWER_NONE, 0, 0};

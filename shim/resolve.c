@@ -22,9 +22,10 @@ static const struct thunk_function functions[FUNCTIONS] = {
     {"WSACleanup", (void (*)(void))WSACleanup, THUNK_INT, 0, {THUNK_VOID}},
 };
 
-/* Protects `made`: each pointer is made once, so that asking again costs no memory. No other lock
- * is taken under it but malloc's. A fork while another thread makes one leaves it locked in the
- * child, as with any lock of a library that is not for use between fork and exec. */
+/* Protects `made`: each pointer is made once, so that a second lookup costs no memory. Only
+ * malloc's lock is taken under it. If the process forks while another thread makes a pointer, the
+ * lock stays taken in the child: like most libraries, this one is not for use between fork and
+ * exec. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *made[FUNCTIONS][ABIS];
 

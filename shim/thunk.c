@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether a convention is the system's own, so that the function itself is the answer. */
+/* Whether a convention is the system's own: then the function itself is the result. */
 static bool is_own(enum wsrx_abi abi)
 {
 #if defined(__x86_64__)
@@ -20,7 +20,7 @@ static bool is_own(enum wsrx_abi abi)
 #ifdef WSRX_HAVE_FFI
 #include <ffi.h>
 
-/* libffi's name for a convention; FFI_LAST_ABI: this machine has none such. */
+/* libffi's name for a convention; FFI_LAST_ABI: this machine does not have it. */
 static ffi_abi foreign(enum wsrx_abi abi)
 {
 #if defined(__x86_64__)
@@ -46,7 +46,7 @@ static ffi_type *type_of(enum thunk_type type)
     }
 }
 
-/* What a closure needs as long as it lives. */
+/* What a closure needs for its whole life. */
 struct thunk {
     ffi_cif outside; /* by the foreign convention */
     ffi_cif inside;  /* by our own */
@@ -64,7 +64,7 @@ static void forward(ffi_cif *cif, void *result, void **arguments, void *context)
 
 static void *make(const struct thunk_function *function, ffi_abi abi)
 {
-    /* One piece of memory for both: what ffi_closure_alloc() gives is writable too. */
+    /* One piece of memory for both: that of ffi_closure_alloc() can be written to, too. */
     struct whole {
         ffi_closure closure;
         struct thunk thunk;

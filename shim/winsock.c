@@ -9,7 +9,7 @@ const struct winsock *winsock(void)
     if (!ready) {
         HMODULE dll = LoadLibraryA("ws2_32.dll");
 
-        /* Threads that are first together write the same. */
+        /* If several threads come here first, they write the same values. */
 #define WINSOCK_CALL(type, name, parameters) \
     calls.name = (type(WINAPI *) parameters)(void *)GetProcAddress(dll, #name);
         WINSOCK_CALLS(WINSOCK_CALL)

@@ -2,8 +2,8 @@
  *
  * The functions of ws2_32.dll that the DLLs use, looked up when they are first needed.
  *
- * They are not linked: a winelib DLL also holds the engine, which calls the system's functions,
- * and some have the same names (winebuild would give it Winsock's getsockopt).
+ * They are not linked: a winelib DLL also contains the core, which calls the system's functions,
+ * and some of these have the same names (winebuild would link Winsock's getsockopt to the core).
  */
 #ifndef WSRX_WINSOCK_CALLS_H
 #define WSRX_WINSOCK_CALLS_H

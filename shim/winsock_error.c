@@ -10,7 +10,7 @@ int winsock_error_of(int error)
         int from, to;
     } codes[] = {
         {EINTR, WINSOCK_EINTR},
-        {EBADF, WINSOCK_ENOTSOCK}, /* "the descriptor is not a socket" is all that Winsock says */
+        {EBADF, WINSOCK_ENOTSOCK}, /* Winsock says only "the descriptor is not a socket" */
         {ENOTSOCK, WINSOCK_ENOTSOCK},
         {EAGAIN, WINSOCK_EWOULDBLOCK},
         {EINPROGRESS, WINSOCK_EINPROGRESS},

@@ -39,8 +39,8 @@ enum winsock_error {
 #undef WINSOCK_ERROR
 };
 
-/* The code for an errno of a receive. EAGAIN is WSAEWOULDBLOCK; whether it was a timeout only the
- * caller can know. What Winsock has no code for is WSAEINVAL. */
+/* The code for an errno of a receive. EAGAIN is WSAEWOULDBLOCK; only the caller can know whether it
+ * was a timeout. An errno for which Winsock has no code is WSAEINVAL. */
 int winsock_error_of(int error);
 
 #endif

@@ -17,7 +17,7 @@ int wsarecvex(const struct winsock_provider *provider, uintptr_t socket, char *b
     bool partial = false;
     int error, got;
 
-    /* What it holds on input is ignored. Written before the receive: see the head of the header. */
+    /* Its value on input is ignored. Written before the receive: see the head of the header. */
     if (flags)
         *(volatile int *)flags = 0;
     if (!flags || len < 0 || (!buf && len > 0)) {

@@ -2,9 +2,9 @@
  *
  * WSARecvEx for programs that are ported from Windows to POSIX, on descriptors.
  *
- * Link with `pkg-config --cflags --libs wsrx-winsock`. The library stands on libwsrx, so a plain
- * recv() after a partial WSARecvEx() gets the next part, and poll(), select() and epoll know of it.
- * docs/wine.md says what is decided where Microsoft's page is silent.
+ * Link with `pkg-config --cflags --libs wsrx-winsock`. The library uses libwsrx. So a plain recv()
+ * after a partial WSARecvEx() gets the next part, and poll(), select() and epoll see it.
+ * docs/wine.md lists the decisions where Microsoft's page is silent.
  */
 #ifndef WSRX_WINSOCK_H
 #define WSRX_WINSOCK_H
@@ -17,7 +17,7 @@ extern "C" {
 #define MSG_PARTIAL 0x8000
 #endif
 
-/* The error codes of Microsoft's page, and WSAEMSGSIZE for a socket whose tail cannot be kept. */
+/* The error codes of Microsoft's page, and WSAEMSGSIZE for a socket whose tail cannot be held. */
 #ifndef WSABASEERR
 #define WSABASEERR        10000
 #define WSAEINTR          10004
@@ -38,19 +38,20 @@ extern "C" {
 #define WSANOTINITIALISED 10093
 #endif
 
-/* Receives a part of a message of at most `len` bytes into `buf`. Returns its length and sets
- * *flags to MSG_PARTIAL where more of the message comes with the next receive, to 0 where it ends.
- * On a stream socket it is recv(). At the end of a stream: 0. On an error: -1, *flags 0, and
- * WSAGetLastError() tells. Thread-safe, and a cancellation point as recv(2). */
+/* Receives a part of a message, at most `len` bytes, into `buf`. Returns its length, and sets
+ * *flags to MSG_PARTIAL if more of the message comes with the next receive, to 0 if it ends here.
+ * On a stream socket it is recv(). At the end of a stream it returns 0. On an error it returns -1,
+ * sets *flags to 0, and WSAGetLastError() returns the code. Thread-safe, and a cancellation point
+ * as recv(2). */
 int WSARecvEx(int s, char *buf, int len, int *flags);
 
 /* The calling thread's last error of this library, and of nothing else. */
 int WSAGetLastError(void);
 void WSASetLastError(int error);
 
-/* A program that never calls WSAStartup() may do without: there is nothing to start. In one that
- * does, WSARecvEx() fails with WSANOTINITIALISED after the last WSACleanup(). `data` may be NULL,
- * and is not written to. Define WSRX_WINSOCK_NO_STARTUP where the program has its own. */
+/* A program need not call WSAStartup(): there is nothing to start. If it does, WSARecvEx() fails
+ * with WSANOTINITIALISED after the last WSACleanup(). `data` may be NULL, and is not written to.
+ * Define WSRX_WINSOCK_NO_STARTUP if the program has these functions itself. */
 #ifndef WSRX_WINSOCK_NO_STARTUP
 int WSAStartup(unsigned short version, void *data);
 int WSACleanup(void);
@@ -65,10 +66,10 @@ enum wsrx_abi {
     WSRX_ABI_STDCALL, /* 32-bit x86 */
 };
 
-/* A function of this library by its name, callable by the given convention: for loaders that bind
- * Windows code to it. NULL: no such function, no such convention on this machine (or a library
- * built without libffi, but for WSRX_ABI_DEFAULT). The pointer stays valid; asked again, it is the
- * same one. Thread-safe. */
+/* A function of this library by its name, for callers with the given convention: for loaders that
+ * bind Windows code to it. NULL: there is no such function, or no such convention on this machine
+ * (without libffi there is only the system's own). The pointer stays valid, and a second lookup
+ * returns the same one. Thread-safe. */
 void *wsrx_resolve(const char *name, enum wsrx_abi abi);
 
 #ifdef __cplusplus

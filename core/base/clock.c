@@ -33,7 +33,7 @@ enum { SHORTEST_BASE = 1000000 };
 
 static struct {
     bool usable;
-    uint64_t ticks, time; /* at the start: the far end of the line that gives the rate */
+    uint64_t ticks, time; /* at start-up: the rate is measured from there */
 } counter;
 
 void clock_start(void)

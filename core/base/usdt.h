@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The probe "wsrx:part" of SystemTap, bpftrace and perf (USDT): fd, the message's length, the
- * buffer's, the bytes given, what is left of the message. It is a nop until somebody attaches.
- * Built in where <sys/sdt.h> was there.
+ * The probe "wsrx:part" for SystemTap, bpftrace and perf (USDT): fd, length of the message, length
+ * of the buffer, bytes given, bytes left. It is a nop until a tracer attaches. Built in if there is
+ * a <sys/sdt.h>.
  */
 #ifndef WSRX_BASE_USDT_H
 #define WSRX_BASE_USDT_H

@@ -34,7 +34,7 @@ static const struct check rows[] = {
                   "os.dup2(9, 20)\n"
                   "os.execvp(\"true\", [\"true\"])'",
         .out = "012345",
-        .reported = "exec: 14 bytes held for 2 descriptors are lost to the next program; "
+        .report = "exec: 14 bytes held for 2 descriptors are lost to the next program; "
                 "WSRX_TABLE=path keeps them\n",
         .without = CHECK_SAME,
     },

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A processor without assembly of ours: libc's syscall(2), beneath our own of that name.
+ * A processor for which we have no assembly: libc's syscall(2), the one beneath our own.
  */
 #ifndef WSRX_BASE_ARCH_ANY_H
 #define WSRX_BASE_ARCH_ANY_H
 
 #define SYS_HAS_DIRECT 0
 
-/* Errno is as it was. */
+/* Leaves errno alone. */
 long sys_call(long number, long a, long b, long c, long d, long e, long f);
 
 #endif

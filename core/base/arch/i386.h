@@ -4,8 +4,8 @@
 
 #define SYS_HAS_DIRECT 0
 
-/* The sixth argument travels in ebp, which the compiler may need for the frame: it is put there and
- * back by hand, from memory that esi points to. */
+/* The sixth argument is passed in ebp, which the compiler may need for the frame. So it is loaded
+ * by hand, from memory to which esi points, and ebp is restored. */
 static inline long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
     const long fourth_and_sixth[2] = {d, f};

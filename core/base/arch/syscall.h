@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The system call instruction of this processor: sys_call(), with the result as the kernel gives
- * it, a negative errno where it failed.
+ * The system call instruction of this processor: sys_call(). Its result is the kernel's; a negative
+ * errno if the call failed.
  */
 #ifndef WSRX_BASE_ARCH_SYSCALL_H
 #define WSRX_BASE_ARCH_SYSCALL_H
@@ -18,8 +18,8 @@
 #include "base/arch/any.h"
 #endif
 
-/* The calls that libc's functions would make where there is a single thread; on processors where
- * we make them so (SYS_HAS_DIRECT). */
+/* The system calls that libc's functions make in a process of one thread; on processors on which we
+ * make them directly (SYS_HAS_DIRECT). */
 #if SYS_HAS_DIRECT
 enum { SYS_DIRECT_RECVFROM = SYS_recvfrom, SYS_DIRECT_EPOLL_WAIT = SYS_epoll_wait };
 #else
