@@ -532,11 +532,17 @@ static void case_tail_in_waits(void)
         ;
 }
 
-static void tail_in_epoll(uint32_t manner)
+static void tail_in_epoll(uint32_t manner, bool nested)
 {
     struct pair pair = udp(AF_INET);
     struct epoll_event event = {.events = EPOLLIN | manner}, got;
     int set = epoll_create1(0), copy = dup(pair.receiver), status;
+
+    if (nested) {
+        int outer = epoll_create1(0);
+
+        MUST(epoll_ctl(outer, EPOLL_CTL_ADD, set, &(struct epoll_event){.events = EPOLLIN}) == 0);
+    }
 
     MUST(epoll_ctl(set, EPOLL_CTL_ADD, pair.receiver, &event) == 0);
     for (int i = 0; i < 2; i++) {
@@ -566,12 +572,17 @@ static void tail_in_epoll(uint32_t manner)
 
 static void case_tail_in_epoll(void)
 {
-    tail_in_epoll(0);
+    tail_in_epoll(0, false);
 }
 
 static void case_tail_in_epoll_edge(void)
 {
-    tail_in_epoll(EPOLLET);
+    tail_in_epoll(EPOLLET, false);
+}
+
+static void case_tail_in_epoll_nested(void)
+{
+    tail_in_epoll(0, true);
 }
 
 static void case_tail_at_exec(void)
@@ -626,6 +637,7 @@ static const struct {
     {"tail-in-waits", case_tail_in_waits},
     {"tail-in-epoll", case_tail_in_epoll},
     {"tail-in-epoll-edge", case_tail_in_epoll_edge},
+    {"tail-in-epoll-nested", case_tail_in_epoll_nested},
     {"tail-at-exec", case_tail_at_exec},
     {"tail-at-end", case_tail_at_end},
 };
