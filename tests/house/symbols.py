@@ -101,6 +101,14 @@ def in_circles(objects):
             if not any(set(circle) <= known for known in CIRCLES)]
 
 
+def by_instruction(root):
+    """A bare system call needs no name of libc's."""
+    return [f"{path}: {found}, which belongs in core/base/"
+            for path in house.sources(root, "core", "preload", "shim")
+            if not path.startswith("core/base/")
+            for found in re.findall(r'\bsys_call\(|"(?:syscall|svc|swi|int)\b', house.read(root, path))]
+
+
 def calls_of_core(objects, library, calls):
     """The library as it is linked: what jumps from the core's functions to the exported ones.
 
@@ -144,6 +152,7 @@ def main():
     tap.case("libc-names has nothing that nobody uses", no_longer_used(root, objects, names))
     tap.case("objects refer to lower wings", upward(objects))
     tap.case("no new circle of files", in_circles(objects))
+    tap.case("only core/base/ has instructions for system calls", by_instruction(root))
     tap.case("in the linked library, the core does not go to the wrappers",
              calls_of_core(objects, library, calls))
     tap.end()
