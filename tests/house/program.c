@@ -390,24 +390,6 @@ static void case_passed(void)
 
 /* --- processes and threads --------------------------------------------------------------- */
 
-/* A filter that allows everything. From now on the library makes the program's own calls. */
-static void case_filter(void)
-{
-    struct pair before = udp(AF_INET), after;
-    struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
-    struct sock_fprog filter = {1, &allow};
-
-    MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    MUST(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
-    receive_by_all(before);
-    after = udp(AF_INET6);
-    receive_by_all(after);
-    epoll_by_all(udp(AF_INET), 0);
-    case_copies();
-    case_passed();
-    case_poll_and_select();
-}
-
 static void case_fork(void)
 {
     struct pair pair = udp(AF_INET);
@@ -461,6 +443,53 @@ static void case_threads(void)
         MUST(pthread_join(thread, NULL) == 0);
         take(pair);
     }
+}
+
+/* A filter that allows everything. From now on the library makes the program's own calls. */
+static void filter(void)
+{
+    struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    struct sock_fprog program = {1, &allow};
+
+    MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    MUST(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static void case_filter(void)
+{
+    struct pair before = udp(AF_INET);
+
+    filter();
+    receive_by_all(before);
+    receive_by_all(udp(AF_INET6));
+    receive_by_all(local(SOCK_SEQPACKET));
+    case_passed();
+    case_poll_and_select();
+    case_no_sockets();
+}
+
+static void case_filter_and_copies(void)
+{
+    filter();
+    case_copies();
+}
+
+static void case_filter_and_epoll(void)
+{
+    filter();
+    epoll_by_all(udp(AF_INET), 0);
+}
+
+static void case_filter_and_fork(void)
+{
+    filter();
+    case_fork();
+}
+
+static void case_filter_and_threads(void)
+{
+    filter();
+    case_threads();
 }
 
 static void case_exec(void)
@@ -627,6 +656,10 @@ static const struct {
     {"copies", case_copies},
     {"passed", case_passed},
     {"filter", case_filter},
+    {"filter-and-copies", case_filter_and_copies},
+    {"filter-and-epoll", case_filter_and_epoll},
+    {"filter-and-fork", case_filter_and_fork},
+    {"filter-and-threads", case_filter_and_threads},
     {"fork", case_fork},
     {"fork-with-epoll", case_fork_with_epoll},
     {"threads", case_threads},
