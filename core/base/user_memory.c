@@ -79,10 +79,11 @@ static bool is_known(const void *at)
     return user_memory_known(at);
 }
 
-/* Where a sandbox forbids the checked copy, the direct one is what is left. */
-static bool is_forbidden(ssize_t copied)
+/* Whether the checked copy could not be made: a sandbox forbids it, or the kernel has no memory for
+ * it. Then the direct one is what is left. */
+static bool is_unchecked(ssize_t copied)
 {
-    return copied == -ENOSYS || copied == -EPERM;
+    return copied < 0 && copied != -EFAULT;
 }
 
 int user_memory_write(void *to, const void *from, size_t size)
@@ -97,7 +98,7 @@ int user_memory_write(void *to, const void *from, size_t size)
             user_memory_learn(to, size);
             return 0;
         }
-        if (!is_forbidden(copied))
+        if (!is_unchecked(copied))
             return -EFAULT;
     }
     memcpy(to, from, size);
@@ -116,7 +117,7 @@ int user_memory_read(void *to, const void *from, size_t size)
             learn_readable(from);
             return 0;
         }
-        if (!is_forbidden(copied))
+        if (!is_unchecked(copied))
             return -EFAULT;
     }
     memcpy(to, from, size);
