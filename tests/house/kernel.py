@@ -60,16 +60,19 @@ class Trace:
                         calls.append(Call(match[1], match[2]))
                     elif (match := FRAME.match(line)) and calls:
                         calls[-1].frames.append((os.path.basename(match[1]), match[2]))
+
+    def root(self):
+        """The first process."""
         born = {call.result for calls in self.calls.values() for call in calls
                 if call.makes_process()}
         roots = [pid for pid in self.calls if pid not in born]
         assert len(roots) == 1, f"strace has left the first processes {roots}"
-        self.root = roots[0]
+        return roots[0]
 
     def processes(self, pid=None, name="main"):
         """(name, calls) of each process and thread, a child after its parent: names as they are
         born, so that those of two runs are the same."""
-        calls = self.calls.get(pid or self.root, [])
+        calls = self.calls.get(pid or self.root(), [])
         yield name, calls
         children = 0
         for call in calls:
