@@ -20,8 +20,6 @@ import kernel
 
 LIBRARY = "libwsrx.so.0.1.0"
 RECEIVES = ("recvfrom", "recvmsg", "recvmmsg", "read", "readv", "preadv2")
-# The first malloc() of a thread seeds itself, if start-up has not.
-HEAP = re.compile(r'getrandom\(""..., 8, GRND_NONBLOCK\)')
 
 ATTEMPTS = 3  # a program may do this or that by chance; what the library does, it does each time
 
@@ -126,7 +124,7 @@ def from_main(trace, exact):
             places = [place for place, call in enumerate(calls) if FILTER in str(call)]
             calls = calls[places[0]:] if places else calls
         found[name] = [(plain(trace, call, exact), call) for call in calls
-                       if call.name not in kernel.CHANCE and not HEAP.match(str(call))]
+                       if not call.by_chance()]
     return found
 
 

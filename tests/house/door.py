@@ -35,9 +35,8 @@ FOR_THE_PROGRAM = {
     "select", "sendmmsg", "sendmsg", "socket", "socketpair", "vfork",
 }
 # What libc does for the functions of libc-names, as the table's page says: (system call, who of
-# the library asked for it). localtime_r() reads the time zone; dlsym() may call malloc().
+# the library asked for it). localtime_r() reads the time zone.
 BY_LIBC = {(call, "trace_start") for call in ("openat", "newfstatat", "read", "lseek", "close")}
-BY_LIBC |= {("getrandom", "real_is_libc")}
 
 TRACING = ("PARTS", "TRACE", "END")
 
@@ -125,7 +124,8 @@ def unlisted(found, rows, phases):
                 wrong.append(f"{name} by {function}, which belongs to {', '.join(when)}: {through}")
         elif direct and name not in ("recvfrom", "epoll_wait"):
             wrong.append(f"{name} by {function}, which has no row: {through}")
-        elif name not in FOR_THE_PROGRAM | kernel.CHANCE and (name, function) not in BY_LIBC:
+        elif (name not in FOR_THE_PROGRAM and not call.by_chance() and
+              (name, function) not in BY_LIBC):
             wrong.append(f"{name} by libc for {function}: {through}")
     return wrong
 

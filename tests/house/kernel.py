@@ -36,6 +36,10 @@ class Call:
         # gcc puts what is rarely executed apart, under names such as recv.cold.
         return [function for file, function in self.frames if file.endswith(library)]
 
+    def by_chance(self):
+        """Made or not as it happens. The first malloc() of a process seeds itself."""
+        return self.name in CHANCE or str(self).startswith('getrandom(""..., 8, GRND_NONBLOCK)')
+
     def is_mark(self):
         return self.name == MARK and NOBODY in self.rest
 
