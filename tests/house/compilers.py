@@ -2,8 +2,8 @@
 """The library, the shim and the command compile without a warning.
 
 Takes the root of the sources and that of the build; the commands are those of the build, with
-another compiler in front. Each compiler that is here is asked: gcc and clang, and the newer ones
-of COMPILERS; scripts/warnings asks those that Debian 12 does not have. --all: skip none of them.
+another compiler in front. Each compiler of COMPILERS that is installed is asked; or those that are
+named behind these two, which must be: so scripts/warnings asks what Debian 12 does not have.
 """
 
 import concurrent.futures
@@ -66,10 +66,10 @@ def main():
     root, build = sys.argv[1:3]
     built = house.compilations(build)
     tap = house.Tap()
-    for compiler in COMPILERS:
+    for compiler in sys.argv[3:] or COMPILERS:
         name = f"no warning by {compiler}"
         if not shutil.which(compiler):
-            if "--all" in sys.argv:
+            if sys.argv[3:]:
                 tap.case(name, ["it is not installed"])
             continue
         without_warning(tap, f"{name} {version(compiler)}",
