@@ -125,7 +125,8 @@ static void put_bar(FILE *out, const char *class, double x, double y, double wid
 
 /* --- over time --------------------------------------------------------------------------- */
 
-enum { TIME_WIDTH = 1000, TIME_HEIGHT = 200, TIME_LEFT = 70, TIME_TOP = 10, TIME_PLOT = 150 };
+static const int TIME_WIDTH = 1000, TIME_HEIGHT = 200, TIME_LEFT = 70, TIME_TOP = 10,
+                 TIME_PLOT = 150;
 
 /* The next number with two digits and zeros that is even in its second: for the top of an axis. */
 static uint64_t round_up(uint64_t number)
@@ -188,7 +189,8 @@ static void put_time(const struct summary *summary, FILE *out)
 
 /* --- a socket's sizes -------------------------------------------------------------------- */
 
-enum { SIZES_WIDTH = 480, SIZES_HEIGHT = 190, SIZES_LEFT = 46, SIZES_TOP = 20, SIZES_PLOT = 130 };
+static const int SIZES_WIDTH = 480, SIZES_HEIGHT = 190, SIZES_LEFT = 46, SIZES_TOP = 20,
+                 SIZES_PLOT = 130;
 
 /* Where a size lies on the axis of powers of two: bin n begins at 2^(n-1). */
 static double place_of(uint64_t size, double width)
