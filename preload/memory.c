@@ -174,23 +174,25 @@ INTERPOSED int shmdt(const void *at)
 
 /* --- the heap ---------------------------------------------------------------------------- */
 
+/* An allocator that interposes sbrk() itself ends in libc's __sbrk(): each name goes on to its own
+ * next definition. */
+
 INTERPOSED int brk(void *end)
 {
-    char *now = REAL(sbrk)(0);
-
-    if ((char *)end < now)
-        user_memory_forget(end, (size_t)(now - (char *)end));
+    user_memory_forget_all();
     return REAL(brk)(end);
 }
 
 INTERPOSED void *sbrk(intptr_t increment)
 {
     if (increment < 0)
-        user_memory_forget((char *)REAL(sbrk)(0) + increment, (size_t)-increment);
+        user_memory_forget_all();
     return REAL(sbrk)(increment);
 }
 
 INTERPOSED void *__sbrk(intptr_t increment)
 {
-    return sbrk(increment);
+    if (increment < 0)
+        user_memory_forget_all();
+    return REAL(__sbrk)(increment);
 }

@@ -18,6 +18,13 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout
                 const sigset_t *mask, size_t size);
 int __select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout);
 
+/* On i386 select(2) with its arguments in memory has the older number. */
+#ifdef SYS__newselect
+enum { FIVE_ARGUMENT_SELECT = SYS__newselect };
+#else
+enum { FIVE_ARGUMENT_SELECT = SYS_select };
+#endif
+
 enum { WATCHED = 8, SENTINEL = 12345 };
 
 struct watched {
@@ -142,7 +149,7 @@ static void do_select(const struct op *op, struct line *line)
     else if (strcmp(name, "__select") == 0)
         ready = __select(highest + 1, &in, &out, NULL, &time);
     else if (strcmp(name, "sys_select") == 0)
-        ready = (int)syscall(SYS_select, highest + 1, &in, &out, NULL, &time);
+        ready = (int)syscall(FIVE_ARGUMENT_SELECT, highest + 1, &in, &out, NULL, &time);
     else if (strcmp(name, "sys_pselect6") == 0)
         ready = (int)syscall(SYS_pselect6, highest + 1, &in, &out, NULL, &ptime, &no_mask);
     else
