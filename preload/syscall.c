@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -162,6 +163,24 @@ static bool redirect_receive(const struct call *call, long *ret_result)
         *ret_result =
             setsockopt((int)a[0], (int)a[1], (int)a[2], (const void *)a[3], (socklen_t)a[4]);
         return true;
+    case SYS_splice:
+        if (table_nothing_held())
+            return false;
+        BRACKETED(ret_result, splice((int)a[0], (off64_t *)a[1], (int)a[2], (off64_t *)a[3],
+                                     (size_t)a[4], (unsigned)a[5]));
+        return true;
+    case SYS_sendfile:
+        if (table_nothing_held())
+            return false;
+        BRACKETED(ret_result, sendfile((int)a[0], (int)a[1], (off_t *)a[2], (size_t)a[3]));
+        return true;
+#ifdef SYS_sendfile64
+    case SYS_sendfile64:
+        if (table_nothing_held())
+            return false;
+        BRACKETED(ret_result, sendfile64((int)a[0], (int)a[1], (off64_t *)a[2], (size_t)a[3]));
+        return true;
+#endif
     case SYS_sendmsg:
     case SYS_sendmmsg:
         *ret_result = send_as_it_is(call);
