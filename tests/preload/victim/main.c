@@ -20,6 +20,7 @@ static const char help[] =
     "send         send N [from=S] [fds=N] [pass=R] [oob] [taken]\n"
     "receive      recv recvfrom read readv preadv2 preadv64v2 recvmsg recvmmsg __read __read_chk\n"
     "             __recv_chk __recvfrom_chk sys_* (libc's syscall) raw_* (no libc)\n"
+    "             splice sendfile (through a pipe)\n"
     "  options    LENGTH|huge on=R peek trunc dontwait waitall oob errqueue cmsg_cloexec\n"
     "             waitforone flags=0x… nowait noname namelen=N control=N parts=N n=SLOTS alarm\n"
     "             size=N timeout=MS buf= name= lenptr= vec= veclen= msg= controlbuf= offset=N "

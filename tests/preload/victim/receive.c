@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -86,10 +87,11 @@ static int flags_of(const struct op *op)
 static bool is_call(const char *name)
 {
     static const char *const calls[] = {
-        "recv",     "recvfrom",     "read",        "readv",        "preadv2",     "preadv64v2",
-        "recvmsg",  "recvmmsg",     "__read",      "__read_chk",   "__recv_chk",  "__recvfrom_chk",
-        "sys_read", "sys_readv",    "sys_preadv2", "sys_recvfrom", "sys_recvmsg", "sys_recvmmsg",
-        "raw_read", "raw_recvfrom", "raw_recvmsg",
+        "recv",         "recvfrom",       "read",      "readv",        "preadv2",
+        "preadv64v2",   "recvmsg",        "recvmmsg",  "__read",       "__read_chk",
+        "__recv_chk",   "__recvfrom_chk", "splice",    "sendfile",     "sys_splice",
+        "sys_sendfile", "sys_read",       "sys_readv", "sys_preadv2",  "sys_recvfrom",
+        "sys_recvmsg",  "sys_recvmmsg",   "raw_read",  "raw_recvfrom", "raw_recvmsg",
     };
 
     for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
@@ -221,6 +223,31 @@ static long long raw_result(long result)
     return result;
 }
 
+/* Into a pipe, and from there into the buffer. */
+static long long call_by_pipe(struct receive *r)
+{
+    const char *c = r->call;
+    unsigned how = r->flags & MSG_DONTWAIT ? SPLICE_F_NONBLOCK : 0;
+    long long moved;
+    int ends[2];
+
+    if (pipe(ends) < 0)
+        victim_fail("no pipe");
+    if (strcmp(c, "splice") == 0)
+        moved = splice(r->fd, NULL, ends[1], NULL, r->length, how);
+    else if (strcmp(c, "sendfile") == 0)
+        moved = sendfile(ends[1], r->fd, NULL, r->length);
+    else if (strcmp(c, "sys_splice") == 0)
+        moved = syscall(SYS_splice, r->fd, NULL, ends[1], NULL, r->length, how);
+    else
+        moved = syscall(SYS_sendfile, ends[1], r->fd, NULL, r->length);
+    if (moved > 0 && read(ends[0], r->base, (size_t)moved) != moved)
+        victim_fail("the pipe has less than was moved");
+    close(ends[0]);
+    close(ends[1]);
+    return moved;
+}
+
 static long long call_plain(struct receive *r, size_t size)
 {
     const char *c = r->call;
@@ -339,6 +366,8 @@ static void call(struct receive *r)
         r->ret = call_message(r);
     else if (takes_vector(r))
         r->ret = call_vector(r);
+    else if (strstr(r->call, "splice") || strstr(r->call, "sendfile"))
+        r->ret = call_by_pipe(r);
     else if (strstr(r->call, "recvfrom"))
         r->ret = call_recvfrom(r, size);
     else
