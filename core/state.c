@@ -40,12 +40,12 @@ void state_hold_in_kernel(void)
 void state_enter_sandbox(void)
 {
     atomic_store(&state.bounces, false);
-    atomic_store_explicit(&state.sandboxed, true, memory_order_release);
+    atomic_store_explicit(&sys_sandboxed, true, memory_order_release);
 }
 
 void state_leave_sandbox(void)
 {
-    atomic_store(&state.sandboxed, false);
+    atomic_store(&sys_sandboxed, false);
     atomic_store(&state.bounces, atomic_load(&state.active) && state.settings.mode != MODE_OFF &&
                                      !atomic_load(&state.peeks));
 }

@@ -9,6 +9,7 @@
 #define WSRX_STATE_H
 
 #include "base/compiler.h"
+#include "base/sys.h"
 #include "settings.h"
 
 #include <stdatomic.h>
@@ -22,8 +23,7 @@ struct state {
     atomic_bool active;
     atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
     atomic_bool peeks;   /* messages are peeked, to be taken later: see receive_peeks() */
-    atomic_bool sandboxed; /* see state_enter_sandbox() */
-    atomic_bool forked;    /* the process has a child, or is one, that knows what it knew */
+    atomic_bool forked;  /* the process has a child, or is one, that knows what it knew */
     atomic_int pid; /* of the process that has this memory; 0: a child that has not asked yet */
     atomic_bool sees_vfork; /* state_vfork_depth is right: no such child comes unseen */
     struct settings settings;
@@ -53,7 +53,7 @@ void state_leave_sandbox(void);
 
 static inline bool state_is_sandboxed(void)
 {
-    return atomic_load_explicit(&state.sandboxed, memory_order_relaxed);
+    return sys_is_sandboxed();
 }
 
 /* A cooperating program asks for parts, which it gets in any mode. Async-signal-safe. */

@@ -5,7 +5,6 @@
 #include "base/standard_error.h"
 #include "base/strbuf.h"
 #include "base/sys.h"
-#include "state.h"
 
 #include <stdarg.h>
 
@@ -91,7 +90,7 @@ void diag(const char *format, ...)
     struct strbuf text = strbuf_in(line.text, sizeof line.text - 1);
     va_list args;
 
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return;
     strbuf_add(&text, "libwsrx[");
     strbuf_add_number(&text, (uint64_t)sys_getpid());

@@ -3,7 +3,6 @@
 #include "base/standard_error.h"
 
 #include "base/sys.h"
-#include "state.h"
 
 #include <limits.h>
 #include <string.h>
@@ -125,7 +124,7 @@ enum standard_error_result standard_error_write(const char *text, size_t length,
 {
     struct sys_file now;
 
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return STANDARD_ERROR_DROPPED;
     if (!is_still_there(&now))
         return STANDARD_ERROR_REPLACED;

@@ -12,6 +12,7 @@
 
 struct next_calls next_calls;
 FAST_PATH_DATA atomic_bool sys_libc_beneath;
+atomic_bool sys_sandboxed;
 
 /* The kernel's calls by their number and up to six arguments. */
 #define CALL0(number)          sys_call((number), 0, 0, 0, 0, 0, 0)

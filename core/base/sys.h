@@ -104,6 +104,15 @@ static inline ssize_t sys_recvfrom(int fd, void *buf, size_t len, int flags, str
     return sys_recvfrom_by_libc(fd, buf, len, flags, name, namelen);
 }
 
+/* The program has confined itself by a filter of system calls, or has descriptors of its own in a
+ * thread: from now on no call of those below is made. Set by state_enter_sandbox(). */
+extern atomic_bool sys_sandboxed;
+
+static inline bool sys_is_sandboxed(void)
+{
+    return atomic_load_explicit(&sys_sandboxed, memory_order_relaxed);
+}
+
 /* --- for ourselves: descriptors ---------------------------------------------------------- */
 
 /* O_CLOEXEC is added to the flags. START, PARTS (WSRX_TABLE, fdinfo), TRACE, END. */

@@ -151,7 +151,8 @@ void trace_start(const struct settings *settings)
 
 /* --- a record ---------------------------------------------------------------------------- */
 
-__attribute__((noinline)) static void write_line(struct thread_buffer *buffer, struct record *record)
+__attribute__((noinline)) static void write_line(struct thread_buffer *buffer,
+                                                 struct record *record)
 {
     size_t length;
 
