@@ -70,7 +70,7 @@ static ssize_t get_head_again(struct attempt *attempt, int flags, struct head *r
     for (; receive_retries(result = get_head(attempt->receive, flags, false, ret_head), tries);
          tries++)
         error = (int)-result;
-    if (error) {
+    if (error && (result >= 0 || result == -EAGAIN)) { /* else the caller gets it now */
         held->error = error;
         table_advance_locked(state.table, attempt->cookie, held);
     }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sandbox WHEN WHAT…: receives long messages after it has forbidden itself what the library may
- * need: eventfd2, epoll_ctl, mmap, process_vm_writev (by a seccomp filter: EPERM), or descriptors
+ * need: eventfd2, epoll_ctl, mmap, futex (by a seccomp filter: EPERM), or descriptors
  * (RLIMIT_NOFILE). WHEN: "fresh", with nothing received before, "used", or "thread": in a thread
- * that has not received before. Says for each message whether its tail was kept, and whether
- * epoll reported it.
+ * that has not received before; there the library does not see the filter coming, as if it had been
+ * there before it. "seen": as "fresh", but it sees it. Says for each message whether its tail was
+ * kept, and whether epoll reported it.
  */
+#include "../../lib/raw_syscall.h"
 #include "../../process/victim/link.h"
 
 #include <errno.h>
@@ -32,8 +34,20 @@ static const struct {
     {"eventfd2", SYS_eventfd2},
     {"epoll_ctl", SYS_epoll_ctl},
     {"mmap", SYS_mmap},
-    {"process_vm_writev", SYS_process_vm_writev},
+    {"futex", SYS_futex},
 };
+
+static bool unseen;
+
+/* Installs the filter; 0, or a negative number. */
+static long install(struct sock_fprog *program)
+{
+    const int way = SECCOMP_SET_MODE_FILTER, flags = SECCOMP_FILTER_FLAG_TSYNC;
+
+    EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    return unseen ? raw_syscall(SYS_seccomp, way, flags, (long)program, 0, 0, 0)
+                  : syscall(SYS_seccomp, way, flags, program);
+}
 
 static void forbid(const char *name)
 {
@@ -58,9 +72,7 @@ static void forbid(const char *name)
         if (strcmp(name, calls[i].name) != 0)
             continue;
         filter[1].k = (unsigned)calls[i].number;
-        EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) !=
-            0) {
+        if (install(&program) != 0) {
             fprintf(stderr, "no seccomp filters here: %s\n", strerror(errno));
             _exit(77);
         }
@@ -122,6 +134,7 @@ int main(int argc, char **argv)
     EXPECT(argc >= 3);
     setvbuf(stdout, NULL, _IOLBF, 0);
     in_thread = strcmp(argv[1], "thread") == 0;
+    unseen = strcmp(argv[1], "seen") != 0;
     work.link = link_make(LINK_UDP);
     work.set = epoll_create1(0);
     EXPECT(sem_init(&work.begin, 0, 0) == 0);

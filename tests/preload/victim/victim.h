@@ -18,6 +18,8 @@
 #ifndef WSRX_TESTS_VICTIM_H
 #define WSRX_TESTS_VICTIM_H
 
+#include "../../lib/raw_syscall.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,7 +104,6 @@ bool sockets_is_passed(int fd);
 void victim_do(const struct op *op, struct line *line);
 void victim_dispatch(const struct op *op, struct line *line);
 
-long raw_syscall(long number, long a, long b, long c, long d, long e, long f);
 ssize_t raw_read(int fd, void *to, size_t length);
 void victim_mark(const struct op *op); /* for tests/lib/trace.h */
 long long victim_now_ms(void);
