@@ -128,7 +128,7 @@ fd_class lifecycle_closing(int fd)
     return class;
 }
 
-/* A tail goes with its socket. */
+/* A tail is lost with its socket. */
 static void note_loss(int fd, uint64_t cookie, enum record_call call)
 {
     struct record record = {
@@ -255,7 +255,7 @@ static void report_held_at_end(void)
         fd_class class = fd_class_cached((int)fd);
         uint64_t cookie = fd_class_cookie(class);
 
-        /* Of several numbers the last one. */
+        /* Once for each socket: at the last of its numbers. */
         if (cookie && (class & FD_DUPS_KNOWN) && fd_query_cookie((int)fd) == cookie &&
             fd_next_duplicate((int)fd, (int)fd, class) < 0)
             note_loss((int)fd, cookie, RECORD_EXIT);

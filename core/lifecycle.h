@@ -2,9 +2,9 @@
  *
  * The roof: the start, and what happens to descriptors and processes.
  *
- * Both faces, the preload and the DLLs for Wine, start and end the core here, by one sequence. They
- * report what the program does to its descriptors and processes; which wing must know of it, and in
- * which order, is decided here.
+ * The preload and the DLLs for Wine start and end the core here, by one sequence. They report what
+ * the program does to its descriptors and processes. This file decides which wings must know of it,
+ * and in which order.
  */
 #ifndef WSRX_LIFECYCLE_H
 #define WSRX_LIFECYCLE_H
@@ -12,54 +12,54 @@
 #include "base/sys.h"
 #include "fd/fd_class.h"
 
-/* What a face knows and the core cannot find out. */
+/* What the preload or a DLL knows and the core cannot find out. */
 struct lifecycle_face {
     struct next_calls next;
     bool libc_beneath; /* recvfrom and epoll_wait beneath are libc's own: see sys_is_direct() */
     bool under_wine;   /* recvmsg() is made by Wine */
 };
 
-/* Reads the settings, and starts what they ask for: the trace, the table, where tails are held. With
- * WSRX_MODE=off nothing at all. 0, or a negative errno, which has been reported: every receive is then as without us. Ends the
- * program with status 125 where WSRX_STRICT=1 and a setting is bad. Not thread-safe: once, at
- * start-up. */
+/* Reads the settings, and starts what they ask for: the trace, the table, where tails are held.
+ * With WSRX_MODE=off nothing at all. 0, or a negative errno, which has been reported: every receive
+ * is then as without us. Ends the program with status 125 where WSRX_STRICT=1 and a setting is bad.
+ * Not thread-safe: once, at start-up. */
 int lifecycle_start(const struct lifecycle_face *face, char *const *environment);
 
 /* The program calls wsrx_receive(). */
 void lifecycle_cooperate(void);
 
-/* A descriptor is about to be closed: forgets it, and returns what it was for lifecycle_closed(),
- * after a close that succeeded. Async-signal-safe; may change errno. */
+/* A descriptor is about to be closed: forgets it, and returns its class, for lifecycle_closed()
+ * after the close. Async-signal-safe; may change errno. */
 fd_class lifecycle_closing(int fd);
 void lifecycle_closed(int fd, fd_class class);
 
 /* The same for every descriptor of a range. */
 void lifecycle_closing_range(unsigned first, unsigned last);
 
-/* The program is about to exec: where that ends tails that nobody else can receive, one line
- * reports it. Async-signal-safe. */
+/* The program is about to exec: if that drops tails that nobody else can receive, one line reports
+ * it. Async-signal-safe. */
 void lifecycle_exec(void);
 
-/* The program is about to confine itself by a filter of system calls: from now on none is made but
- * its own. Async-signal-safe. */
+/* The program is about to install a filter of system calls: from now on only its own are made.
+ * Async-signal-safe. */
 void lifecycle_confining(void);
-/* It has not come to that. */
+/* The filter was refused. */
 void lifecycle_not_confined(void);
-/* The calling thread has descriptors of its own from now on: nothing is known of them, and nothing
- * that it does changes what is known of the others'. */
+/* The calling thread has descriptors of its own from now on: nothing is known of them, and what the
+ * thread does to them does not change what is known of the others'. */
 void lifecycle_own_descriptors(void);
 
-/* A fork of any kind is about to happen: from now on others may ask for what is held. */
+/* A fork of any kind is about to happen: from now on other processes may receive what is held. */
 void lifecycle_forks(void);
 
-/* Around a fork that skips the handlers of pthread_atfork(3), which call these otherwise. */
+/* Around a fork that skips the handlers of pthread_atfork(3), which call these in other forks. */
 void lifecycle_before_fork(void);
 void lifecycle_after_fork(void);
 void lifecycle_after_fork_in_child(void);
 
-/* The program ends: what is held for sockets that nobody else can have has a record of its loss,
- * statistics are printed, and files of records end where their content does. Once a process.
- * Async-signal-safe; may change errno. */
+/* The program ends: tails that nobody else can receive are recorded as lost, statistics are
+ * printed, and files of records are cut to their content. Once in a process. Async-signal-safe; may
+ * change errno. */
 void lifecycle_end(void);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * What all wings of the core read: the settings, the fragment table, and where tails are held.
  *
- * Written once at start-up by lifecycle.c, before `active` is set; but for the atomics it is
- * read-only afterwards. First comes what every receive looks at.
+ * Written once at start-up by lifecycle.c, before `active` is set; afterwards only the atomics
+ * change. First comes what every receive reads.
  */
 #ifndef WSRX_STATE_H
 #define WSRX_STATE_H
@@ -35,17 +35,17 @@ struct state {
 
 extern struct state state;
 
-/* The program's name, as records report it. Wine writes over its arguments, and so over libc's idea
- * of the name; but it tells the kernel. `room`: where that may be put. Async-signal-safe. */
+/* The program's name for records. Wine overwrites its arguments, and with them libc's copy of the
+ * name; but it sets the kernel's. `room`: memory for the result. Async-signal-safe. */
 enum { STATE_PROGRAM = 16 };
 const char *state_program(char room[STATE_PROGRAM]);
 
 /* From now on tails are held in the kernel. Async-signal-safe. */
 void state_hold_in_kernel(void);
 
-/* The program is about to forbid itself system calls (a seccomp filter), or has been cut off from
- * others: from now on no system call is made but the program's own, and no tail is held that is not
- * held yet. Async-signal-safe. */
+/* The program is about to install a filter of system calls (seccomp), or a thread has unshared its
+ * descriptors: from now on only the program's own system calls are made, and no new tail is held.
+ * Async-signal-safe. */
 void state_enter_sandbox(void);
 
 /* The filter was refused. */
@@ -56,19 +56,19 @@ static inline bool state_is_sandboxed(void)
     return sys_is_sandboxed();
 }
 
-/* A cooperating program asks for parts, which it gets in any mode. Async-signal-safe. */
+/* The program is a cooperating one: it gets parts in any mode. Async-signal-safe. */
 void state_cooperates(void);
 
 /* How many vfork children deep this thread is: see preload/vfork.S. */
 extern __thread unsigned state_vfork_depth;
 
-/* Whether the memory is this process's own, by getpid(2): for when something is held. A vfork child,
- * which makes, closes and duplicates descriptors of its own before it execs, must not change what
- * its parent knows. */
+/* Whether the memory is this process's own, by getpid(2): for when something is held. A vfork
+ * child, which makes, closes and duplicates descriptors of its own before it execs, must not change
+ * what its parent knows. */
 bool state_is_own(void);
 
-/* The same without a system call, where each vfork is seen; elsewhere it is simply true. Nor does it
- * know of a raw clone(2), whose child has a copy of this memory. */
+/* The same without a system call, where each vfork is seen; elsewhere it is simply true. Nor does
+ * it know of a raw clone(2), whose child has a copy of this memory. */
 static inline bool state_is_own_as_seen(void)
 {
     return !state.sees_vfork || state_vfork_depth == 0;

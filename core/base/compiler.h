@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every receive and every wait looks at lies together, each variable in the file that owns it:
- * after a system call the processor's nearest cache holds what the kernel used, and each line of
- * ours, and each page, is fetched anew.
+ * Marks for the fast paths. The data that every receive and every wait reads lies together, in a
+ * section of its own; each variable is defined in the file that owns it. After a system call the
+ * processor's nearest cache holds the kernel's data, and each line and each page of ours is fetched
+ * again.
  */
 #ifndef WSRX_BASE_COMPILER_H
 #define WSRX_BASE_COMPILER_H
 
 #define FAST_PATH_DATA __attribute__((section("wsrx_hot")))
 
-/* The code of what is rare stands elsewhere, too. Each condition is marked by itself: of several in
- * one mark the compiler forgets it. */
+/* Rare code lies elsewhere, too. Mark each condition by itself: if several share one mark, the
+ * compiler ignores it. */
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SLOW_PATH         __attribute__((noinline, cold))
 

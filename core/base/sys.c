@@ -22,7 +22,7 @@ atomic_bool sys_sandboxed;
 #define CALL6(number, a, b, c, d, e, f) \
     sys_call((number), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-/* An offset is one argument, or on a processor of 32 bits two; on ARM these begin at an even one.
+/* An offset is one argument; on a 32-bit processor it is two, which begin at an even one on ARM.
  * See syscall(2). */
 #ifdef __LP64__
 #define OFFSET(offset) (long)(offset), 0
@@ -64,8 +64,8 @@ static void quiet_enter(struct quiet *quiet)
     CALL2(SYS_rt_sigpending, &quiet->pending, KERNEL_SIGSET);
 }
 
-/* `wanted`: the result of a call that has done all of it. Returns `result`. A blocked signal is kept
- * even where the program ignores it, so it has to be taken back there as well. */
+/* `wanted`: the result of a call that has done all of it. Returns `result`. A blocked signal is
+ * kept even where the program ignores it, so it has to be taken back there as well. */
 static long quiet_leave(const struct quiet *quiet, long result, size_t wanted)
 {
     static const long at_once[2];
@@ -88,7 +88,8 @@ static long quiet_leave(const struct quiet *quiet, long result, size_t wanted)
 
 int sys_open(const char *path, int flags, mode_t mode)
 {
-    /* O_LARGEFILE, which libc adds by itself, is 0 where it is needed only by 32-bit programs. */
+    /* libc adds O_LARGEFILE by itself. It is 0 on machines of which only 32-bit programs need
+     * it. */
     return (int)CALL6(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, mode, 0, 0);
 }
 
@@ -305,7 +306,7 @@ void *sys_map(size_t size, int protection, int flags, int fd, uint64_t offset, i
 #else
     long at = CALL6(SYS_mmap2, 0, size, protection, flags, fd, offset / 4096);
 #endif
-    bool failed = (unsigned long)at > -4096ul; /* as libc tells an error from an address */
+    bool failed = (unsigned long)at > -4096ul; /* an error, not an address: as in libc */
 
     if (ret_error)
         *ret_error = failed ? (int)at : 0;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The caller's memory, touched as carefully as the kernel touches it.
+ * The caller's memory, accessed as carefully as the kernel does.
  *
- * A bad pointer gives EFAULT from a system call, so it must from us, never SIGSEGV. A page that
- * the kernel has written to for this thread is known to be writable and is then copied to
- * directly. Of any other the kernel is asked first: by futex(2) and rt_sigprocmask(2), which every
- * filter for programs with threads allows, other than process_vm_writev(2).
- * The faces interpose the calls that change what memory is there, to forget what they change; and
- * memory that can go without such a call (base/revocable.h) is never known.
+ * A bad pointer gives EFAULT from a system call. It must give EFAULT from us too, never SIGSEGV. A
+ * page that the kernel has written to for this thread is a known page: it can be written to, and is
+ * copied to directly. For any other page the kernel is queried first: by futex(2) and
+ * rt_sigprocmask(2), which every filter for programs with threads allows, unlike
+ * process_vm_writev(2). preload/ interposes the calls that change the memory map, to forget the
+ * pages that they change. Memory that can go without such a call (base/revocable.h) is never known.
  *
- * This file must never dereference a caller's pointer that is not known.
+ * This file must never dereference a caller's pointer to a page that is not known.
  */
 #ifndef WSRX_BASE_USER_MEMORY_H
 #define WSRX_BASE_USER_MEMORY_H
@@ -22,8 +22,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Internal: what this thread knows. The address space has generations by its parts (many parts
- * share one): a changed one makes void what was learnt of them before. */
+/* Internal: the pages that this thread knows. The parts of the address space have generations (many
+ * parts share one): when a generation changes, no page of its parts is known any more. */
 enum {
     USER_MEMORY_SETS = 32,
     USER_MEMORY_READABLE = 8,
@@ -64,7 +64,8 @@ static inline bool user_memory_known(const void *at)
            (set[1].number == page + 1 && set[1].generation == generation);
 }
 
-/* Whether all of `size` bytes at `at`, the page of which is known, are so: for a page at most. */
+/* Whether all of `size` bytes at `at` are known, if the page of `at` is. False for more than a
+ * page. */
 static inline bool user_memory_still(const void *at, size_t size)
 {
     return LIKELY(((uintptr_t)at & (USER_MEMORY_PAGE - 1)) + size <= USER_MEMORY_PAGE) ||
@@ -84,8 +85,8 @@ void user_memory_forget_all(void);
 int user_memory_write(void *to, const void *from, size_t size);
 int user_memory_read(void *to, const void *from, size_t size);
 
-/* Whether the kernel would refuse these buffers before it looked for a message: addresses that no
- * memory can have. Async-signal-safe. */
+/* Whether the kernel would refuse these buffers before it looks for a message: their addresses are
+ * outside the user's range. Async-signal-safe. */
 bool user_memory_impossible(const struct iovec *iov, size_t iovlen);
 
 /* Scatters `size` bytes over the caller's buffers (readv(2)'s order): 0, or -EFAULT. */

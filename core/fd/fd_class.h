@@ -2,11 +2,11 @@
  *
  * What a descriptor is: a message socket that is selected, or anything else.
  *
- * It is learnt when the descriptor is made, received or duplicated, and for inherited ones at
- * start-up; a receive asks nothing. What is known is one atomic word for each descriptor. It may be
- * stale (a descriptor closed or made behind our back), and whoever acts on it must stay harmless
- * then: before anything is held or handed out, fd_identify() asks the kernel.
- * This file must never receive.
+ * That is learnt when the descriptor is made, received or duplicated, and for inherited ones at
+ * start-up; a receive makes no query. The class is one atomic word for each descriptor. It may be
+ * stale (a descriptor closed or made behind our back), and acting on it must be harmless then:
+ * before anything is held or handed out, fd_identify() queries the kernel. This file must never
+ * receive.
  */
 #ifndef WSRX_FD_FD_CLASS_H
 #define WSRX_FD_FD_CLASS_H
@@ -20,10 +20,10 @@
 #include <stdint.h>
 
 enum fd_kind {
-    FD_UNKNOWN,  /* not made by a call that we saw: not ours, as far as is known */
-    FD_OTHER,    /* not ours: every receive goes straight to the system */
-    FD_INTERNAL, /* made by the library: the program does not know of it */
-    FD_SOCKET,   /* a socket that may be ours: its first receive asks (fd_class_get()) */
+    FD_UNKNOWN,  /* not made by a call that we saw: left alone */
+    FD_OTHER,    /* left alone: every receive is the program's own call */
+    FD_INTERNAL, /* made by the library; the program does not know it */
+    FD_SOCKET,   /* a socket, maybe a message socket: its first receive queries (fd_class_get()) */
     FD_DATAGRAM, /* UDP: a message has at most 65,535 bytes */
     FD_LARGE,    /* AF_UNIX, AF_VSOCK: longer ones too */
     FD_STREAM,   /* a stream of which we hold bytes (it was taken for a message socket) */
@@ -42,7 +42,7 @@ static inline enum fd_kind fd_kind(fd_class class)
     return (enum fd_kind)(class >> 56 & 0x3f);
 }
 
-/* The socket's cookie, or 0 where nobody has needed it yet: see fd_cookie(). */
+/* The socket's cookie, or 0 if it has not been needed yet: see fd_cookie(). */
 static inline uint64_t fd_class_cookie(fd_class class)
 {
     return class & FD_UNNAMED ? 0 : class & FD_IDENTITY_MASK;
@@ -59,13 +59,13 @@ static inline size_t fd_class_longest(fd_class class)
     return fd_kind(class) == FD_DATAGRAM ? (size_t)65535 : (size_t)8 << 20;
 }
 
-/* The classes by descriptor, private to the process. The first ones stand here, the others in
- * chunks that are mapped when they are needed. */
+/* The classes by descriptor, private to the process. The first ones are here, the others in chunks
+ * that are mapped when they are needed. */
 enum { FD_FIRST = 512 };
 extern _Atomic fd_class fd_classes_first[FD_FIRST];
 fd_class fd_class_cached_above(int fd);
 
-/* The class, as far as it is known; asks nothing. */
+/* The class, as far as it is known; no query. */
 static inline fd_class fd_class_cached(int fd)
 {
     if (!LIKELY((unsigned)fd < FD_FIRST))
@@ -81,7 +81,7 @@ extern __thread bool fd_own_descriptors;
  * its first receive, for the settings select by name, or records want its cookie. */
 void fd_class_start(const struct settings *settings, bool ask);
 
-/* The class; an FD_SOCKET is asked for it now. Async-signal-safe. */
+/* The class; that of an FD_SOCKET is queried now. Async-signal-safe. */
 fd_class fd_class_get(int fd);
 /* The class of any descriptor, with its cookie: asked for where it is not known. For when something
  * is held, and under Wine. Async-signal-safe. */
@@ -98,10 +98,10 @@ uint64_t fd_cookie(int fd);
  * 0, or a negative errno. Async-signal-safe. */
 int fd_identify(int fd, uint64_t *ret_cookie, bool *ret_stream);
 
-/* Whether it is a stream by now. */
+/* Whether it is a stream now. */
 bool fd_is_stream_now(int fd);
 
-/* The cookie alone, as the kernel says: 0 where there is none. */
+/* Only the cookie, from the kernel: 0 if there is none. */
 uint64_t fd_query_cookie(int fd);
 
 /* The program made, closed or duplicated a descriptor. No system call, but for a number that makes

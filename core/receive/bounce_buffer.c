@@ -54,7 +54,7 @@ static bool map(struct bounce_buffer *bounce, size_t size)
     return true;
 }
 
-/* An area that describes itself, behind its data. */
+/* A buffer whose description lies behind its data. */
 static struct bounce_buffer *map_another(size_t size, const void *owner)
 {
     struct bounce_buffer bounce = {.owner = owner}, *another;
@@ -84,7 +84,8 @@ static bool grow(struct bounce_buffer *area, size_t size)
         sys_unmap(area->iov, area->mapped);
     larger.owner = area->owner;
     *area = larger;
-    /* For our early keys glibc has the place in the thread already, and allocates nothing. */
+    /* For the first keys of a process glibc has room in the thread already, and allocates
+     * nothing. */
     pthread_setspecific(at_thread_end, &bounce_own);
     return true;
 }
@@ -97,7 +98,8 @@ static bool is_gone(const void *call, const void *owner)
            (uintptr_t)call <= (uintptr_t)owner;
 }
 
-/* Frees all areas of calls that are gone: whoever leaves its receives so does it again and again. */
+/* Frees all areas of calls that are gone: whoever leaves its receives so does it again and
+ * again. */
 static void sweep(const void *owner)
 {
     for (unsigned i = 0; i < BOUNCE_AREAS; i++)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The thread's bounce buffers: where a receive puts what may not fit the caller's buffer.
+ * The thread's bounce buffers: a receive puts a message there that may not fit the caller's buffer.
  *
- * One area a thread, mapped at its first need and unmapped when the thread ends. A receive in a
- * signal handler on top of another one gets a second area, and so on; they are kept likewise.
- * A receive that is left by siglongjmp(3) gives nothing back. Its area stays in use until a call
- * is found to stand where that one stood on the stack, for which it must be gone; meanwhile the
- * thread goes on with the second area.
+ * Each thread has one area, mapped when it is first needed and unmapped when the thread ends. A
+ * receive in a signal handler that interrupts another receive gets a second area, and so on; they
+ * are kept too.
+ * A receive that is left by siglongjmp(3) gives nothing back. Its area stays in use until another
+ * call has the same place on the stack: then the first one must be gone. Until then the thread uses
+ * its second area.
  */
 #ifndef WSRX_RECEIVE_BOUNCE_BUFFER_H
 #define WSRX_RECEIVE_BOUNCE_BUFFER_H
@@ -20,7 +21,7 @@
 enum {
     BOUNCE_IOVECS = 1024, /* UIO_MAXIOV: what one call can take */
     BOUNCE_PAGE = 4096,
-    BOUNCE_KEPT = 128 << 10, /* touched beyond this, the rest goes back to the system */
+    BOUNCE_KEPT = 128 << 10, /* what was touched beyond this is given back to the system */
     BOUNCE_AREAS = 4,        /* of a thread that stand in its own data; there may be more */
 };
 
@@ -48,19 +49,19 @@ extern __thread struct bounce_own bounce_own;
  * returned cannot end at the same place. */
 #define BOUNCE_CALL ((const void *)__builtin_dwarf_cfa())
 
-/* Prepares the release of areas with their threads. 0, or a negative errno. */
+/* Prepares the release of buffers when their threads end. 0, or a negative errno. */
 int bounce_start(void);
 
 /* An area with at least `size` bytes of data, or NULL: no memory. To be given back with
- * bounce_release() before the function returns whose BOUNCE_CALL is `owner`. A thread cancelled or
- * unwound in between leaves it to the thread's end.
- * Async-signal-safe; may change errno where an area is mapped. */
+ * bounce_release() before the function returns whose BOUNCE_CALL is `owner`. If the thread is
+ * cancelled or unwound in between, it keeps the area until it ends.
+ * Async-signal-safe; may change errno if an area is mapped. */
 struct bounce_buffer *bounce_acquire(size_t size, const void *owner);
 
 /* Internal: gives back what a burst has touched. */
 void bounce_shrink(struct bounce_buffer *bounce);
 
-/* The thread's own area, where it has one of the size at hand; else NULL. */
+/* The thread's own buffer, if it has one of this size and it is free; else NULL. */
 static inline struct bounce_buffer *bounce_acquire_own(size_t size, const void *owner)
 {
     struct bounce_buffer *area =
@@ -73,9 +74,9 @@ static inline struct bounce_buffer *bounce_acquire_own(size_t size, const void *
     return area;
 }
 
-/* Puts the data at the same place in a page as the buffer that it is to be copied to: by that place
- * a processor tells whether a load has to wait for an earlier store, and a copy to the lines right
- * behind those that it reads is full of such waits. */
+/* Puts the data at the same offset in its page as the buffer that it will be copied to. By that
+ * offset a processor decides whether a load must wait for an earlier store, and a copy whose source
+ * lies just behind its target in the page is full of such waits. */
 static inline void bounce_align(struct bounce_buffer *bounce, const void *buf)
 {
     bounce->data = bounce->room + (((uintptr_t)buf - (uintptr_t)bounce->room) & (BOUNCE_PAGE - 1));

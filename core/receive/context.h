@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One receive under way: what the files that make it have in common.
+ * One receive in progress: what the files of this folder have in common.
  */
 #ifndef WSRX_RECEIVE_CONTEXT_H
 #define WSRX_RECEIVE_CONTEXT_H
@@ -12,8 +12,8 @@
 
 #include <errno.h>
 
-/* From the face's call to its result. The iovec array and the msghdr are our copies; what they
- * point to is the caller's. */
+/* From the call to its result. The iovec array and the msghdr are our copies; what they point to is
+ * the caller's. */
 struct receive {
     int fd;
     int flags;
@@ -30,10 +30,10 @@ struct receive {
     struct bounce_buffer *bounce; /* acquired, or NULL */
     size_t touched;               /* bytes of it */
     bool held_before;             /* this part was the next one of a held message */
-    bool control_came; /* the control data of a message behind it is in the msghdr already */
+    bool control_came; /* the msghdr already has the control data of a message behind it */
     struct receive_report report;
     struct receive_site site;
-    socklen_t name_room; /* for the peer's address; set where a record is wanted */
+    socklen_t name_room; /* for the peer's address; set if the receive is recorded */
 };
 
 /* A message in flight: taken from the kernel, nothing of it handed out yet. */
@@ -44,8 +44,8 @@ struct taken {
     bool delivered; /* the kernel has put the first part in place */
     int msg_flags;
     socklen_t peer_length;
-    const struct sockaddr *peer; /* NULL: not asked for */
-    /* What the caller had room for, before the kernel or we wrote to the lengths. */
+    const struct sockaddr *peer; /* NULL: the call has no room for it */
+    /* The caller's room, before the kernel or we wrote to the lengths. */
     socklen_t name_room;
     size_t control_room;
     /* Where the above may point to. */
@@ -53,16 +53,17 @@ struct taken {
     struct sockaddr_storage address;
 };
 
-/* How the receive asks, of enum part_how. */
+/* The receive's flags, as enum part_how. */
 static inline unsigned receive_how(const struct receive *receive)
 {
     return (receive->flags & MSG_PEEK ? PART_PEEK : 0u) |
            (receive->flags & MSG_TRUNC ? PART_TRUNC : 0u);
 }
 
-/* Whether a system call in the midst of a message is to be made again, after `tries`: a pending
- * ICMP error makes a receive fail and leaves the message queued (seen). It comes once, is no news
- * of this message, and is due after it, if at all. One that comes again and again is the answer. */
+/* Whether a system call for a message that is held must be retried, after `tries`. A pending ICMP
+ * error makes a receive fail and leaves the message in the queue (seen). Such an error comes once,
+ * does not concern this message, and is reported after it, if at all. An error that comes each time
+ * is the result. */
 static inline bool receive_retries(ssize_t result, unsigned tries)
 {
     enum { TRIES = 16 };
@@ -71,7 +72,7 @@ static inline bool receive_retries(ssize_t result, unsigned tries)
            result != -ENOTSOCK && tries < TRIES;
 }
 
-/* Whether a call of this kind can be ours at all, by the settings and what is held. */
+/* Whether the core may have to act on a call of this kind, by the settings and what is held. */
 bool receive_may_act(enum call_kind kind);
 
 /* Makes the receive: done, or to be passed. */

@@ -8,20 +8,21 @@
 #include "receive/context.h"
 #include "table/table.h"
 
-/* As the kernel's move_addr_to_user(): the part of the address that fits, and its full length. */
+/* Like the kernel's move_addr_to_user(): copies the part of the address that fits, and its full
+ * length. */
 int copy_out_name(const struct receive *receive, const struct sockaddr *peer, socklen_t length);
 
-/* How much of an address the caller has room for, as long as nobody has written to its length. */
+/* The caller's room for an address; to be read before anything is written to its length. */
 socklen_t copy_out_name_room(const struct receive *receive);
 
-/* Scatters bytes over the caller's buffers. A table_copy. */
+/* Copies bytes to the caller's buffers. A table_copy. */
 int copy_out_bytes(void *receive, const void *from, size_t size);
 
 /* The result of a receive that got `part` of `remaining` bytes, by kind and mode. */
 ssize_t copy_out_part(struct receive *receive, const struct part *part, size_t remaining,
                       const struct held *held);
 
-/* The same where the tail cannot be kept: it is lost, counted and told of. */
+/* The same if the tail cannot be held: it is lost, counted and reported. */
 ssize_t copy_out_cut(struct receive *receive, size_t length, const char *why);
 
 #endif

@@ -23,8 +23,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-/* Whether a message may be in a socket's queue although a part of it has been handed out, or is
- * just being handed out. Then none is taken without the table's mutex. */
+/* Whether a message may be in a socket's queue of which a part has been, or is being, handed out.
+ * Then no message is taken without the table's mutex. */
 static inline bool receive_peeks(void)
 {
     return atomic_load_explicit(&state.peeks, memory_order_acquire) ||
@@ -38,15 +38,15 @@ static inline bool receive_bounces(void)
            LIKELY(!atomic_load_explicit(&state.table->full, memory_order_relaxed));
 }
 
-/* Whether nothing is held and nothing is being peeked, so that a receive which the mode leaves alone
- * is just the program's own call. */
+/* Whether nothing is held and nothing is being peeked, so that a receive which the mode leaves
+ * alone is just the program's own call. */
 static inline bool receive_nothing_held(void)
 {
     return !state_is_active() || (table_idle(state.table) && !receive_peeks());
 }
 
-/* Whether a receive of `len` bytes on what is believed to be so has nothing to do with us. A false
- * answer is not a yes: the functions below look closer. */
+/* Whether the core leaves a receive of `len` bytes on a descriptor of this class alone. false means
+ * "not known": the functions below must check. */
 bool receive_passes_message(fd_class class, size_t len);
 
 static inline bool receive_passes(fd_class class, size_t len)
@@ -60,8 +60,9 @@ static inline socklen_t receive_least_name(fd_class class)
     return fd_kind(class) == FD_DATAGRAM ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_un);
 }
 
-/* A buffer that the kernel has written to before may be filled by us: then the message goes whole
- * into the bounce buffer by the program's own call, which is as fast as without us. */
+/* Whether we may write to the caller's buffer: only if the kernel has done so before. Then the
+ * program's own call takes the message whole into the bounce buffer, which is as fast as without
+ * us. */
 static inline bool receive_may_bounce(fd_class class, const void *buf, const struct sockaddr *name,
                                       const socklen_t *namelen)
 {
@@ -69,8 +70,8 @@ static inline bool receive_may_bounce(fd_class class, const void *buf, const str
            (!name || (user_memory_known(namelen) && LIKELY(*namelen >= receive_least_name(class))));
 }
 
-/* The rest of receive_buffer(): all but the ordinary datagram, and what came of a bounce.
- * `room`: what *namelen was before. */
+/* The rest of receive_buffer(): everything but an ordinary datagram, and what to do after a bounce.
+ * `room`: *namelen from before. */
 SLOW_PATH struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
                                                   struct sockaddr *name, socklen_t *namelen,
                                                   struct receive_site site);
@@ -79,9 +80,9 @@ SLOW_PATH struct receive_result receive_after_bounce(int fd, void *buf, size_t l
                                                      struct bounce_buffer *bounce, ssize_t result,
                                                      socklen_t room, struct receive_site site);
 
-/* recv(2), recvfrom(2) and read(2) on a socket. The way of an ordinary datagram stands here, in
- * the wrapper itself: on its way back from the kernel a processor may predict no return. This one
- * leaves errno as it was. */
+/* recv(2), recvfrom(2) and read(2) on a socket. The path of an ordinary datagram is inline in the
+ * wrapper: the return after a system call is often mispredicted, so there should be only one.
+ * Leaves errno alone. */
 static inline __attribute__((always_inline)) struct receive_result
 receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, socklen_t *namelen,
                struct receive_site site)

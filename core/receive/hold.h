@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hold strategies: the ways in which a message that does not fit is kept. One interface, three
- * places: in the process (hold_process.h), in the kernel with the offset in the table (hold_peek.h),
- * and in the kernel with the offset in the socket (hold_peek_offset.h).
+ * The hold strategies: how a message that does not fit is kept. One interface for three of them: in
+ * the process (hold_process.h), in the kernel with the offset in the table (hold_peek.h), and in
+ * the kernel with the offset in the socket (hold_peek_offset.h).
  */
 #ifndef WSRX_RECEIVE_HOLD_H
 #define WSRX_RECEIVE_HOLD_H
@@ -10,12 +10,12 @@
 #include "receive/context.h"
 
 struct hold_strategy {
-    /* Receives from the socket with this cookie, of which nothing is held in the process. Waits as
+    /* Receives from the socket with this cookie, for which nothing is held in the process. Waits as
      * the program's own call would. `parts`: a message that does not fit is handed over part by
-     * part; else as the program's own call does it. */
+     * part; otherwise the program's own call is made. */
     struct receive_result (*receive)(struct receive *receive, uint64_t cookie, bool parts);
     bool bounces; /* needs the bounce buffer */
-    bool peeks;   /* looks before it takes: the socket must be sure to be the one that is meant */
+    bool peeks;   /* peeks before it takes: the class must not be stale */
 };
 
 extern const struct hold_strategy hold_process, hold_peek, hold_peek_offset;

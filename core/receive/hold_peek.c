@@ -21,12 +21,12 @@ struct head {
     struct sockaddr_storage peer;
 };
 
-/* A try at a receive, with the mutex held, and what is to be done once it is released. */
+/* An attempt to receive with the mutex held, and what is to be done after its release. */
 struct attempt {
     struct receive *receive;
     uint64_t cookie;
     bool moved; /* something is held in the process now */
-    bool whole; /* a message that fits is in our hands: */
+    bool whole; /* a message that fits is in flight: */
     struct taken taken;
 };
 
@@ -100,7 +100,7 @@ void hold_peek_error(uint64_t cookie, int error)
     table_leave(state.table, &section);
 }
 
-/* Ends the message at the head of the table; an error that waited for that waits on alone. */
+/* Ends the message at the head of the table. An error that is to be reported after it stays. */
 static void finish_locked(uint64_t cookie, int error)
 {
     table_finish_locked(state.table, cookie);
@@ -119,7 +119,8 @@ static void tell_of_others(size_t lost)
     table_count_lost(state.table, lost);
 }
 
-/* A whole message goes into the table; the one of the record `held`, or one to stand behind it. */
+/* Moves a whole message into the table: the one that is held in the kernel, or one that comes after
+ * it. */
 static void move_locked(struct attempt *attempt, const struct head *head)
 {
     struct iovec whole = {attempt->receive->bounce->data, head->length};
@@ -136,9 +137,9 @@ static void move_locked(struct attempt *attempt, const struct head *head)
     attempt->moved = true;
 }
 
-/* The held message is not at the head of the queue. A receive that began when there was no need for
- * the mutex may have it in its hands, and is about to put it into the table, unless it has died; or
- * it was taken by a process that does not share the table. */
+/* The held message is not at the head of the queue. Either it is in flight in a receive that began
+ * without the mutex: that one is about to put it into the table, unless it has died. Or a process
+ * that does not share the table has taken it. */
 static struct receive_result miss_locked(struct attempt *attempt, struct held *held)
 {
     enum { PATIENCE = 1000000000 }; /* nanoseconds */
@@ -160,7 +161,7 @@ static bool is_held(const struct receive *receive, const struct head *head, cons
     return head->length == held->length && fingerprint_of(receive, head) == held->fingerprint;
 }
 
-/* The part of a message at whose head we are: what the caller gets of it. 0, or -EFAULT. */
+/* Copies a part of the message to the caller, and the peer's address. 0, or -EFAULT. */
 static int give(struct receive *receive, const struct head *head, size_t offset, size_t given)
 {
     int error = copy_out_bytes(receive, receive->bounce->data + offset, given);
@@ -183,7 +184,7 @@ static struct receive_result next_locked(struct attempt *attempt, struct held *h
     if (there && last) {
         result = get_head_again(attempt, 0, &head, held);
         there = result >= 0 && is_held(receive, &head, held);
-        if (result >= 0 && !there) /* somebody was faster */
+        if (result >= 0 && !there) /* another receive was faster */
             move_locked(attempt, &head);
     }
     if (result < 0 && result != -EAGAIN)
@@ -227,7 +228,7 @@ static struct receive_result first_locked(struct attempt *attempt)
     if (head.length <= receive->room && receive->iovlen < BOUNCE_IOVECS) {
         int flags = receive->flags;
 
-        /* By now it may be another one, so it is taken as if it did not fit. */
+        /* It may be another message now, so it is taken as if it did not fit. */
         receive->flags |= MSG_DONTWAIT;
         result = hold_process_take(receive, &attempt->taken);
         receive->flags = flags;
@@ -237,7 +238,8 @@ static struct receive_result first_locked(struct attempt *attempt)
     if (head.length <= receive->room)
         return receive_passthrough(receive, MSG_DONTWAIT | MSG_TRUNC);
 
-    /* A peek installs the descriptors that come with the message: here, and never again. */
+    /* A peek with a control buffer installs the descriptors of the message: only this one has
+     * it. */
     if (receive->msg && receive->msg->msg_controllen > 0 &&
         (result = get_head(receive, MSG_PEEK, true, &head)) < 0)
         return receive_done(result);
@@ -268,7 +270,7 @@ static struct receive_result try_locked(struct attempt *attempt, bool parts)
                      : receive_passthrough(attempt->receive, MSG_DONTWAIT | MSG_TRUNC);
     if (held.kind != HELD_KERNEL)
         return receive_again();
-    if (held.length == 0) { /* no message, but the error that came with the last one */
+    if (held.length == 0) { /* not a message, but an error that came during the last one */
         table_finish_locked(state.table, attempt->cookie);
         return receive_done(-held.error);
     }
@@ -292,8 +294,8 @@ static struct receive_result receive_peeking(struct receive *receive, uint64_t c
         attempt.cookie = cookie;
         attempt.moved = attempt.whole = false;
         table_enter(table_needed(), &section);
-        /* Before the peek: whoever takes this message without the mutex, because it knew of no need
-         * for it, learns of it before it tells anybody of the message (hold_process.c). */
+        /* Before the peek: a receive without the mutex that takes this message sees it before it
+         * hands over the message (hold_process.c). */
         table_announce_locked(state.table, true);
         result = try_locked(&attempt, parts);
         table_announce_locked(state.table, false);
@@ -304,10 +306,10 @@ static struct receive_result receive_peeking(struct receive *receive, uint64_t c
             return hold_process_finish(receive, result.value, &attempt.taken);
         if (result.outcome != RECEIVE_DONE || result.value != -EAGAIN)
             return result;
-        if (again) /* there is one, but not for us yet: see miss_locked() */
+        if (again) /* there is a message, but we must not take it yet: see miss_locked() */
             sys_yield();
-        /* Wait as the program's own call would: blocking, timeout, signals, errors, and bad
-         * buffers, which the kernel refuses before it waits. */
+        /* Wait as the program's own call would: it may block, time out, be interrupted or fail, and
+         * the kernel refuses bad buffers before it waits. */
         if (next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK) < 0)
             return receive_done(-errno);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages that stay in the socket's queue until their last part, with the offset of the next part in
+ * Messages that stay in the socket's queue until their last part. The offset of the next part is in
  * the fragment table.
  */
 #ifndef WSRX_RECEIVE_HOLD_PEEK_H
@@ -8,7 +8,7 @@
 
 #include "receive/hold.h"
 
-/* An error of the socket (positive) that the next receive is to report. */
+/* Keeps an error of the socket (positive), which the next receive will report. */
 void hold_peek_error(uint64_t cookie, int error);
 
 #endif

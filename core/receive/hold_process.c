@@ -47,11 +47,13 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     if (!receive->name && !(receive->msg && receive->msg->msg_name))
         return receive_done(result);
 
-    /* A first part taken by a call that did not ask: the connected peer's, or none. */
+    /* The call that took the first part had no room for the address: the connected peer's, or
+     * none. */
     if (!held.peer_known) {
         socklen_t length = sizeof held.peer;
 
-        /* Of an AF_UNIX peer without a name a receive says nothing, getpeername() the family. */
+        /* For an AF_UNIX peer without a name a receive returns no address, getpeername() the
+         * family. */
         if (sys_getpeername(receive->fd, (struct sockaddr *)&held.peer, &length) == 0 &&
             length > sizeof held.peer.ss_family)
             held.peer_length = length;
@@ -60,7 +62,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     return receive_done(error ? error : result);
 }
 
-/* Into the caller's buffers and the bounce buffer behind them. */
+/* Into the caller's buffers, with the bounce buffer behind them. */
 static ssize_t take_vectored(struct receive *receive, struct taken *taken)
 {
     struct bounce_buffer *bounce = receive->bounce;
@@ -101,7 +103,7 @@ static ssize_t take_vectored(struct receive *receive, struct taken *taken)
     return result;
 }
 
-/* What the system's recvfrom() has put into the bounce buffer. `room`: what *namelen was before. */
+/* Describes what recvfrom(2) has put into the bounce buffer. `room`: *namelen from before. */
 static void taken_bounced(const struct receive *receive, ssize_t length, socklen_t room,
                           struct taken *taken)
 {
@@ -136,7 +138,7 @@ ssize_t hold_process_take(struct receive *receive, struct taken *taken)
     return result;
 }
 
-/* Puts the first part in place, where the kernel has not done so. */
+/* Copies the first part to the caller, unless the kernel has done so. */
 static int deliver(struct receive *receive, const struct taken *taken)
 {
     if (taken->delivered)
@@ -154,7 +156,7 @@ static struct receive_result next_or_again(struct receive *receive, uint64_t coo
     return hold_process_next(receive, &found);
 }
 
-/* A message that does not fit, or one that comes while an earlier one is held. */
+/* A message that does not fit, or one that was taken while an earlier one is held. */
 static struct receive_result finish_held(struct receive *receive, const struct taken *taken)
 {
     struct policy policy =
@@ -163,7 +165,7 @@ static struct receive_result finish_held(struct receive *receive, const struct t
     bool fits = taken->length <= receive->room;
     struct part part = part_next(taken->length, receive->room, 0);
     uint64_t cookie = fd_class_cookie(fd_class_cached(receive->fd));
-    enum held_kind kind = HELD_NOT; /* of what is held before it */
+    enum held_kind kind = HELD_NOT; /* of the message that is held before it */
     bool stream = false;
     struct critical_section section;
     int error = 0;
@@ -198,7 +200,8 @@ static struct receive_result finish_held(struct receive *receive, const struct t
                                                                  : (socklen_t)sizeof held.peer;
         memcpy(&held.peer, taken->peer, held.peer_length);
     }
-    /* It may be the one that is held there: peeked by others, then taken by us. */
+    /* It may be the message that is held in the kernel: peeked by another receive, then taken by
+     * us. */
     if (kind == HELD_KERNEL)
         held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
     critical_section_enter(&section);
@@ -222,9 +225,9 @@ static struct receive_result finish_held(struct receive *receive, const struct t
         held.offset = 0;
         return receive_done(copy_out_part(receive, &part, taken->length, &held));
     }
-    /* Another one's next part is due now; where others have taken that and this one meanwhile, the
-     * receive begins anew. Only the descriptors and other control data that have come with this one
-     * cannot wait: they are told with the part that is due. */
+    /* The next part of the earlier message is handed over instead; if other receives have taken
+     * both messages meanwhile, this receive starts again. Only the control data of this message
+     * cannot wait, since it may carry descriptors: it is delivered with that part. */
     if (receive->msg) {
         receive->msg->msg_namelen = taken->name_room;
         if (receive->msg->msg_controllen > 0)
@@ -241,7 +244,7 @@ struct receive_result hold_process_finish(struct receive *receive, ssize_t resul
                                           struct taken *taken)
 {
     if (result == -ENOTSOCK) {
-        /* The belief was stale, and this call is not the program's own. */
+        /* The cached class was stale, and this is not the call that the program made. */
         fd_class_query(receive->fd);
         return receive_pass();
     }

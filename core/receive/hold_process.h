@@ -11,15 +11,15 @@
 /* The next part of what table_find() has found for the socket. */
 struct receive_result hold_process_next(struct receive *receive, struct table_found *found);
 
-/* Takes a message whole: the system call, and nothing else. Needs the bounce buffer, and one buffer
- * less than a call can have. A length, or a negative errno. */
+/* Takes a message whole: only the system call. Needs the bounce buffer, and one buffer less than a
+ * call can have. A length, or a negative errno. */
 ssize_t hold_process_take(struct receive *receive, struct taken *taken);
 
-/* What came of it: gives what fits, and holds the rest. */
+/* After it: hands over what fits, and holds the rest. */
 struct receive_result hold_process_finish(struct receive *receive, ssize_t result,
                                           struct taken *taken);
 
-/* What came of a system call that took a message whole into the bounce buffer; see receive.h. */
+/* After a system call that took a message whole into the bounce buffer; see fast_path.h. */
 struct receive_result hold_process_bounced(struct receive *receive, ssize_t result, socklen_t room);
 
 #endif

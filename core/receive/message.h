@@ -7,7 +7,8 @@
 
 #include "receive/context.h"
 
-/* Whether a call of this kind on `fd` may be ours; before the caller's lists of buffers are read. */
+/* Whether the core may have to act on a call of this kind on `fd`; before the caller's lists of
+ * buffers are read. */
 bool receive_may_act_on(enum call_kind kind, int fd);
 
 /* recvmsg(2) on what may be ours, and whether it took from a tail or left one. */

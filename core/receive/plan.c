@@ -10,14 +10,14 @@ static bool is_message_kind(enum fd_kind kind)
     return kind == FD_DATAGRAM || kind == FD_LARGE;
 }
 
-/* Whether bytes may be cut off, and the call has not said itself what is to become of them. */
+/* Whether bytes may be cut off, and the call itself does not say what happens to them. */
 static bool may_be_cut(const struct receive_facts *facts)
 {
     return facts->room > 0 && facts->room < facts->longest &&
            !(facts->flags & (MSG_PEEK | MSG_TRUNC));
 }
 
-/* Whether the length of what is cut off is of interest to anybody. */
+/* Whether the length of what is cut off is needed. */
 static bool wants_length(const struct receive_facts *facts)
 {
     if (facts->call == CALL_COOPERATING)
@@ -41,7 +41,7 @@ enum receive_plan receive_plan(const struct receive_facts *facts)
     if (facts->under_wine && facts->kind == FD_DATAGRAM && facts->call == CALL_REPORTING)
         return facts->mode == MODE_OFF ? PLAN_PASS : PLAN_PEEK_OFFSET;
 
-    /* What read(2) and recv(2) say of a length that no memory has is not the same, so it passes. */
+    /* read(2) and recv(2) differ for a length that no memory can have, so such a call passes. */
     in_kernel = (facts->peeks && facts->room <= INT_MAX) || facts->held == HELD_KERNEL ||
                 (holds && facts->most_buffers);
     if (in_kernel)

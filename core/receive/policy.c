@@ -8,7 +8,7 @@ struct policy receive_policy(enum mode mode, enum call_kind kind, bool calls_all
     if (kind == CALL_COOPERATING) {
         policy.hold = true;
     } else if (kind == CALL_REPORTING) {
-        /* It sees MSG_TRUNC, so an error would only take the report away from it. */
+        /* The caller sees MSG_TRUNC; with an error it would not. */
         policy.hold = calls_all && (mode == MODE_CONTINUE || mode == MODE_ERROR);
     } else {
         policy.hold = mode == MODE_CONTINUE || mode == MODE_ERROR;

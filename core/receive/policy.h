@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a mode makes of a receive that is shorter than its message. Pure.
+ * What a mode does if the buffer is shorter than the message. A pure function.
  */
 #ifndef WSRX_RECEIVE_POLICY_H
 #define WSRX_RECEIVE_POLICY_H
@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-/* What kind of call receives: a plain call cannot report truncation, a reporting call can
- * (msg_flags), a cooperating one is our own wsrx_receive(). */
+/* The kind of a receive: a plain call cannot report truncation, a reporting call can (msg_flags), a
+ * cooperating call is our own wsrx_receive(). */
 enum call_kind { CALL_PLAIN, CALL_REPORTING, CALL_COOPERATING };
 
 struct policy {

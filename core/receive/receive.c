@@ -16,7 +16,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* UIO_FASTIOV: as many buffers need no bounce buffer to list them. */
+/* UIO_FASTIOV: a list of so many buffers is kept on the stack. */
 enum { FEW = 8 };
 
 bool receive_may_act(enum call_kind kind)
@@ -42,7 +42,8 @@ bool receive_passes_message(fd_class class, size_t len)
              !trace_on()));
 }
 
-/* Where something is held its socket may have come to us by any way, and its cookie counts. */
+/* If something is held, its socket may have come to the process in any way, and the cookie
+ * counts. */
 static fd_class class_of(enum call_kind kind, int fd)
 {
     if (state_is_sandboxed())
@@ -59,8 +60,8 @@ bool receive_may_act_on(enum call_kind kind, int fd)
 
 /* --- plan, then act ---------------------------------------------------------------------- */
 
-/* What is held first for the socket. The class may be stale, so the cookie is asked for again before
- * a byte is handed out. */
+/* What is held first for the socket. The class may be stale, so the cookie is asked for again
+ * before a byte is handed out. */
 static enum held_kind look_up(int fd, fd_class *class, struct table_found *ret_found)
 {
     for (int tries = 0; tries < 2; tries++) {
@@ -108,7 +109,7 @@ static bool has_peek_offset(int fd)
 static struct receive_result hold(struct receive *receive, const struct hold_strategy *strategy,
                                   fd_class class, bool parts)
 {
-    /* No peek into what may be something else by now. */
+    /* The class may be stale: no peek into another socket. */
     if (strategy->peeks && fd_query_cookie(receive->fd) != fd_class_cookie(class))
         class = fd_class_query(receive->fd);
     if (!fd_class_is_message(class) || (strategy->bounces && !get_bounce(receive, class)))
@@ -145,7 +146,8 @@ static struct receive_result run_once(struct receive *receive)
 
     if (!receive_may_act(receive->kind))
         return receive_pass();
-    /* A stale class must not turn MSG_WAITALL, which a stream may mean, into a wait for more. */
+    /* The class may be stale: on a stream MSG_WAITALL would make the receive wait for more
+     * bytes. */
     if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
         fd_forget(receive->fd);
     class = class_of(receive->kind, receive->fd);
@@ -196,7 +198,8 @@ static struct receive_result run_and_release(struct receive *receive)
     return result;
 }
 
-/* Takes over the caller's iovec array. False: the kernel shall say what is wrong with it. */
+/* Copies the caller's iovec array. False: something is wrong with it, and the kernel will refuse
+ * it. */
 static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t iovlen,
                      struct iovec *few)
 {
@@ -346,7 +349,7 @@ struct receive_result receive_message_noting(int fd, struct msghdr *msg, int fla
     return result;
 }
 
-/* Wine's own recvmsg(2): its pointers are as good as ours. */
+/* Wine's own recvmsg(2), whose pointers are trusted. */
 static struct receive_result receive_for_wine(int fd, struct msghdr *msg, int flags,
                                               struct receive_site site)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * One receive, for the faces: recvmsg(2), recvmmsg(2), readv(2) and wsrx_receive(). The plain calls
- * with one buffer stand in fast_path.h.
+ * One receive, for preload/ and shim/: recvmsg(2), recvmmsg(2), readv(2) and wsrx_receive(). The
+ * plain calls with one buffer are in fast_path.h.
  *
- * A message is taken whole out of the kernel, into the caller's buffer and the bounce buffer: the
- * first part to the caller, the tail to the fragment table, and later parts from there. Or, held in
- * the kernel, it is peeked there part by part and taken with the last.
- * Where a receive is not ours, RECEIVE_PASS, the face makes the program's own call.
- * Async-signal-safe; may change errno even on success (the face restores it). A cancellation point
- * where the system's receive is one, with nothing held at that point.
+ * A message is taken whole out of the kernel, into the caller's buffer and the bounce buffer. The
+ * first part goes to the caller, the tail to the fragment table, and later parts come from there. A
+ * message that is held in the kernel is peeked there part by part, and taken with the last part.
+ * RECEIVE_PASS: the core leaves the receive alone, and the caller makes the program's own call.
+ * Async-signal-safe; may change errno even on success (the caller restores it). A cancellation
+ * point if the system's receive is one, with no lock held there.
  */
 #ifndef WSRX_RECEIVE_RECEIVE_H
 #define WSRX_RECEIVE_RECEIVE_H
@@ -21,11 +21,11 @@
 #include <sys/uio.h>
 #include <time.h>
 
-/* What came of a receive. */
+/* How a receive ended. */
 enum receive_outcome {
     RECEIVE_DONE,  /* `value` is what the call returns: a length, or a negative errno */
-    RECEIVE_PASS,  /* it is not ours: the program's own call is to be made */
-    RECEIVE_AGAIN, /* what was held has changed meanwhile: look again. Not for the faces */
+    RECEIVE_PASS,  /* the core leaves it alone: make the program's own call */
+    RECEIVE_AGAIN, /* what was held has changed meanwhile: plan again. Only inside receive/ */
 };
 
 struct receive_result {
@@ -48,17 +48,17 @@ static inline struct receive_result receive_again(void)
     return (struct receive_result){0, RECEIVE_AGAIN};
 }
 
-/* What a cooperating program, or a record, is told of the part it got. */
+/* What a cooperating program, or a record, gets to know about the part. */
 struct receive_report {
     bool ours; /* the socket is a message socket */
     size_t length, offset, given, left;
-    size_t lost; /* dropped with this receive, by the mode or at the caller's wish */
+    size_t lost; /* dropped with this receive, by the mode or because the caller asked for it */
 };
 
 /* Where a receive comes from: for its record, looked at only while somebody wants records; and for
  * its bounce buffer. */
 struct receive_site {
-    unsigned long call; /* enum record_call, without a gap behind it that would be copied too */
+    unsigned long call; /* enum record_call; long, so that no gap behind it is copied too */
     const void *caller; /* the address that the call returns to */
     const void *stack;  /* BOUNCE_CALL */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * recvmmsg(2): one receive after the other, as the kernel does it.
+ * recvmmsg(2): one receive after the other, as in the kernel.
  */
 #define _GNU_SOURCE
 #include "base/clock.h"
@@ -63,10 +63,11 @@ struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vle
             break;
         }
         count++;
-        /* recvmmsg(2): the timeout is looked at after each message. */
+        /* recvmmsg(2): the timeout is checked after each message. */
         if (timeout && clock_read(CLOCK_MONOTONIC) >= deadline)
             break;
-        /* A tail never waits, and whoever else takes the rest of it must not make us wait. */
+        /* A tail is always ready; but another receive may take the rest, and we must not wait
+         * then. */
         if (tail || (flags & MSG_WAITFORONE))
             flags |= MSG_DONTWAIT;
     }

@@ -7,7 +7,7 @@
 #include "receive/fast_path.h"
 #include "receive/passthrough.h"
 
-/* The program's own call, in which the kernel tells how long the message is. */
+/* The program's own call, with the flag by which the kernel reports the message's length. */
 static struct receive_result pass(struct receive *receive)
 {
     fd_class class = fd_class_get(receive->fd);
@@ -40,7 +40,7 @@ void receive_record(const struct receive *receive, ssize_t result)
 
     if (receive->flags & MSG_PEEK)
         record.flags |= RECORD_PEEK;
-    /* With EMSGSIZE by the mode a part has been given; with the kernel's own, none. */
+    /* With the mode's EMSGSIZE the caller has got a part; with the kernel's own, nothing. */
     if (result >= 0 || (result == -EMSGSIZE && report->given > 0)) {
         record.length = (uint32_t)report->length;
         record.given = (uint32_t)report->given;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A receive while somebody wants a record of it.
+ * A receive that is recorded.
  */
 #ifndef WSRX_RECEIVE_TRACED_H
 #define WSRX_RECEIVE_TRACED_H
 
 #include "receive/context.h"
 
-/* receive_run(), and a record of what came of it. */
+/* receive_run(), and a record of its result. */
 struct receive_result receive_traced(struct receive *receive);
 
 /* The record alone. */

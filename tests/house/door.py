@@ -17,7 +17,7 @@ import kernel
 
 LIBRARY = "libwsrx.so.0.1.0"
 PHASES = ("START", "PARTS", "EPOLL", "TRACE", "END")
-PAGES = ("docs/architecture.md", "docs/door.part.md")
+PAGES = ("docs/architecture.md",)
 ROW = re.compile(r"^\| `(sys_\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
 DECLARATION = re.compile(r"^(?!static)[\w ]+[ *](sys_\w+)\(", re.M)
 
