@@ -207,11 +207,11 @@ def doctor_says_what_cannot_be_a_program(bench):
         os.chmod(bench.path(name), 0o755)
     os.mkfifo(bench.path("pipe"))
     os.chmod(bench.path("pipe"), 0o755)
-    for name, status, said in (("empty", 1, b"is no ELF program"),
-                               ("text", 1, b"is no ELF program"),
-                               ("head", 1, b"is truncated or damaged"),
-                               ("half", 1, b"is truncated or damaged"),
-                               ("stripped", 0, b"does not tell what it imports"),
+    for name, status, said in (("empty", 1, b"not an ELF program"),
+                               ("text", 1, b"not an ELF program"),
+                               ("head", 1, b"truncated or damaged"),
+                               ("half", 1, b"truncated or damaged"),
+                               ("stripped", 0, b"its imports are unknown"),
                                ("pipe", 126, b"Permission denied"), (".", 126, b"Is a directory")):
         done = bench.wsrx("doctor", "./" + name)
         equal(done.returncode, status, name)
