@@ -252,6 +252,13 @@ static bool parse(const struct setting *setting, struct settings *settings, cons
     return setting->parse(setting, value, (char *)settings + setting->field);
 }
 
+bool settings_is_good(enum settings_index index, const char *value)
+{
+    struct settings scratch;
+
+    return parse(&table[index], &scratch, value);
+}
+
 /* --- texts ------------------------------------------------------------------------------- */
 
 /* A value or name in a message: what is printable of it, within bounds. */

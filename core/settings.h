@@ -70,6 +70,9 @@ struct settings {
  * thread-safe: for start-up. */
 unsigned settings_read(struct settings *settings, char *const *environment);
 
+/* Whether a value is good for a setting; nothing is reported. */
+bool settings_is_good(enum settings_index index, const char *value);
+
 /* How a line about a setting ends when it ends the program. */
 extern const char settings_not_started[];
 

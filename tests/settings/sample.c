@@ -4,11 +4,18 @@
  */
 #include "program/setting_options.h"
 #include "settings.h"
+#include "util/complain.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
 extern char **environ;
+
+/* What setting_options.c needs besides. */
+void complain(const char *format, ...)
+{
+    (void)format;
+}
 
 static void print_options(const char *of, const struct poptOption *options)
 {

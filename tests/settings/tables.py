@@ -142,7 +142,8 @@ def a_row_more_is_read_by_the_library_and_taken_by_the_command():
         run(*COMPILER, "-std=gnu11", "-D_FILE_OFFSET_BITS=64", f"-I{top}/tools", f"-I{top}/core",
             f"-I{SOURCES}/tools", f"-I{SOURCES}/core", "-o", program,
             os.path.join(SOURCES, "tests/settings/sample.c"), f"{top}/core/settings.c",
-            f"{top}/tools/program/setting_options.c", CORE, "-pthread")
+            f"{top}/tools/program/setting_options.c",
+            os.path.join(SOURCES, "tools/util/suggest.c"), CORE, "-pthread")
 
         def printed(*environment):
             done = run(program, env=dict(entry.split("=", 1) for entry in environment))

@@ -104,7 +104,54 @@ def stat_counts_even_when_the_program_is_killed(bench):
                       "for i in range(10): c.sendto(bytes(1500), to); s.recv(1000)\n"
                       "os.kill(os.getpid(), 9)")
     equal(done.returncode, -signal.SIGKILL)
-    equal(done.stderr.splitlines()[-1].split()[:4], [b"5000", b"10", b"0", b"10"])
+    equal(done.stderr.splitlines()[2].split()[:4], [b"5000", b"10", b"0", b"10"])
+
+
+@test
+def stat_says_what_would_have_kept_the_bytes(bench):
+    """And that is true: it is typed, and then nothing is lost."""
+    for call, calls in (("recv", ""), ("recvmsg", " --calls=all")):
+        done = bench.wsrx("stat", PYTHON, "-c", PRELUDE + "for i in range(3):\n"
+                          f"    c.sendto(bytes(3000), to); s.{call}(1000)")
+        said = done.stderr.decode()
+        assert re.search(r"^wsrx: recv(msg)? on fd 3: its buffer of 1000 bytes is too small; 3000 "
+                         r"would have been enough$", said, re.M), said
+        line = re.search(r"^wsrx: to keep the tails: (.*)$", said, re.M)[1]
+        assert f" run{calls} -- {PYTHON} -c " in line, line
+    with open(bench.path("app.py"), "w", encoding="ascii") as file:
+        file.write(PRELUDE + "c.sendto(bytes(3000), to)\ns.settimeout(1)\n"
+                   "try: print(*[len(s.recvmsg(1000)[0]) for i in range(3)])\n"
+                   "except TimeoutError: print('lost')\n")
+    done = bench.wsrx("stat", PYTHON, "app.py")
+    equal(done.stdout, b"lost\n")
+    line = re.search(rb"^wsrx: to keep the tails: (.*)$", done.stderr, re.M)[1].decode()
+    typed = bench.run(["sh", "-c", line], library=False)
+    equal((typed.stdout, typed.stderr), (b"1000 1000 1000\n", b""), line)
+    done = bench.wsrx("stat", PYTHON, "-c", PRELUDE + "c.sendto(bytes(30), to); s.recv(1000)")
+    assert b"to keep the tails" not in done.stderr, done.stderr
+
+
+@test
+def a_bad_value_of_an_option_is_no_other_value(bench):
+    with open(bench.path("app"), "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\ntouch started\n")
+    os.chmod(bench.path("app"), 0o755)
+    for command in ("run", "stat", "trace"):
+        for argv, wanted in ((["-m", "obsreve"], "--mode=obsreve: expected continue, error, discard, "
+                              "observe or off; did you mean observe?"),
+                             (["-s", "tcp"], "--sockets=tcp: expected udp, unix, "),
+                             (["-s", "udp,prot=5"], "; did you mean port=N?"),
+                             (["-e", "lots"], "; did you mean lost?"),
+                             (["--calls=al"], "; did you mean all?"),
+                             (["--hold-max=2X"], "--hold-max=2X: expected a size in bytes from 0 "
+                              "to 1024G, with K, M or G"),
+                             (["--strict=yes"], "--strict=yes: expected 0 or 1"),
+                             (["--stats=lots"], "--stats=lots: expected 0, 1 (to stderr), ")):
+            done = bench.wsrx(command, *argv, "./app")
+            equal((done.returncode, done.stdout, done.stderr.count(b"\n")), (125, b"", 1), argv)
+            assert done.stderr.decode().startswith(f"wsrx: {command}: "), done.stderr
+            assert wanted in done.stderr.decode(), (argv, done.stderr)
+    assert not os.path.exists(bench.path("started"))
 
 
 @test
@@ -243,12 +290,12 @@ def a_ring_is_followed_through_a_filter(bench):
     with open(bench.path("out"), "rb") as file:
         table = file.read().splitlines()
     assert table[0].endswith(b", mode unknown"), table
-    row = table[-1].split()
+    row = [line for line in table if not line.startswith(b"wsrx: ")][-1].split()
     equal([int(row[0]), int(row[3])], [sum(r["lost"] for r in wanted),
                                        sum(r["lost"] > 0 for r in wanted)])
     done = bench.wsrx("trace", "-e", "lots", "-p", "t")
     equal((done.returncode, done.stderr.count(b"\n")), (125, 1))
-    assert b'unknown filter "lots": expected partial, ' in done.stderr, done.stderr
+    assert b'trace: --filter=lots: expected partial, ' in done.stderr, done.stderr
 
 
 @test

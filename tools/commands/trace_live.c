@@ -7,40 +7,63 @@
  */
 #define _GNU_SOURCE
 #include "commands/command.h"
-#include "input/reader.h"
+#include "commands/cure.h"
+#include "commands/live_view.h"
+#include "input/process_ring.h"
+#include "program/beside.h"
+#include "program/forward.h"
 #include "program/run_directory.h"
 #include "program/setting_options.h"
 #include "program/spawn.h"
-#include "trace/format.h"
-#include "trace/stats.h"
+#include "program/users.h"
 #include "util/complain.h"
 #include "util/exit_code.h"
 #include "util/printable.h"
 
-#include <dirent.h>
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { INTERVAL = 20 }; /* milliseconds between two looks */
 
-struct watch {
-    struct reader *reader;
-    FILE *out;
-    const char *name; /* of it, as it was given, or NULL */
-    bool colour;
-    bool counts;
-    bool any; /* records */
-    struct stats_table stats;
-    char *line;
-    size_t room;
-    struct format_cache lines;
-    struct trace_filter filter; /* of a ring that is there; else the library has heeded it */
-};
+/* --- the table --------------------------------------------------------------------------- */
+
+/* `program`: the command line, or NULL if it is not known; `mode`: the one that it ran in. */
+static void print_stats(struct live_view *view, const char *name, const char *const *program,
+                        const char *mode)
+{
+    static char text[64 << 10];
+    char *shown = printable(name);
+    struct cure cure = cure_of(&view->stats);
+    size_t length = stats_text(&view->stats, shown, (uint32_t)getpid(), mode, text, sizeof text);
+    const char *start = strstr(text, "]: ");
+
+    /* The line's head is the library's; here nobody needs a pid. */
+    fprintf(view->out, "wsrx: %.*s", (int)(text + length - start - 3), start + 3);
+    cure_print(view->out, &cure, program);
+    free(shown);
+}
+
+/* The end of a program of our own: a table, or that there is none. */
+static void conclude(struct live_view *view, const char *const *program)
+{
+    const char *mode = setting_value(INDEX_WSRX_MODE);
+
+    if (!view->any)
+        complain("no receive on a message socket was seen; wsrx doctor %s tells what can be seen "
+                 "of it",
+                 program[0]);
+    else if (view->counts)
+        print_stats(view, program[0], program, mode ? mode : "observe");
+    reader_report_missing(view->reader);
+}
+
+/* --- a ring of a running program --------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 
@@ -48,97 +71,6 @@ static void interrupt(int number)
 {
     (void)number;
     interrupted = 1;
-}
-
-static bool is_known(const struct watch *watch, const char *path)
-{
-    for (size_t i = 0; i < reader_files(watch->reader); i++)
-        if (strcmp(reader_file(watch->reader, i)->path, path) == 0)
-            return true;
-    return false;
-}
-
-/* A ring file is one as soon as its magic is there. */
-static bool is_ready(const char *path)
-{
-    char magic[8] = "";
-    FILE *file = fopen(path, "re");
-    bool ready;
-
-    if (!file)
-        return false;
-    ready =
-        fread(magic, sizeof magic, 1, file) == 1 && memcmp(magic, RING_MAGIC, sizeof magic) == 0;
-    fclose(file);
-    return ready;
-}
-
-static void find_files(struct watch *watch, const char *directory)
-{
-    DIR *open = opendir(directory);
-    struct dirent *entry;
-
-    while (open && (entry = readdir(open))) {
-        char path[PATH_MAX + 256];
-        size_t length = strlen(entry->d_name);
-
-        if (length < 5 || strcmp(entry->d_name + length - 5, ".ring") != 0)
-            continue;
-        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
-        if (!is_known(watch, path) && is_ready(path))
-            reader_add(watch->reader, path);
-    }
-    if (open)
-        closedir(open);
-}
-
-static void show(struct watch *watch, const struct record *record, const struct reader_file *file)
-{
-    const char *colour = NULL;
-    size_t length;
-
-    if (watch->room < FORMAT_LINE_MAX(record->data_length)) {
-        watch->room = FORMAT_LINE_MAX(record->data_length);
-        watch->line = realloc(watch->line, watch->room);
-        if (!watch->line)
-            exit(EXIT_OURS);
-    }
-    length = format_text(&watch->lines, record, file->east, watch->line);
-    if (watch->colour)
-        colour = record->lost > 0                 ? "\033[31m"
-                 : record->flags & RECORD_PARTIAL ? "\033[33m"
-                 : record->error                  ? "\033[2m"
-                                                  : NULL;
-    if (colour)
-        fprintf(watch->out, "%s%.*s\033[0m\n", colour, (int)length - 1, watch->line);
-    else
-        fwrite(watch->line, 1, length, watch->out);
-}
-
-static void catch_up(struct watch *watch)
-{
-    const struct reader_file *file;
-    struct record record;
-
-    reader_refresh(watch->reader, UINT64_MAX);
-    while (reader_next(watch->reader, &record, &file)) {
-        if (!record_filter_match(&watch->filter, &record))
-            continue;
-        watch->any = true;
-        if (watch->counts)
-            stats_add(&watch->stats, &record);
-        else if (!ferror(watch->out))
-            show(watch, &record, file);
-    }
-    is_written(watch->out, watch->name);
-}
-
-static bool may_colour(FILE *out)
-{
-    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-    return (!none || !*none) && isatty(fileno(out)) && terminal && *terminal &&
-           strcmp(terminal, "dumb") != 0;
 }
 
 /* Of a ring, whether its program is there to write to it. Another one may have got its number. */
@@ -158,146 +90,239 @@ static bool is_running(const struct reader_file *file)
            (kill((pid_t)file->pid, 0) == 0 || errno != ESRCH);
 }
 
-/* A ring file of a program that runs already. */
-static int follow(struct watch *watch)
+static int follow(struct live_view *view)
 {
     struct sigaction action = {.sa_handler = interrupt};
+    bool ended;
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    for (;;) {
-        bool ended = !is_running(reader_file(watch->reader, 0));
-
-        catch_up(watch);
-        if (ended || interrupted || ferror(watch->out))
-            break;
-        usleep(INTERVAL * 1000);
-    }
+    do {
+        ended = !is_running(reader_file(view->reader, 0)) || interrupted || ferror(view->out);
+        live_view_catch_up(view, ended);
+        if (!ended)
+            poll(NULL, 0, INTERVAL);
+    } while (!ended);
+    if (view->counts) /* no record says which mode it is */
+        print_stats(view, reader_file(view->reader, 0)->program, NULL, "unknown");
+    reader_report_missing(view->reader);
     return 0;
 }
 
-/* A program of our own. Its exit status is ours. */
-static int watch_program(struct watch *watch, const char **program)
+/* `from`: a pid, or the path of a ring file. */
+static int follow_running(struct live_view *view, const char *from, const char *output)
 {
-    const char *directory = run_directory();
-    char pattern[PATH_MAX + 16];
-    int status;
-    pid_t pid;
+    const char *filter = setting_value(INDEX_WSRX_TRACE_FILTER);
+    char path[PATH_MAX], values[256];
 
-    if (!directory)
+    if (filter && !record_filter_parse(&view->filter, filter)) {
+        complain("unknown filter \"%s\": expected %s", filter,
+                 settings_values(INDEX_WSRX_TRACE_FILTER, values, sizeof values));
         return EXIT_OURS;
+    }
+    if (from[strspn(from, "0123456789")] == '\0') {
+        if (!process_ring_find((pid_t)strtol(from, NULL, 10), path))
+            return EXIT_TROUBLE;
+        from = path;
+    }
+    if (!reader_add(view->reader, from))
+        return EXIT_TROUBLE;
+    if (!live_view_open(view, output))
+        return EXIT_OURS;
+    return follow(view);
+}
+
+/* --- a program of our own ---------------------------------------------------------------- */
+
+struct live_run {
+    struct live_view *view;
+    const char *directory;
+    const char **program;
+};
+
+static void set_environment(const char *directory)
+{
+    char pattern[PATH_MAX + 16];
+
     snprintf(pattern, sizeof pattern, "%s/%%e.%%p.ring", directory);
     setenv("WSRX_TRACE", "ring", 1);
     setenv("WSRX_TRACE_FILE", pattern, 1);
     if (!setting_value(INDEX_WSRX_TRACE_SIZE))
         setenv("WSRX_TRACE_SIZE", "8M", 1);
-    /* Who looks does not want to change what he sees. */
+    /* Whoever watches does not want to change what he sees. */
     if (!setting_value(INDEX_WSRX_MODE))
         setenv("WSRX_MODE", "observe", 1);
-    pid = spawn(program, &status);
+}
+
+static void look(const struct live_run *run, bool last)
+{
+    live_view_find(run->view, run->directory);
+    live_view_catch_up(run->view, last);
+}
+
+static void remove_directory(int pidfd, void *directory)
+{
+    beside_wait(pidfd);
+    users_wait(directory);
+    run_directory_remove();
+}
+
+/* One of the processes that the program has left behind, or 0. */
+static pid_t left_behind(const struct live_run *run)
+{
+    pid_t pid = 0;
+    int pidfd = users_find(run->directory, &pid);
+
+    if (pidfd < 0)
+        return 0;
+    close(pidfd);
+    return pid;
+}
+
+/* The program has ended, but has left processes behind: a daemon, mostly. They are watched to their
+ * end, or until the terminal interrupts that. False: then some are left. */
+static bool watch_left(const struct live_run *run)
+{
+    enum { SETTLE = 5 }; /* looks until a daemon has forked as often as it does */
+    bool left = spawn_left(0);
+    pid_t pid;
+
+    forward_to(0);
+    for (int i = 0; i < SETTLE && left; i++) {
+        look(run, false);
+        left = spawn_left(INTERVAL);
+    }
+    if (!left || (pid = left_behind(run)) == 0)
+        return true;
+    complain("%s has ended; process %d, which it has started, still runs and is watched "
+             "(^C ends only that)",
+             run->program[0], pid);
+    while ((left = spawn_left(INTERVAL)) && !forward_interrupted()) {
+        int number = forward_noted();
+
+        if (number && (pid = left_behind(run)) > 0)
+            kill(pid, number);
+        look(run, false);
+    }
+    if (!left || (pid = left_behind(run)) == 0)
+        return true;
+    complain("process %d still runs: wsrx %s -p %d goes on", pid,
+             run->view->counts ? "stat" : "trace", pid);
+    return false;
+}
+
+/* As its parent. Its exit status is ours. */
+static int watch_child(struct live_run *run)
+{
+    int status;
+    pid_t pid = spawn(run->program, &status);
+
     if (pid < 0) {
         run_directory_remove();
         return status;
     }
-    while (!spawn_ended(pid, INTERVAL, &status)) {
-        find_files(watch, directory);
-        catch_up(watch);
+    while (!spawn_ended(pid, INTERVAL, &status))
+        look(run, false);
+    if (watch_left(run) || !beside_start(remove_directory, (void *)run->directory, false)) {
+        look(run, true);
+        run_directory_remove();
+    } else {
+        look(run, true);
     }
-    find_files(watch, directory);
-    catch_up(watch);
+    conclude(run->view, run->program);
+    if (!is_written(run->view->out, run->view->name) && status == 0)
+        return EXIT_OURS;
+    return spawn_exit(status);
+}
+
+static void watch_from_beside(int pidfd, void *context)
+{
+    struct live_run *run = context;
+    struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+    pid_t pid;
+
+    while (pidfd >= 0) {
+        while (poll(&wait, 1, INTERVAL) <= 0)
+            look(run, false);
+        close(pidfd);
+        pidfd = wait.fd = users_find(run->directory, &pid);
+    }
+    look(run, true);
     run_directory_remove();
-    return -1 - status; /* a wait status, to be told from an exit code of ours */
+    conclude(run->view, run->program);
+    is_written(run->view->out, run->view->name);
 }
 
-/* `mode`: the one that the program ran in. */
-static void print_stats(struct watch *watch, const char *program, const char *mode)
+/* Whether a service manager counts on the pid: sd_notify(3), sd_listen_fds(3). */
+static bool is_service(void)
 {
-    static char text[64 << 10];
-    char *shown = printable(program);
-    size_t length = stats_text(&watch->stats, shown, (uint32_t)getpid(), mode, text, sizeof text);
-    const char *start = strstr(text, "]: ");
+    const char *listen = getenv("LISTEN_PID");
 
-    /* The line's head is the library's; here nobody needs a pid. */
-    fprintf(watch->out, "wsrx: %.*s", (int)(text + length - start - 3), start + 3);
-    free(shown);
+    return getenv("NOTIFY_SOCKET") || (listen && strtol(listen, NULL, 10) == getpid());
 }
 
-static int watch_command(int argc, const char **argv, bool counts)
+static int watch_program(struct live_view *view, const char **program, const char *output)
 {
-    static char *output, *ring;
-    const struct poptOption trace_options[] = {
+    struct live_run run = {.view = view, .program = program};
+    const char *mode = setting_value(INDEX_WSRX_MODE);
+
+    if (!live_view_open(view, output))
+        return EXIT_OURS;
+    if (mode && strcmp(mode, "off") == 0)
+        complain("warning: in mode off nothing is seen");
+    run.directory = run_directory();
+    if (!run.directory)
+        return EXIT_OURS;
+    set_environment(run.directory);
+    if (is_service() && beside_is_possible() && beside_start(watch_from_beside, &run, true))
+        return spawn_become(program);
+    return watch_child(&run);
+}
+
+/* --- the commands ------------------------------------------------------------------------ */
+
+static int watch(const struct command *command, int argc, const char **argv, bool counts)
+{
+    static char *output, *running;
+    const struct poptOption options[] = {
         {"output", 'o', POPT_ARG_STRING, &output, 0, "write there instead of to standard error",
          "FILE"},
-        {"ring", 'p', POPT_ARG_STRING, &ring, 0, "show the ring file of a running program", "FILE"},
+        {"ring", 'p', POPT_ARG_STRING, &running, 0,
+         "follow a running process, or a ring file (a FILE of digits is ./FILE)", "PID|FILE"},
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)setting_options(false), 0, "Settings:", NULL},
         POPT_TABLEEND,
     };
-    poptContext context =
-        command_options(counts ? &command_stat : &command_trace, argc, argv, trace_options,
-                        "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
-    /* calloc() does not align so far. */
-    struct watch *watch = aligned_alloc(_Alignof(struct watch), sizeof *watch);
-    const char **program, *mode;
+    poptContext context = command_options(command, argc, argv, options,
+                                          "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
+    struct live_view *view;
+    const char **program;
     int result;
 
-    if (!context || !watch)
+    if (!context || !setting_options_check(command->name))
         return EXIT_OURS;
-    memset(watch, 0, sizeof *watch);
     program = poptGetArgs(context);
-    if (!program == !ring) {
-        complain("%s: %s", counts ? "stat" : "trace",
-                 ring ? "-p FILE and PROGRAM cannot be combined" : "missing PROGRAM");
+    if (!program == !running) {
+        complain("%s: %s", command->name,
+                 running ? "-p and PROGRAM cannot be combined" : "missing PROGRAM");
         return EXIT_OURS;
     }
-    watch->counts = counts;
-    watch->reader = reader_new();
-    if (ring && setting_value(INDEX_WSRX_TRACE_FILTER) &&
-        !record_filter_parse(&watch->filter, setting_value(INDEX_WSRX_TRACE_FILTER))) {
-        char values[256];
-
-        complain("%s: unknown filter \"%s\": expected %s", counts ? "stat" : "trace",
-                 setting_value(INDEX_WSRX_TRACE_FILTER),
-                 settings_values(INDEX_WSRX_TRACE_FILTER, values, sizeof values));
-        return EXIT_OURS;
-    }
-    if (ring && !reader_add(watch->reader, ring))
-        return EXIT_TROUBLE;
-    watch->name = output;
-    watch->out = output ? reader_output(watch->reader, output) : stderr;
-    if (!watch->out)
-        return EXIT_OURS;
-    watch->colour = may_colour(watch->out);
-    mode = setting_value(INDEX_WSRX_MODE);
-    if (mode && strcmp(mode, "off") == 0)
-        complain("warning: in mode off nothing is seen");
-    result = ring ? follow(watch) : watch_program(watch, program);
-    if (!ring && result < 0 && !watch->any)
-        complain("no receive on a message socket was seen; wsrx doctor %s tells what can be seen "
-                 "of it",
-                 program[0]);
-    else if (counts && (ring ? result == 0 : result < 0))
-        print_stats(watch, ring ? reader_file(watch->reader, 0)->program : program[0],
-                    ring   ? "unknown" /* no record tells */
-                    : mode ? mode
-                           : "observe");
-    reader_report_missing(watch->reader);
-    if (!is_written(watch->out, output) && result == 0)
+    view = live_view_new(counts);
+    result = running ? follow_running(view, running, output) : watch_program(view, program, output);
+    if (view->out && !is_written(view->out, output) && result == 0)
         result = EXIT_OURS;
-    reader_free(watch->reader);
-    free(watch->line);
-    free(watch);
+    live_view_free(view);
     poptFreeContext(context);
-    return result < 0 ? spawn_exit(-1 - result) : result;
+    return result;
 }
 
 static int trace(int argc, const char **argv)
 {
-    return watch_command(argc, argv, false);
+    return watch(&command_trace, argc, argv, false);
 }
 
 static int stat_(int argc, const char **argv)
 {
-    return watch_command(argc, argv, true);
+    return watch(&command_stat, argc, argv, true);
 }
 
 const struct command command_trace = {

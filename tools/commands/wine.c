@@ -6,6 +6,7 @@
 #include "commands/command.h"
 #include "commands/wine_files.h"
 #include "program/pe_probe.h"
+#include "program/program_path.h"
 #include "util/complain.h"
 #include "util/exit_code.h"
 #include "util/suggest.h"
@@ -21,19 +22,6 @@
 #include <unistd.h>
 
 /* --- run ------------------------------------------------------------------------------------- */
-
-/* Whether the shell would find it. */
-static bool is_on_path(const char *name)
-{
-    const char *path = getenv("PATH");
-    char copy[PATH_MAX], probe[PATH_MAX], *rest = copy, *directory;
-
-    wine_path(copy, "%s", path ? path : "/usr/bin:/bin");
-    while ((directory = strsep(&rest, ":")) != NULL)
-        if (access(wine_path(probe, "%s/%s", *directory ? directory : ".", name), X_OK) == 0)
-            return true;
-    return false;
-}
 
 /* 0, or the exit code after the line that says why not. */
 static int check_program(const char *program)
@@ -66,6 +54,7 @@ static int run(int argc, const char **argv)
 {
     struct wine_files files;
     char directory[PATH_MAX], program[PATH_MAX], library[PATH_MAX], preload[2 * PATH_MAX];
+    char wine[PATH_MAX];
     const char *before = getenv("LD_PRELOAD");
     const char **words;
     int error;
@@ -79,7 +68,7 @@ static int run(int argc, const char **argv)
     error = check_program(argv[1]);
     if (error)
         return error;
-    if (!is_on_path("wine")) {
+    if (program_find("wine", wine) != 0) {
         complain("no wine on the PATH: install it first (Debian: wine, wine64)");
         return EXIT_NOT_FOUND;
     }

@@ -2,6 +2,10 @@
 #define _GNU_SOURCE
 #include "program/elf_probe.h"
 
+#include "program/pe_probe.h"
+#include "program/program_path.h"
+#include "util/memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -19,39 +23,8 @@ static const char *const calls[] = {
     "poll",           "__poll_chk",  "ppoll",        "select",         "pselect",
     "epoll_wait",     "epoll_pwait", "epoll_pwait2", "fread",          "fgets",
     "getline",        "getdelim",    "fgetc",        "syscall",        "io_uring_queue_init",
-    "io_uring_setup",
+    "io_uring_setup", "dlopen",
 };
-
-static int find(const char *program, char *path)
-{
-    const char *search = getenv("PATH");
-    int error = ENOENT;
-    struct stat now;
-
-    if (strchr(program, '/')) {
-        if (strlen(program) >= PATH_MAX)
-            return ENAMETOOLONG;
-        strcpy(path, program);
-        if (stat(path, &now) != 0)
-            return errno;
-        return S_ISDIR(now.st_mode) ? EISDIR : access(path, X_OK) != 0 ? errno : 0;
-    }
-    if (!search)
-        search = "/bin:/usr/bin";
-    for (;; search++) {
-        int length = (int)strcspn(search, ":");
-
-        snprintf(path, PATH_MAX, "%.*s%s%s", length, search, length ? "/" : "", program);
-        if (stat(path, &now) == 0 && S_ISREG(now.st_mode)) {
-            if (access(path, X_OK) == 0)
-                return 0;
-            error = EACCES;
-        }
-        search += length;
-        if (!*search)
-            return error;
-    }
-}
 
 static void note_import(struct executable *executable, const char *name)
 {
@@ -72,14 +45,26 @@ static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
         GElf_Sym symbol;
         const char *name;
 
-        if (gelf_getsym(data, (int)i, &symbol) && symbol.st_shndx == SHN_UNDEF &&
-            (name = elf_strptr(elf, header->sh_link, symbol.st_name)))
+        if (!gelf_getsym(data, (int)i, &symbol) ||
+            !(name = elf_strptr(elf, header->sh_link, symbol.st_name)))
+            continue;
+        if (symbol.st_shndx == SHN_UNDEF)
             note_import(executable, name);
+        else if (strcmp(name, "__asan_init") == 0)
+            executable->asan = true;
     }
 }
 
+/* A text of the file, which ends there too. */
+static void read_text(int fd, uint64_t offset, uint64_t size, char *to, size_t room)
+{
+    ssize_t got = pread(fd, to, size < room ? size : room - 1, (off_t)offset);
+
+    to[got > 0 ? got : 0] = '\0';
+}
+
 /* How the program is loaded; of a file of `size` bytes. */
-static void read_segments(Elf *elf, uint64_t size, struct executable *executable)
+static void read_segments(Elf *elf, int fd, uint64_t size, struct executable *executable)
 {
     size_t headers = 0;
     GElf_Ehdr start;
@@ -95,38 +80,76 @@ static void read_segments(Elf *elf, uint64_t size, struct executable *executable
             (header.p_type == PT_LOAD &&
              (header.p_offset > size || header.p_filesz > size - header.p_offset)))
             executable->damaged = true;
-        else if (header.p_type == PT_INTERP)
+        else if (header.p_type == PT_INTERP) {
             executable->is_static = false;
+            read_text(fd, header.p_offset, header.p_filesz, executable->loader,
+                      sizeof executable->loader);
+        }
     }
 }
 
-/* What has no interpreter is a static program or a library: of what can be loaded anywhere the
- * linker marks the programs. Static ones for a fixed address are ET_EXEC. */
-static bool is_library(Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+/* Whether the loader is not glibc's. */
+static bool is_other_loader(const char *loader)
+{
+    const char *slash = strrchr(loader, '/'), *name = slash ? slash + 1 : loader;
+
+    return *name && strncmp(name, "ld-linux", 8) != 0 && strncmp(name, "ld.so", 5) != 0 &&
+           strncmp(name, "ld64.so", 7) != 0;
+}
+
+static void take_needed(struct executable *executable, const char *name)
+{
+    if (executable->neededs == NEEDED_MAX)
+        return;
+    executable->needed[executable->neededs++] = need(strdup(name));
+    /* AddressSanitizer's runtime wants to be loaded before all other libraries. */
+    if (strncmp(name, "libasan.so", 10) == 0)
+        executable->asan = true;
+}
+
+/* Without an interpreter it is a static program or a library. Static programs for a fixed address
+ * are ET_EXEC; of those that can be loaded anywhere the linker marks the programs. */
+static void read_dynamic(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
+                         struct executable *executable)
 {
     Elf_Data *data = elf_getdata(section, NULL);
     size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
-    GElf_Ehdr start;
+    bool program = executable->type != ET_DYN;
 
-    if (!gelf_getehdr(elf, &start) || start.e_type != ET_DYN)
-        return false;
     for (size_t i = 0; data && i < count && i <= INT_MAX; i++) {
+        const char *text;
         GElf_Dyn entry;
 
-        if (gelf_getdyn(data, (int)i, &entry) && entry.d_tag == DT_FLAGS_1 &&
-            (entry.d_un.d_val & DF_1_PIE))
-            return false;
+        if (!gelf_getdyn(data, (int)i, &entry))
+            continue;
+        program = program || (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE));
+        if (entry.d_tag != DT_NEEDED && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH)
+            continue;
+        text = elf_strptr(elf, header->sh_link, entry.d_un.d_val);
+        if (text && entry.d_tag == DT_NEEDED)
+            take_needed(executable, text);
+        else if (text) /* a RUNPATH comes behind an RPATH, and overrides it */
+            snprintf(executable->search, sizeof executable->search, "%s", text);
     }
-    return true;
+    if (executable->is_static && !program) {
+        executable->library = true;
+        executable->is_static = false;
+    }
 }
 
 static void read_elf(Elf *elf, struct executable *executable)
 {
     Elf_Scn *section = NULL;
+    GElf_Ehdr start;
     size_t names;
 
     executable->elf = true;
     executable->bits = gelf_getclass(elf) == ELFCLASS32 ? 32 : 64;
+    if (gelf_getehdr(elf, &start)) {
+        executable->machine = start.e_machine;
+        executable->type = start.e_type;
+    }
+    executable->other_libc = is_other_loader(executable->loader);
     if (elf_getshdrstrndx(elf, &names) != 0)
         return;
     while ((section = elf_nextscn(elf, section))) {
@@ -138,11 +161,8 @@ static void read_elf(Elf *elf, struct executable *executable)
         name = elf_strptr(elf, names, header.sh_name);
         if (name && (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0))
             executable->go = true;
-        if (header.sh_type == SHT_DYNAMIC && executable->is_static &&
-            is_library(elf, section, &header)) {
-            executable->library = true;
-            executable->is_static = false;
-        }
+        if (header.sh_type == SHT_DYNAMIC)
+            read_dynamic(elf, section, &header, executable);
         if (header.sh_type == SHT_DYNSYM) {
             executable->symbols = true;
             read_symbols(elf, section, &header, executable);
@@ -214,7 +234,7 @@ static int read_file(const char *path, struct executable *executable, int depth)
     read_rights(fd, &now, executable);
     if (depth < SCRIPTS && read_script(fd, executable->interpreter)) {
         char found[PATH_MAX];
-        int error = find(executable->interpreter, found);
+        int error = program_find(executable->interpreter, found);
 
         /* The kernel heeds no such bits of a script. */
         executable->setuid = executable->raised = false;
@@ -224,12 +244,35 @@ static int read_file(const char *path, struct executable *executable, int depth)
     elf_version(EV_CURRENT);
     elf = elf_begin(fd, ELF_C_READ, NULL);
     if (elf && elf_kind(elf) == ELF_K_ELF) {
-        read_segments(elf, (uint64_t)now.st_size, executable);
+        read_segments(elf, fd, (uint64_t)now.st_size, executable);
         read_elf(elf, executable);
     }
     elf_end(elf);
+    executable->windows = !executable->elf && pe_machine(fd) != 0;
     close(fd);
     return 0;
+}
+
+void elf_probe_file(const char *path, struct executable *executable)
+{
+    memset(executable, 0, sizeof *executable);
+    snprintf(executable->path, sizeof executable->path, "%s", path);
+    read_file(path, executable, SCRIPTS);
+}
+
+void elf_probe_free(struct executable *executable)
+{
+    for (size_t i = 0; i < executable->neededs; i++)
+        free(executable->needed[i]);
+    executable->neededs = 0;
+}
+
+bool elf_imports(const struct executable *executable, const char *name)
+{
+    for (size_t i = 0; i < executable->imports; i++)
+        if (strcmp(executable->import[i], name) == 0)
+            return true;
+    return false;
 }
 
 int elf_probe(const char *program, struct executable *executable)
@@ -237,7 +280,7 @@ int elf_probe(const char *program, struct executable *executable)
     int error;
 
     memset(executable, 0, sizeof *executable);
-    error = find(program, executable->path);
+    error = program_find(program, executable->path);
     if (error == EACCES && read_file(executable->path, executable, SCRIPTS) == 0 &&
         executable->library)
         return 0;

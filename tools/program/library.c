@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "program/library.h"
 
+#include "program/elf_libraries.h"
 #include "util/complain.h"
 
 #include <stdio.h>
@@ -31,19 +32,36 @@ bool library_find(char path[PATH_MAX], bool report)
     return false;
 }
 
-bool library_preload(void)
+bool library_before(const struct executable *executable, char path[PATH_MAX])
 {
-    char path[PATH_MAX], list[2 * PATH_MAX];
+    struct elf_library *libraries = NULL;
+
+    path[0] = '\0';
+    if (executable->asan)
+        libraries = elf_libraries_of(executable);
+    for (const struct elf_library *library = libraries; library; library = library->next)
+        if (strncmp(library->name, "libasan.so", 10) == 0 && library->file.elf)
+            strcpy(path, library->file.path);
+    elf_libraries_free(libraries);
+    /* The words of LD_PRELOAD end at a space or a colon, and nothing quotes these. */
+    if (strpbrk(path, " :"))
+        path[0] = '\0';
+    return *path;
+}
+
+bool library_preload(const char *first)
+{
+    char path[PATH_MAX], list[3 * PATH_MAX];
     const char *before = getenv("LD_PRELOAD");
 
     if (!library_find(path, true))
         return false;
-    /* LD_PRELOAD's words end at a space or a colon, and nothing quotes these. */
     if (strpbrk(path, " :")) {
         complain("%s: LD_PRELOAD cannot name a path with a space or a colon", path);
         return false;
     }
-    snprintf(list, sizeof list, "%s%s%s", path, before && *before ? ":" : "", before ? before : "");
+    snprintf(list, sizeof list, "%s%s%s%s%s", first, *first ? ":" : "", path,
+             before && *before ? ":" : "", before ? before : "");
     setenv("LD_PRELOAD", list, 1);
     return true;
 }

@@ -17,6 +17,9 @@ const struct poptOption *setting_options(bool for_run);
 /* The value of an option, or else of its environment variable; NULL: it is not set. */
 const char *setting_value(enum settings_index setting);
 
+/* Whether the values of all options are good. False: reported, with what may have been meant. */
+bool setting_options_check(const char *command);
+
 /* Puts the values of the options into the environment. */
 void setting_options_export(void);
 

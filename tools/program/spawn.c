@@ -3,6 +3,7 @@
 #include "program/spawn.h"
 
 #include "program/elf_probe.h"
+#include "program/forward.h"
 #include "program/library.h"
 #include "program/setting_options.h"
 #include "util/complain.h"
@@ -10,94 +11,102 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void warn(const char *program)
+/* Warns if nothing of the program will be seen, or not all. False: the library must not be loaded
+ * into it. `first`: what must be loaded before the library. */
+static bool warn(const char *program, char first[PATH_MAX])
 {
     struct executable executable;
+    bool loadable;
 
+    first[0] = '\0';
     if (elf_probe(program, &executable) != 0)
-        return; /* exec says what is wrong */
+        return true; /* exec says what is wrong */
+    loadable = !executable.other_libc;
+    if (executable.windows)
+        complain("warning: %s is a Windows program: wsrx wine run runs it", program);
     if (executable.go)
         complain("warning: %s is a Go program: its receives do not go through libc, and are not "
                  "seen",
                  program);
     else if (executable.is_static && executable.elf && !executable.damaged)
         complain("warning: %s is statically linked: nothing can be preloaded into it", program);
+    if (executable.other_libc)
+        complain("warning: %s uses another C library than glibc (%s): it runs without libwsrx",
+                 program, executable.loader);
     if (executable.raised)
         complain("warning: %s is setuid or has capabilities: the loader ignores LD_PRELOAD",
                  program);
     if (executable.elf && executable.bits != (int)sizeof(void *) * 8)
         complain("warning: %s is a %d-bit program, and the library has %d bits", program,
                  executable.bits, (int)sizeof(void *) * 8);
+    library_before(&executable, first);
+    elf_probe_free(&executable);
+    return loadable;
 }
 
-static volatile pid_t running;
-
-static void forward(int number)
+int spawn_become(const char **argv)
 {
-    if (running > 0)
-        kill(running, number);
-}
-
-/* Becomes the program; or returns our exit code, which `failure` gets too. */
-static int run_program(const char **argv, int failure)
-{
-    int code = EXIT_OURS;
+    char first[PATH_MAX];
+    int error;
 
     setting_options_export();
-    if (library_preload()) {
-        execvp(argv[0], (char *const *)argv);
-        code = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
-        complain("%s: %s", argv[0], strerror(errno));
-    }
-    (void)!write(failure, &code, sizeof code);
-    return code;
+    if (warn(argv[0], first) && !library_preload(first))
+        return EXIT_OURS;
+    execvp(argv[0], (char *const *)argv);
+    error = errno;
+    complain("%s: %s", argv[0], strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+/* A pid that names us means the program, which has another one as our child: sd_listen_fds(3),
+ * sd_watchdog_enabled(3). */
+static void pass_pid(const char *variable, pid_t us)
+{
+    const char *value = getenv(variable);
+    char text[16];
+
+    if (!value || strtol(value, NULL, 10) != us)
+        return;
+    snprintf(text, sizeof text, "%d", getpid());
+    setenv(variable, text, 1);
 }
 
 pid_t spawn(const char **argv, int *ret_status)
 {
-    /* SIGINT and SIGQUIT come from the terminal to both; the program's answer is ours. */
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    struct sigaction pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
-    struct sigaction interrupt, quit, broken;
-    sigset_t ends, before;
+    pid_t pid, us = getpid();
     int failure[2]; /* closed by a successful exec; else it gives our exit code */
-    pid_t pid;
 
-    warn(argv[0]);
     *ret_status = EXIT_OURS;
-    sigaction(SIGINT, &ignore, &interrupt);
-    sigaction(SIGQUIT, &ignore, &quit);
-    /* Who reads what we print may go: the program runs on, and what we made goes at its end. */
-    sigaction(SIGPIPE, &ignore, &broken);
-    /* One that comes before there is a program waits until it can be passed on. */
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGHUP);
-    sigprocmask(SIG_BLOCK, &ends, &before);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    forward_prepare();
     if (pipe2(failure, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
         complain("cannot start a process: %s", strerror(errno));
+        forward_undo();
         return -1;
     }
     if (pid == 0) {
-        sigaction(SIGINT, &interrupt, NULL);
-        sigaction(SIGQUIT, &quit, NULL);
-        sigaction(SIGPIPE, &broken, NULL);
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        _exit(run_program(argv, failure[1]));
+        int code;
+
+        forward_undo();
+        pass_pid("LISTEN_PID", us);
+        pass_pid("WATCHDOG_PID", us);
+        code = spawn_become(argv);
+        (void)!write(failure[1], &code, sizeof code);
+        _exit(code);
     }
-    running = pid;
-    sigaction(SIGTERM, &pass, NULL);
-    sigaction(SIGHUP, &pass, NULL);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    forward_to(pid);
     close(failure[1]);
     if (read(failure[0], ret_status, sizeof *ret_status) == sizeof *ret_status) {
         close(failure[0]);
@@ -110,20 +119,32 @@ pid_t spawn(const char **argv, int *ret_status)
 
 bool spawn_ended(pid_t pid, int milliseconds, int *ret_status)
 {
-    if (milliseconds >= 0) {
-        struct pollfd wait = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-        int got = poll(&wait, wait.fd >= 0, milliseconds);
+    struct pollfd wait = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    bool ended = false;
+    pid_t one;
+    int status;
 
-        if (wait.fd >= 0)
-            close(wait.fd);
-        if (got <= 0 && waitpid(pid, ret_status, WNOHANG) != pid)
-            return false;
-        if (got <= 0)
-            return true;
-    }
-    while (waitpid(pid, ret_status, 0) < 0)
-        if (errno != EINTR)
-            return true;
+    (void)poll(&wait, wait.fd >= 0, milliseconds);
+    if (wait.fd >= 0)
+        close(wait.fd);
+    /* We get those whom the program leaves behind, too. */
+    while ((one = waitpid(-1, &status, WNOHANG)) > 0)
+        if (one == pid) {
+            *ret_status = status;
+            ended = true;
+        }
+    return ended || (one < 0 && errno == ECHILD);
+}
+
+bool spawn_left(int milliseconds)
+{
+    pid_t one;
+
+    while ((one = waitpid(-1, NULL, WNOHANG)) > 0)
+        ;
+    if (one < 0 && errno == ECHILD)
+        return false;
+    poll(NULL, 0, milliseconds);
     return true;
 }
 
