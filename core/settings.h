@@ -34,8 +34,10 @@ enum selector_kind { SOCKETS_WORDS(WORD_CONSTANT) };
 struct selector {
     enum selector_kind kind;
     bool exclude;
-    unsigned number;  /* port or fd */
-    const char *path; /* not terminated: see path_length */
+    unsigned number; /* port or fd */
+    /* Without its quotes, and not terminated. @ begins an abstract name. Any byte may be written as
+     * the trace writes it: \x00, \", \\, \n. */
+    const char *path;
     size_t path_length;
 };
 

@@ -132,6 +132,37 @@ def stat_says_what_would_have_kept_the_bytes(bench):
 
 
 @test
+def a_socket_is_selected_by_the_name_that_the_trace_prints(bench):
+    code = """
+import socket, sys
+name = eval(sys.argv[1])
+def tail(name):
+    a = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); a.bind(name)
+    b = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    b.sendto(b'0123456789', name); a.recv(4)
+    try: return a.recv(9, socket.MSG_DONTWAIT).decode()
+    except OSError: return 'lost'
+print(tail(name), tail(name + b'x'))
+"""
+    names = (b"\0wsrx-test", b"\0wsrx\0\x01\xff\\n", b'\0a,b"c"', b"x\ny", b"@z", b"a b")
+    for number, name in enumerate(names):
+        unique = name + str(os.getpid()).encode()
+        done = bench.wsrx("trace", PYTHON, "-c", code, repr(unique))
+        printed = re.search(r"<unix (.*?)>, ", done.stderr.decode())[1]
+        for written in (printed, f'"{printed}"'):
+            if "," in printed and written == printed:
+                continue
+            for path in (unique, unique + b"x"):
+                if path[0] and os.path.exists(bench.path(path.decode())):
+                    os.unlink(bench.path(path.decode()))
+            done = bench.wsrx("run", f"--sockets=path={written}", "--", PYTHON, "-c", code,
+                              repr(unique))
+            equal((done.stdout, done.stderr), (b"456789 lost\n", b""), (number, written))
+    done = bench.wsrx("run", '--sockets=path="a', "true")
+    equal(done.returncode, 125, done.stderr)
+
+
+@test
 def a_bad_value_of_an_option_is_no_other_value(bench):
     with open(bench.path("app"), "w", encoding="ascii") as file:
         file.write("#!/bin/sh\ntouch started\n")
