@@ -71,6 +71,59 @@ def trace_shows_lines_and_keeps_the_exit_code(bench):
 
 
 @test
+def trace_hides_receives_that_found_nothing(bench):
+    code = PRELUDE + "s.setblocking(False)\n" \
+        "for i in range(5):\n" \
+        "    try: s.recv(10)\n" \
+        "    except BlockingIOError: pass\n" \
+        "c.sendto(bytes(7), to); s.recv(10)\n" \
+        "gone = c.getsockname(); c.close()\n" \
+        "x = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n" \
+        "x.connect(('127.0.0.1', gone[1])); x.send(b'x')\n" \
+        "try: x.recv(10)\n" \
+        "except ConnectionRefusedError: pass\n"
+    said = bench.wsrx("trace", PYTHON, "-c", code).stderr
+    equal((said.count(b"EAGAIN"), said.count(b" 7 of 7 ")), (1, 1), said)
+    assert b"wsrx: 5 receives that found no message (EAGAIN) are not shown; -e error shows them\n" \
+        in said, said
+    equal(said.count(b"ECONNREFUSED"), 1, said)
+    said = bench.wsrx("trace", "-e", "error", PYTHON, "-c", code).stderr
+    equal((said.count(b"EAGAIN"), said.count(b"not shown")), (5, 0), said)
+
+
+@test
+def convert_knows_the_format_by_the_name(bench):
+    trace_of(bench)
+    for name, kind in (("a.jsonl", "jsonl"), ("a.txt", "text"), ("a.pcapng", "pcapng"),
+                       ("a.json", "perfetto")):
+        equal(bench.wsrx("convert", "-o", name, "t").returncode, 0)
+        with open(bench.path(name), "rb") as file:
+            equal(file.read(), bench.wsrx("convert", "--to", kind, "t").stdout, name)
+    equal(bench.wsrx("convert", "--to=text", "-o", "b.jsonl", "t").returncode, 0)
+    with open(bench.path("b.jsonl"), "rb") as file:
+        assert not file.read().startswith(b"{")
+    for argv in (["-o", "a.bin"], ["-o", "-"], []):
+        done = bench.wsrx("convert", *argv, "t")
+        equal((done.returncode, done.stderr.count(b"\n")), (125, 1), argv)
+        assert b"missing --to" in done.stderr, done.stderr
+
+
+@test
+def a_file_that_is_a_dash_is_standard_input(bench):
+    trace_of(bench)
+    wanted = bench.wsrx("convert", "--to=jsonl", "t").stdout
+    with open(bench.path("t.jsonl"), "wb") as file:
+        file.write(wanted)
+    for script in ('"$0" convert --to=jsonl - < t', 'cat t.jsonl | "$0" convert --to=jsonl -',
+                   '"$0" convert --to=jsonl t | "$0" convert --to=jsonl -'):
+        done = bench.run(["sh", "-c", script, bench.command], library=False)
+        equal((done.returncode, done.stderr, done.stdout == wanted), (0, b"", True), script)
+    done = bench.run(["sh", "-c", 'cat t | "$0" report -', bench.command], library=False)
+    equal((done.returncode, done.stderr),
+          (1, b"wsrx: -: a ring can be read from a file, but not from a pipe\n"))
+
+
+@test
 def trace_follows_a_running_ring(bench):
     process = bench.start([PYTHON, "-c", PRELUDE + "while True: s.recv(10)"], TRACE="ring",
                           TRACE_FILE="t")

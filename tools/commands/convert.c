@@ -14,25 +14,37 @@ static const struct format {
     const char *name;
     int (*write)(struct reader *reader, FILE *out, struct progress *progress);
     bool binary;
+    const char *endings[4]; /* of the names of its files */
 } formats[] = {
-    {"text", write_text, false},
-    {"jsonl", write_jsonl, false},
-    {"pcapng", write_pcapng, true},
-    {"perfetto", write_perfetto, false},
+    {"text", write_text, false, {".txt", ".text", ".log"}},
+    {"jsonl", write_jsonl, false, {".jsonl", ".ndjson"}},
+    {"pcapng", write_pcapng, true, {".pcapng"}},
+    {"perfetto", write_perfetto, false, {".json", ".perfetto-trace"}},
 };
 
 enum { FORMATS = sizeof formats / sizeof *formats };
 
-/* NULL: reported. */
-static const struct format *find_format(const char *name)
+static bool has_ending(const struct format *format, const char *path)
 {
-    for (size_t i = 0; name && i < FORMATS; i++)
-        if (strcmp(name, formats[i].name) == 0)
+    size_t length = strlen(path);
+
+    for (const char *const *ending = format->endings; *ending; ending++)
+        if (length > strlen(*ending) && strcmp(path + length - strlen(*ending), *ending) == 0)
+            return true;
+    return false;
+}
+
+/* By its name, or else by that of the output; each may be NULL. NULL: reported. */
+static const struct format *find_format(const char *name, const char *output)
+{
+    for (size_t i = 0; i < FORMATS; i++)
+        if (name ? strcmp(name, formats[i].name) == 0 : output && has_ending(&formats[i], output))
             return &formats[i];
     if (name)
         complain("convert: unknown format \"%s\": expected text, jsonl, pcapng or perfetto", name);
     else
-        complain("convert: missing --to: expected text, jsonl, pcapng or perfetto");
+        complain("convert: missing --to, and no -o whose ending tells the format: expected text, "
+                 "jsonl, pcapng or perfetto");
     return NULL;
 }
 
@@ -63,19 +75,20 @@ static int run(int argc, const char **argv)
 {
     char *to = NULL, *output = NULL;
     const struct poptOption options[] = {
-        {"to", 't', POPT_ARG_STRING, &to, 0, "text, jsonl, pcapng or perfetto", "FORMAT"},
+        {"to", 't', POPT_ARG_STRING, &to, 0,
+         "text, jsonl, pcapng or perfetto; else the ending of -o tells it", "FORMAT"},
         {"output", 'o', POPT_ARG_STRING, &output, 0, "write there instead of to standard output",
          "FILE"},
         POPT_TABLEEND,
     };
     poptContext context = command_options(&command_convert, argc, argv, options,
-                                          "[OPTION...] --to FORMAT FILE...", false);
+                                          "[OPTION...] --to FORMAT | -o FILE FILE...", false);
     const struct format *format;
     struct reader *reader;
     const char *path;
     int result = EXIT_TROUBLE;
 
-    if (!context || !(format = find_format(to)))
+    if (!context || !(format = find_format(to, output)))
         return EXIT_OURS;
     if (!poptPeekArg(context)) {
         complain("convert: missing FILE");

@@ -6,6 +6,7 @@
 #include "util/memory.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,8 @@ void live_view_catch_up(struct live_view *view, bool last)
         view->any = true;
         if (view->counts)
             stats_add(&view->stats, &record);
+        else if (record.error == EAGAIN && !view->all)
+            view->hidden++;
         else if (!ferror(view->out))
             show(view, &record, file);
     }

@@ -20,6 +20,8 @@ struct live_view {
     bool colour;
     bool counts; /* no lines, but sums */
     bool any;    /* records were seen */
+    bool all;    /* lines for receives that found nothing, too */
+    uint64_t hidden;
     char *line;
     size_t room;
     struct format_cache lines;

@@ -49,6 +49,23 @@ static void print_stats(struct live_view *view, const char *name, const char *co
     free(shown);
 }
 
+/* Whether the filter asks for errors: then EAGAIN is shown, too. */
+static bool wants_errors(void)
+{
+    const char *filter = setting_value(INDEX_WSRX_TRACE_FILTER);
+    struct trace_filter parsed;
+
+    return filter && record_filter_parse(&parsed, filter) && (parsed.states & RECORD_STATE_ERROR);
+}
+
+static void report_missing(const struct live_view *view)
+{
+    if (view->hidden > 0 && !ferror(view->out))
+        complain("%llu receives that found no message (EAGAIN) are not shown; -e error shows them",
+                 (unsigned long long)view->hidden);
+    reader_report_missing(view->reader);
+}
+
 /* The end of a program of our own: a table, or that there is none. */
 static void conclude(struct live_view *view, const char *const *program)
 {
@@ -60,7 +77,7 @@ static void conclude(struct live_view *view, const char *const *program)
                  program[0]);
     else if (view->counts)
         print_stats(view, program[0], program, mode ? mode : "observe");
-    reader_report_missing(view->reader);
+    report_missing(view);
 }
 
 /* --- a ring of a running program --------------------------------------------------------- */
@@ -105,7 +122,7 @@ static int follow(struct live_view *view)
     } while (!ended);
     if (view->counts) /* no record says which mode it is */
         print_stats(view, reader_file(view->reader, 0)->program, NULL, "unknown");
-    reader_report_missing(view->reader);
+    report_missing(view);
     return 0;
 }
 
@@ -307,6 +324,7 @@ static int watch(const struct command *command, int argc, const char **argv, boo
         return EXIT_OURS;
     }
     view = live_view_new(counts);
+    view->all = wants_errors();
     result = running ? follow_running(view, running, output) : watch_program(view, program, output);
     if (view->out && !is_written(view->out, output) && result == 0)
         result = EXIT_OURS;

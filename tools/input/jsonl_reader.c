@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "input/jsonl_reader.h"
 
+#include "trace/ring.h"
 #include "util/complain.h"
 #include "util/memory.h"
 
@@ -170,6 +171,8 @@ static void report_foreign(const char *path, size_t number, const char *line, si
 {
     if (records > 0)
         complain("%s: line %zu is not a record; only what is before it is read", path, number);
+    else if (strncmp(line, RING_MAGIC, strlen(RING_MAGIC)) == 0)
+        complain("%s: a ring can be read from a file, but not from a pipe", path);
     else if (is_text(line))
         complain("%s: a text trace cannot be read; use a ring or JSON Lines", path);
     else
