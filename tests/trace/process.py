@@ -44,7 +44,9 @@ def line_of(stream):
 def end(process):
     if process.poll() is None:
         process.kill()
-    process.communicate()
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
 
 
 @test
@@ -157,7 +159,8 @@ for number in signal.valid_signals():
     except OSError: pass
 print('ready', flush=True)
 import time
-while True:
+end = time.monotonic() + 60
+while time.monotonic() < end:
     time.sleep(0.01)
     while caught:
         number = caught.pop(0)
@@ -193,7 +196,7 @@ def state(pid):
 
 @test
 def a_stop_stops_both(bench):
-    process = start(bench, "trace", "sh", "-c", "echo $$; while :; do sleep 0.05; done")
+    process = start(bench, "trace", "sh", "-c", "echo $$; for i in $(seq 999); do sleep 0.05; done")
     try:
         program = int(line_of(process.stdout))
         process.send_signal(signal.SIGTSTP)
