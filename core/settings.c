@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 struct word {
     int value;
@@ -156,6 +157,8 @@ static bool parse_stats(const struct setting *setting, const char *value, void *
     return true;
 }
 
+enum { PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
+
 /* What follows the = of a selector, or nothing. */
 static bool parse_argument(struct selector *selector, const char *item, const char *end)
 {
@@ -169,9 +172,14 @@ static bool parse_argument(struct selector *selector, const char *item, const ch
         selector->number = (unsigned)parsed;
         return true;
     case SELECT_PATH:
+        if (end - item >= 2 && *item == '"') {
+            item++;
+            end--;
+        }
         selector->path = item;
         selector->path_length = (size_t)(end - item);
-        return item < end;
+        /* A byte takes up to four characters; a longer name no socket can have. */
+        return item < end && *item != '"' && end - item <= 4 * (ptrdiff_t)PATH_BYTES;
     default:
         return item == end;
     }
@@ -195,14 +203,28 @@ static bool parse_selector(const struct word *words, struct selector *selector, 
     return false;
 }
 
+/* Where an item ends: at a comma, but not within quotes, which only a path may have. NULL: the quotes
+ * do not end, or not with the item. */
+static const char *item_end(const char *item)
+{
+    const char *quote = item + strcspn(item, ",\"");
+
+    if (*quote != '"' || quote == item || quote[-1] != '=')
+        return strchrnul(item, ',');
+    do {
+        quote += quote[0] == '\\' && quote[1] ? 2 : 1;
+    } while (*quote && *quote != '"');
+    return *quote && (quote[1] == ',' || quote[1] == '\0') ? quote + 1 : NULL;
+}
+
 static bool parse_sockets(const struct setting *setting, const char *value, void *ret_field)
 {
     struct selectors parsed = {.count = 0};
 
     for (const char *item = value;; item++) {
-        const char *end = strchrnul(item, ',');
+        const char *end = item_end(item);
 
-        if (parsed.count == SELECTORS_MAX ||
+        if (!end || parsed.count == SELECTORS_MAX ||
             !parse_selector(setting->words, &parsed.at[parsed.count], item, end))
             return false;
         parsed.count++;
@@ -250,6 +272,13 @@ static const struct setting *find(const char *name, size_t length)
 static bool parse(const struct setting *setting, struct settings *settings, const char *value)
 {
     return setting->parse(setting, value, (char *)settings + setting->field);
+}
+
+bool settings_is_good(enum settings_index index, const char *value)
+{
+    struct settings scratch;
+
+    return parse(&table[index], &scratch, value);
 }
 
 /* --- texts ------------------------------------------------------------------------------- */

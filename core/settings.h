@@ -34,8 +34,10 @@ enum selector_kind { SOCKETS_WORDS(WORD_CONSTANT) };
 struct selector {
     enum selector_kind kind;
     bool exclude;
-    unsigned number;  /* port or fd */
-    const char *path; /* not terminated: see path_length */
+    unsigned number; /* port or fd */
+    /* Without its quotes, and not terminated. @ begins an abstract name. Any byte may be written as
+     * the trace writes it: \x00, \", \\, \n. */
+    const char *path;
     size_t path_length;
 };
 
@@ -69,6 +71,9 @@ struct settings {
  * `strict` the caller must end the program if there are any, since that is what the lines say. Not
  * thread-safe: for start-up. */
 unsigned settings_read(struct settings *settings, char *const *environment);
+
+/* Whether a value is good for a setting; nothing is reported. */
+bool settings_is_good(enum settings_index index, const char *value);
 
 /* How a line about a setting ends when it ends the program. */
 extern const char settings_not_started[];

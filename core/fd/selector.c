@@ -23,15 +23,52 @@ static unsigned port(const struct sockaddr_storage *name)
     return 0;
 }
 
+/* The next byte of a name in WSRX_SOCKETS, which may be written as the trace writes it: settings.h. */
+static unsigned char next_byte(const char **at, const char *end)
+{
+    static const char digits[] = "0123456789abcdef", short_escapes[] = "nrt", bytes[] = "\n\r\t";
+    const char *from = *at, *high, *low;
+
+    *at += 1;
+    if (*from != '\\' || end - from < 2)
+        return (unsigned char)*from;
+    if (from[1] == '\\' || from[1] == '"') {
+        *at += 1;
+        return (unsigned char)from[1];
+    }
+    if (strchr(short_escapes, from[1])) {
+        *at += 1;
+        return (unsigned char)bytes[strchr(short_escapes, from[1]) - short_escapes];
+    }
+    if (from[1] != 'x' || end - from < 4 || !(high = strchr(digits, from[2])) ||
+        !(low = strchr(digits, from[3])) || !*high || !*low)
+        return (unsigned char)*from;
+    *at += 3;
+    return (unsigned char)((high - digits) << 4 | (low - digits));
+}
+
+/* unix(7): a path ends at a zero byte; an abstract name begins with one, for which we write @, and
+ * has all of its length. */
 static bool has_path(const struct sockaddr_storage *name, socklen_t length,
                      const struct selector *selector)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)name;
-    size_t most = (size_t)length - offsetof(struct sockaddr_un, sun_path);
+    const char *at = selector->path, *end = at + selector->path_length;
+    size_t most, i = 0;
 
-    return name->ss_family == AF_UNIX && length > offsetof(struct sockaddr_un, sun_path) &&
-           strnlen(un->sun_path, most) == selector->path_length &&
-           memcmp(un->sun_path, selector->path, selector->path_length) == 0;
+    if (name->ss_family != AF_UNIX || length <= offsetof(struct sockaddr_un, sun_path))
+        return false;
+    most = (size_t)length - offsetof(struct sockaddr_un, sun_path);
+    if (un->sun_path[0] != '\0')
+        most = strnlen(un->sun_path, most);
+    else if (*at++ == '@')
+        i = 1;
+    else
+        return false;
+    while (at < end && i < most)
+        if (next_byte(&at, end) != (unsigned char)un->sun_path[i++])
+            return false;
+    return at == end && i == most;
 }
 
 static bool matches(const struct selector *selector, int fd, const struct names *names)

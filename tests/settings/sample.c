@@ -2,26 +2,19 @@
  *
  * Prints what the parser and the command's options know of a setting that only tables.py has added.
  */
-#include "examine.h"
-#include "launch.h"
+#include "program/setting_options.h"
 #include "settings.h"
+#include "util/complain.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
 extern char **environ;
 
-/* What launch.c needs besides. */
+/* What setting_options.c needs besides. */
 void complain(const char *format, ...)
 {
     (void)format;
-}
-
-int examine(const char *program, struct executable *ret_executable)
-{
-    (void)program;
-    (void)ret_executable;
-    return -1;
 }
 
 static void print_options(const char *of, const struct poptOption *options)
@@ -37,8 +30,8 @@ int main(void)
     unsigned bad = settings_read(&settings, environ);
 
     printf("%u bad, sample %d, spare %zu\n", bad, settings.sample, settings.spare);
-    print_options("run", launch_options(true));
-    print_options("trace", launch_options(false));
+    print_options("run", setting_options(true));
+    print_options("trace", setting_options(false));
     fflush(stdout);
     return settings_help(STDOUT_FILENO) == 0 ? 0 : 1;
 }

@@ -14,7 +14,8 @@ GENERATOR, SOURCES, CORE, *COMPILER = [word for word in sys.argv[1:] if word[:7]
 PAGES = ("README.md", "docs/libwsrx.7", "docs/wsrx/wsrx-run.1", "docs/wsrx/wsrx-stat.1",
          "docs/wsrx/wsrx-trace.1")
 COMPLETIONS = ("tools/completion/wsrx.bash.in", "tools/completion/wsrx.zsh.in")
-PARSER = ("core/settings.c", "core/settings.h", "tools/launch.c", "tools/launch.h")
+PARSER = ("core/settings.c", "core/settings.h", "tools/program/setting_options.c",
+          "tools/program/setting_options.h")
 
 # One of words, with an option everywhere; a size, for run only, that needs a ring.
 ROWS = """
@@ -138,11 +139,11 @@ def a_row_more_is_read_by_the_library_and_taken_by_the_command():
     with Copy() as top:
         change(top, "core/settings.def", "\n#undef SETTING\n", ROWS + "\n#undef SETTING\n")
         program = os.path.join(top, "sample")
-        run(*COMPILER, "-std=gnu11", "-D_FILE_OFFSET_BITS=64", "-DWSRX_LIBRARY=\"\"",
-            "-DWSRX_LIBRARY_FROM_HERE=\"\"", f"-I{top}/tools", f"-I{top}/core",
+        run(*COMPILER, "-std=gnu11", "-D_FILE_OFFSET_BITS=64", f"-I{top}/tools", f"-I{top}/core",
             f"-I{SOURCES}/tools", f"-I{SOURCES}/core", "-o", program,
             os.path.join(SOURCES, "tests/settings/sample.c"), f"{top}/core/settings.c",
-            f"{top}/tools/launch.c", CORE, "-pthread")
+            f"{top}/tools/program/setting_options.c",
+            os.path.join(SOURCES, "tools/util/suggest.c"), CORE, "-pthread")
 
         def printed(*environment):
             done = run(program, env=dict(entry.split("=", 1) for entry in environment))

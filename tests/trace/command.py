@@ -71,6 +71,59 @@ def trace_shows_lines_and_keeps_the_exit_code(bench):
 
 
 @test
+def trace_hides_receives_that_found_nothing(bench):
+    code = PRELUDE + "s.setblocking(False)\n" \
+        "for i in range(5):\n" \
+        "    try: s.recv(10)\n" \
+        "    except BlockingIOError: pass\n" \
+        "c.sendto(bytes(7), to); s.recv(10)\n" \
+        "gone = c.getsockname(); c.close()\n" \
+        "x = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n" \
+        "x.connect(('127.0.0.1', gone[1])); x.send(b'x')\n" \
+        "try: x.recv(10)\n" \
+        "except ConnectionRefusedError: pass\n"
+    said = bench.wsrx("trace", PYTHON, "-c", code).stderr
+    equal((said.count(b"EAGAIN"), said.count(b" 7 of 7 ")), (1, 1), said)
+    assert b"wsrx: 5 receives that found no message (EAGAIN) are not shown; -e error shows them\n" \
+        in said, said
+    equal(said.count(b"ECONNREFUSED"), 1, said)
+    said = bench.wsrx("trace", "-e", "error", PYTHON, "-c", code).stderr
+    equal((said.count(b"EAGAIN"), said.count(b"not shown")), (5, 0), said)
+
+
+@test
+def convert_knows_the_format_by_the_name(bench):
+    trace_of(bench)
+    for name, kind in (("a.jsonl", "jsonl"), ("a.txt", "text"), ("a.pcapng", "pcapng"),
+                       ("a.json", "perfetto")):
+        equal(bench.wsrx("convert", "-o", name, "t").returncode, 0)
+        with open(bench.path(name), "rb") as file:
+            equal(file.read(), bench.wsrx("convert", "--to", kind, "t").stdout, name)
+    equal(bench.wsrx("convert", "--to=text", "-o", "b.jsonl", "t").returncode, 0)
+    with open(bench.path("b.jsonl"), "rb") as file:
+        assert not file.read().startswith(b"{")
+    for argv in (["-o", "a.bin"], ["-o", "-"], []):
+        done = bench.wsrx("convert", *argv, "t")
+        equal((done.returncode, done.stderr.count(b"\n")), (125, 1), argv)
+        assert b"missing --to" in done.stderr, done.stderr
+
+
+@test
+def a_file_that_is_a_dash_is_standard_input(bench):
+    trace_of(bench)
+    wanted = bench.wsrx("convert", "--to=jsonl", "t").stdout
+    with open(bench.path("t.jsonl"), "wb") as file:
+        file.write(wanted)
+    for script in ('"$0" convert --to=jsonl - < t', 'cat t.jsonl | "$0" convert --to=jsonl -',
+                   '"$0" convert --to=jsonl t | "$0" convert --to=jsonl -'):
+        done = bench.run(["sh", "-c", script, bench.command], library=False)
+        equal((done.returncode, done.stderr, done.stdout == wanted), (0, b"", True), script)
+    done = bench.run(["sh", "-c", 'cat t | "$0" report -', bench.command], library=False)
+    equal((done.returncode, done.stderr),
+          (1, b"wsrx: -: a ring can be read from a file, but not from a pipe\n"))
+
+
+@test
 def trace_follows_a_running_ring(bench):
     process = bench.start([PYTHON, "-c", PRELUDE + "while True: s.recv(10)"], TRACE="ring",
                           TRACE_FILE="t")
@@ -104,7 +157,85 @@ def stat_counts_even_when_the_program_is_killed(bench):
                       "for i in range(10): c.sendto(bytes(1500), to); s.recv(1000)\n"
                       "os.kill(os.getpid(), 9)")
     equal(done.returncode, -signal.SIGKILL)
-    equal(done.stderr.splitlines()[-1].split()[:4], [b"5000", b"10", b"0", b"10"])
+    equal(done.stderr.splitlines()[2].split()[:4], [b"5000", b"10", b"0", b"10"])
+
+
+@test
+def stat_says_what_would_have_kept_the_bytes(bench):
+    """And that is true: it is typed, and then nothing is lost."""
+    for call, calls in (("recv", ""), ("recvmsg", " --calls=all")):
+        done = bench.wsrx("stat", PYTHON, "-c", PRELUDE + "for i in range(3):\n"
+                          f"    c.sendto(bytes(3000), to); s.{call}(1000)")
+        said = done.stderr.decode()
+        assert re.search(r"^wsrx: recv(msg)? on fd 3: its buffer of 1000 bytes is too small; 3000 "
+                         r"would have been enough$", said, re.M), said
+        line = re.search(r"^wsrx: to keep the tails: (.*)$", said, re.M)[1]
+        assert f" run{calls} -- {PYTHON} -c " in line, line
+    with open(bench.path("app.py"), "w", encoding="ascii") as file:
+        file.write(PRELUDE + "c.sendto(bytes(3000), to)\ns.settimeout(1)\n"
+                   "try: print(*[len(s.recvmsg(1000)[0]) for i in range(3)])\n"
+                   "except TimeoutError: print('lost')\n")
+    done = bench.wsrx("stat", PYTHON, "app.py")
+    equal(done.stdout, b"lost\n")
+    line = re.search(rb"^wsrx: to keep the tails: (.*)$", done.stderr, re.M)[1].decode()
+    typed = bench.run(["sh", "-c", line], library=False)
+    equal((typed.stdout, typed.stderr), (b"1000 1000 1000\n", b""), line)
+    done = bench.wsrx("stat", PYTHON, "-c", PRELUDE + "c.sendto(bytes(30), to); s.recv(1000)")
+    assert b"to keep the tails" not in done.stderr, done.stderr
+
+
+@test
+def a_socket_is_selected_by_the_name_that_the_trace_prints(bench):
+    code = """
+import socket, sys
+name = eval(sys.argv[1])
+def tail(name):
+    a = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); a.bind(name)
+    b = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    b.sendto(b'0123456789', name); a.recv(4)
+    try: return a.recv(9, socket.MSG_DONTWAIT).decode()
+    except OSError: return 'lost'
+print(tail(name), tail(name + b'x'))
+"""
+    names = (b"\0wsrx-test", b"\0wsrx\0\x01\xff\\n", b'\0a,b"c"', b"x\ny", b"@z", b"a b")
+    for number, name in enumerate(names):
+        unique = name + str(os.getpid()).encode()
+        done = bench.wsrx("trace", PYTHON, "-c", code, repr(unique))
+        printed = re.search(r"<unix (.*?)>, ", done.stderr.decode())[1]
+        for written in (printed, f'"{printed}"'):
+            if "," in printed and written == printed:
+                continue
+            for path in (unique, unique + b"x"):
+                if path[0] and os.path.exists(bench.path(path.decode())):
+                    os.unlink(bench.path(path.decode()))
+            done = bench.wsrx("run", f"--sockets=path={written}", "--", PYTHON, "-c", code,
+                              repr(unique))
+            equal((done.stdout, done.stderr), (b"456789 lost\n", b""), (number, written))
+    done = bench.wsrx("run", '--sockets=path="a', "true")
+    equal(done.returncode, 125, done.stderr)
+
+
+@test
+def a_bad_value_of_an_option_is_no_other_value(bench):
+    with open(bench.path("app"), "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\ntouch started\n")
+    os.chmod(bench.path("app"), 0o755)
+    for command in ("run", "stat", "trace"):
+        for argv, wanted in ((["-m", "obsreve"], "--mode=obsreve: expected continue, error, discard, "
+                              "observe or off; did you mean observe?"),
+                             (["-s", "tcp"], "--sockets=tcp: expected udp, unix, "),
+                             (["-s", "udp,prot=5"], "; did you mean port=N?"),
+                             (["-e", "lots"], "; did you mean lost?"),
+                             (["--calls=al"], "; did you mean all?"),
+                             (["--hold-max=2X"], "--hold-max=2X: expected a size in bytes from 0 "
+                              "to 1024G, with K, M or G"),
+                             (["--strict=yes"], "--strict=yes: expected 0 or 1"),
+                             (["--stats=lots"], "--stats=lots: expected 0, 1 (to stderr), ")):
+            done = bench.wsrx(command, *argv, "./app")
+            equal((done.returncode, done.stdout, done.stderr.count(b"\n")), (125, b"", 1), argv)
+            assert done.stderr.decode().startswith(f"wsrx: {command}: "), done.stderr
+            assert wanted in done.stderr.decode(), (argv, done.stderr)
+    assert not os.path.exists(bench.path("started"))
 
 
 @test
@@ -169,7 +300,7 @@ def html_says_what_was_not(bench):
     equal(len(cards), 2, page)
     for name, card in cards:
         if name == "sock":
-            assert card.startswith("1 message, the longest, of 1 byte, fitted</p><svg"), card
+            assert card.startswith("1 message, the longest, of 1 byte, fit</p><svg"), card
             # An axis that would reach so far had no room for what is on it.
             assert "buffer 70,000 →" in card, card
         else:
@@ -243,12 +374,12 @@ def a_ring_is_followed_through_a_filter(bench):
     with open(bench.path("out"), "rb") as file:
         table = file.read().splitlines()
     assert table[0].endswith(b", mode unknown"), table
-    row = table[-1].split()
+    row = [line for line in table if not line.startswith(b"wsrx: ")][-1].split()
     equal([int(row[0]), int(row[3])], [sum(r["lost"] for r in wanted),
                                        sum(r["lost"] > 0 for r in wanted)])
     done = bench.wsrx("trace", "-e", "lots", "-p", "t")
     equal((done.returncode, done.stderr.count(b"\n")), (125, 1))
-    assert b'unknown filter "lots": expected partial, ' in done.stderr, done.stderr
+    assert b'trace: --filter=lots: expected partial, ' in done.stderr, done.stderr
 
 
 @test
@@ -289,7 +420,7 @@ def damaged_files_are_read_up_to_the_damage(bench):
     equal(records, [])
     assert b"newer than this wsrx" in done.stderr, done.stderr
     done, records = check(b"\x7fELF foreign" * 1000, "foreign")
-    assert b"neither a ring nor JSON Lines" in done.stderr, done.stderr
+    assert b"not a libwsrx trace" in done.stderr, done.stderr
 
 
 @test
@@ -305,7 +436,7 @@ def a_slip_is_answered_with_what_was_meant(bench):
                          (["wine", "isntall"],
                           b"wine isntall: no such action; did you mean install? "),
                          (["convert", "--to=json", "x"],
-                          b"convert: --to json: it is one of text, "),
+                          b'convert: unknown format "json": expected text, '),
                          (["trace", "--trace=text", "true"], b"--trace=text: unknown option; "),
                          (["reprot"], b"reprot: no such subcommand; did you mean report? "),
                          (["xyz"], b"xyz: no such subcommand; wsrx help lists them"),
@@ -331,8 +462,8 @@ def a_file_that_cannot_be_read_gives_one_line_and_nothing_else(bench):
     with open(bench.path("precious"), "wb") as file:
         file.write(b"precious")
     for name, wanted in (("none", b"No such file"), ("empty", b"empty"), ("/dev/null", b"empty"),
-                         (".", b"Is a directory"), ("foreign", b"line 1 is no record"),
-                         ("text", b"records as text are for eyes only")):
+                         (".", b"Is a directory"), ("foreign", b"line 1 is not a record"),
+                         ("text", b"a text trace cannot be read")):
         for argv in (["report"], ["report", "--html=precious"], ["convert", "--to=jsonl"],
                      ["convert", "--to=pcapng", "-o", "precious"], ["trace", "-p"]):
             done = bench.wsrx(*argv, name)

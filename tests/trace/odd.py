@@ -103,7 +103,7 @@ def lines_that_are_json_and_no_records_of_ours(bench):
             equal(said, b"", line)
     for line in (b"[]", b"null", b"7", b"{}", b"{" * 1000, b'{"call":"recv"'):
         for said in check(bench, line + b"\n", line):
-            assert b"line 1 is no record: neither a ring nor JSON Lines" in said, (line, said)
+            assert b"line 1 is not a record: not a libwsrx trace" in said, (line, said)
 
 
 @test
@@ -162,7 +162,7 @@ def what_has_no_end_is_given_up(bench):
         for argv in (["report"], ["convert", "--to=jsonl"]):
             done = limited(*argv, name)
             equal((done.returncode, done.stdout), (1, b""), (name, done.stderr))
-            assert done.stderr.startswith(b"wsrx: %s: line 1 is no record" % name.encode()), \
+            assert done.stderr.startswith(b"wsrx: %s: line 1 is not a record" % name.encode()), \
                 done.stderr
             equal(done.stderr.count(b"\n"), 1, done.stderr)
     # Zeros between records and behind them are what a program that was killed leaves.

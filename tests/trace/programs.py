@@ -130,7 +130,7 @@ def a_setuid_program_is_warned_of_where_it_raises_rights(bench):
         blind = b"not seen: the loader ignores LD_PRELOAD" in doctor.stdout
         equal((doctor.returncode, blind), (1, True) if WARNING in done.stderr else (0, False))
         # Of what cannot be seen no line is given that would see it.
-        equal(b"Lose nothing:" in doctor.stdout, not blind, doctor.stdout)
+        equal(b"Keep the tails:" in doctor.stdout, not blind, doctor.stdout)
         return blind
 
     shutil.copy(shutil.which("true"), bench.path("true"))
@@ -207,11 +207,11 @@ def doctor_says_what_cannot_be_a_program(bench):
         os.chmod(bench.path(name), 0o755)
     os.mkfifo(bench.path("pipe"))
     os.chmod(bench.path("pipe"), 0o755)
-    for name, status, said in (("empty", 1, b"is no ELF program"),
-                               ("text", 1, b"is no ELF program"),
-                               ("head", 1, b"is truncated or damaged"),
-                               ("half", 1, b"is truncated or damaged"),
-                               ("stripped", 0, b"does not tell what it imports"),
+    for name, status, said in (("empty", 1, b"not an ELF program"),
+                               ("text", 1, b"not an ELF program"),
+                               ("head", 1, b"truncated or damaged"),
+                               ("half", 1, b"truncated or damaged"),
+                               ("stripped", 0, b"its imports are unknown"),
                                ("pipe", 126, b"Permission denied"), (".", 126, b"Is a directory")):
         done = bench.wsrx("doctor", "./" + name)
         equal(done.returncode, status, name)
@@ -243,6 +243,116 @@ def doctor_tells_a_library_from_a_static_program(bench):
     equal(bench.wsrx("doctor", "./static-pie").returncode, 126, "a program has to be executable")
 
 
+RECEIVES = """
+#include <sys/socket.h>
+#include <stdio.h>
+int main(void)
+{
+    char b[9];
+    int s[2];
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, s);
+    send(s[1], "0123456789", 10, 0);
+    recv(s[0], b, 4, 0);
+    printf("%d", (int)recv(s[0], b, 9, MSG_DONTWAIT));
+}
+"""
+
+
+def compile_c(bench, name, text, *options):
+    with open(bench.path("s.c"), "w", encoding="ascii") as file:
+        file.write(text)
+    done = bench.run([need("cc"), "-w", "-o", name, "s.c", *options], library=False)
+    if done.returncode != 0:
+        raise Skip(done.stderr.decode(errors="replace"))
+
+
+@test
+def doctor_looks_at_the_libraries_that_are_needed(bench):
+    """Also at those that only a library needs; along $ORIGIN, and without running anything."""
+    inner = "#include <sys/socket.h>\nlong inner(int s) { return recvmsg(s, 0, 0); }\n"
+    os.mkdir(bench.path("sub"))
+    compile_c(bench, "sub/libinner.so", inner, "-shared", "-fPIC")
+    compile_c(bench, "sub/libouter.so", "long inner(int); long outer(int s) { return inner(s); }",
+              "-shared", "-fPIC", "-Lsub", "-linner", "-Wl,-rpath,$ORIGIN")
+    compile_c(bench, "app", "long outer(int); int main(void) { return outer(0); }", "-Lsub",
+              "-louter", "-Wl,-rpath,$ORIGIN/sub", "-Wl,-rpath-link,sub")
+    done = bench.wsrx("doctor", "./app")
+    equal(done.returncode, 0, done.stderr)
+    assert b"  imports no receive call itself\n" in done.stdout, done.stdout
+    assert b"  seen in its library libinner.so: recvmsg\n" in done.stdout, done.stdout
+    assert b" run --calls=all ./app\n" in done.stdout, done.stdout
+    assert b"libouter" not in done.stdout and b"libc.so" not in done.stdout, done.stdout
+    compile_c(bench, "sub/libinner.so", inner.replace("recvmsg(s, 0, 0)", "recv(s, 0, 0, 0)"),
+              "-shared", "-fPIC")
+    done = bench.wsrx("doctor", "./app")
+    assert b": recv\n" in done.stdout and b" run ./app\n" in done.stdout, done.stdout
+    os.unlink(bench.path("sub/libinner.so"))
+    done = bench.wsrx("doctor", "./app")
+    assert b"  its library libinner.so was not found\n" in done.stdout, done.stdout
+
+
+@test
+def doctor_finds_what_the_loader_finds(bench):
+    """Of real programs: all that ldd(1) lists is found, by the system's cache."""
+    for program in ("socat", "dnsmasq", "python3.11", "dig"):
+        path = shutil.which(program, path="/usr/sbin:/usr/bin")
+        if path:
+            done = bench.wsrx("doctor", path)
+            equal((done.returncode, b"was not found" in done.stdout), (0, False), done.stdout)
+
+
+@test
+def doctor_looks_at_several_programs(bench):
+    done = bench.wsrx("doctor", "sh", "/nowhere", PYTHON)
+    equal(done.returncode, 127)
+    equal(len(re.findall(rb"^Keep the tails: ", done.stdout, re.M)), 2, done.stdout)
+
+
+@test
+def a_program_for_another_c_library_is_told(bench):
+    compile_c(bench, "app", RECEIVES, "-Wl,-dynamic-linker,/lib/ld-musl-x86_64.so.1")
+    done = bench.wsrx("doctor", "./app")
+    equal(done.returncode, 1)
+    assert b"not seen: it uses another C library (its loader is /lib/ld-musl-x86_64.so.1)" \
+        in done.stdout and b"wsrx run" not in done.stdout, done.stdout
+    done = bench.wsrx("run", "./app")
+    assert done.stderr.startswith(b"wsrx: warning: ./app uses another C library than glibc (/lib/"
+                                  b"ld-musl-x86_64.so.1): it runs without libwsrx\n"), done.stderr
+
+
+@test
+def a_program_with_address_sanitizer_runs(bench):
+    """It ends at once if any library is loaded before its runtime."""
+    compile_c(bench, "app", RECEIVES, "-fsanitize=address")
+    done = bench.run(["./app"])
+    assert b"ASan runtime does not come first" in done.stderr, done
+    done = bench.wsrx("run", "./app")
+    equal((done.returncode, done.stdout, done.stderr), (0, b"6", b""))
+    done = bench.wsrx("doctor", "./app")
+    assert b", with AddressSanitizer\n" in done.stdout, done.stdout
+    line = re.search(rb"^Without wsrx: +(.*)$", done.stdout, re.M)[1].decode()
+    typed = bench.run(["sh", "-c", line], library=False)
+    equal((typed.stdout, typed.stderr), (b"6", b""), line)
+
+
+@test
+def a_windows_program_is_told(bench):
+    # The two headers of a program for AMD64, as they begin.
+    data = bytearray(128)
+    data[:2] = b"MZ"
+    data[0x3c] = 0x40
+    data[0x40:0x46] = b"PE\0\0\x64\x86"
+    with open(bench.path("app.exe"), "wb") as file:
+        file.write(data)
+    os.chmod(bench.path("app.exe"), 0o755)
+    done = bench.wsrx("doctor", "./app.exe")
+    equal(done.returncode, 0)
+    assert b" wine run ./app.exe\n" in done.stdout, done.stdout
+    done = bench.wsrx("run", "./app.exe")
+    assert done.stderr.startswith(b"wsrx: warning: ./app.exe is a Windows program: wsrx wine run "
+                                  b"runs it\n"), done.stderr
+
+
 @test
 def doctors_lines_can_be_typed(bench):
     for name in ("a b", "it's", "$(touch gone)", "\x1b[31m\\ red's", "ü;&"):
@@ -250,7 +360,7 @@ def doctors_lines_can_be_typed(bench):
         done = bench.wsrx("doctor", "./" + name)
         equal(done.returncode, 0, done.stderr)
         assert b"\x1b" not in done.stdout, done.stdout
-        for what in ("Who loses what?", "Lose nothing:", "Without wsrx:"):
+        for what in ("Who loses what?", "Keep the tails:", "Without wsrx:"):
             line = re.search(rf"^{re.escape(what)} +(.*)$", done.stdout.decode(), re.M)[1]
             typed = bench.run([need("bash"), "--norc", "-c", line], library=False)
             equal(typed.returncode, 0, (line, typed.stderr))

@@ -3,6 +3,7 @@
 A test that misses a program says SKIP."""
 
 import os
+import socket
 import struct
 import sys
 
@@ -173,10 +174,35 @@ def html_is_one_page_that_a_browser_draws(bench):
 
 
 @test
+def systemd_activates_the_program_by_its_socket(bench):
+    activate = need("systemd-socket-activate")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = "import os, socket\n" \
+           "s = socket.socket(fileno=3)\n" \
+           "print(os.getpid() == int(os.environ['LISTEN_PID']), os.environ['LISTEN_FDS'],\n" \
+           "      len(s.recv(1000)), len(s.recv(9000)))\n"
+    for command, wanted in (("run", b"True 1 1000 2000\n"), ("stat", b"True 1 1000 4\n")):
+        process = bench.start([activate, "--datagram", "-l", f"127.0.0.1:{port}", bench.command,
+                               command, PYTHON, "-c", code], library=False)
+        try:
+            assert b"Listening on" in process.stderr.readline()
+            send(port, bytes(3000), b"last")
+            out, err = process.communicate(timeout=LIMIT)
+            equal((process.returncode, out), (0, wanted), err)
+            equal(b"its buffer of 1000 bytes is too small" in err, command == "stat", err)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+
+@test
 def doctor_reports_what_is_seen(bench):
     done = bench.wsrx("doctor", "socat") if need("socat") else None
     equal(done.returncode, 0)
-    for word in (b"dynamically linked", b"recvfrom", b"wsrx run socat"):
+    for word in (b"dynamically linked", b"recvfrom", b"wsrx run --calls=all socat"):
         assert word in done.stdout, done.stdout
     need("cc")
     with open(bench.path("s.c"), "w", encoding="ascii") as file:

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "commands/live_view.h"
+
+#include "util/complain.h"
+#include "util/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A thread takes the time of a record before it writes it to its ring. If it has to make the ring
+ * first, or to wait for a processor, others write later records meanwhile. */
+enum { HOLD_BACK = 200 * 1000 * 1000 }; /* nanoseconds */
+
+struct live_view *live_view_new(bool counts)
+{
+    /* calloc() does not align so far. */
+    struct live_view *view = need(aligned_alloc(_Alignof(struct live_view), sizeof *view));
+
+    memset(view, 0, sizeof *view);
+    view->counts = counts;
+    view->reader = reader_new();
+    return view;
+}
+
+void live_view_free(struct live_view *view)
+{
+    reader_free(view->reader);
+    free(view->line);
+    free(view);
+}
+
+static bool may_colour(FILE *out)
+{
+    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+    return (!none || !*none) && isatty(fileno(out)) && terminal && *terminal &&
+           strcmp(terminal, "dumb") != 0;
+}
+
+bool live_view_open(struct live_view *view, const char *name)
+{
+    view->name = name;
+    view->out = name ? reader_output(view->reader, name) : stderr;
+    if (!view->out)
+        return false;
+    view->colour = may_colour(view->out);
+    return true;
+}
+
+static bool is_known(const struct live_view *view, const char *path)
+{
+    for (size_t i = 0; i < reader_files(view->reader); i++)
+        if (strcmp(reader_file(view->reader, i)->path, path) == 0)
+            return true;
+    return false;
+}
+
+/* A ring file is one as soon as its magic is there. */
+static bool is_ready(const char *path)
+{
+    char magic[8] = "";
+    FILE *file = fopen(path, "re");
+    bool ready;
+
+    if (!file)
+        return false;
+    ready =
+        fread(magic, sizeof magic, 1, file) == 1 && memcmp(magic, RING_MAGIC, sizeof magic) == 0;
+    fclose(file);
+    return ready;
+}
+
+void live_view_find(struct live_view *view, const char *directory)
+{
+    DIR *open = opendir(directory);
+    struct dirent *entry;
+
+    while (open && (entry = readdir(open))) {
+        char path[PATH_MAX + 256];
+        size_t length = strlen(entry->d_name);
+
+        if (length < 5 || strcmp(entry->d_name + length - 5, ".ring") != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        if (!is_known(view, path) && is_ready(path))
+            reader_add(view->reader, path);
+    }
+    if (open)
+        closedir(open);
+}
+
+static void show(struct live_view *view, const struct record *record,
+                 const struct reader_file *file)
+{
+    const char *colour = NULL;
+    size_t length;
+
+    if (view->room < FORMAT_LINE_MAX(record->data_length)) {
+        view->room = FORMAT_LINE_MAX(record->data_length);
+        view->line = need(realloc(view->line, view->room));
+    }
+    length = format_text(&view->lines, record, file->east, view->line);
+    if (view->colour)
+        colour = record->lost > 0                 ? "\033[31m"
+                 : record->flags & RECORD_PARTIAL ? "\033[33m"
+                 : record->error                  ? "\033[2m"
+                                                  : NULL;
+    if (colour)
+        fprintf(view->out, "%s%.*s\033[0m\n", colour, (int)length - 1, view->line);
+    else
+        fwrite(view->line, 1, length, view->out);
+}
+
+static uint64_t now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+void live_view_catch_up(struct live_view *view, bool last)
+{
+    const struct reader_file *file;
+    struct record record;
+
+    reader_refresh(view->reader, last ? UINT64_MAX : now() - HOLD_BACK);
+    while (reader_next(view->reader, &record, &file)) {
+        if (!record_filter_match(&view->filter, &record))
+            continue;
+        view->any = true;
+        if (view->counts)
+            stats_add(&view->stats, &record);
+        else if (record.error == EAGAIN && !view->all)
+            view->hidden++;
+        else if (!ferror(view->out))
+            show(view, &record, file);
+    }
+    is_written(view->out, view->name);
+}

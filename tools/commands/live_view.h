@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Records while they are written: shown line by line, or summed up.
+ */
+#ifndef WSRX_COMMANDS_LIVE_VIEW_H
+#define WSRX_COMMANDS_LIVE_VIEW_H
+
+#include "input/reader.h"
+#include "trace/format.h"
+#include "trace/stats.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct live_view {
+    struct stats_table stats; /* first, for its alignment */
+    struct reader *reader;
+    FILE *out;
+    const char *name; /* of it, as it was given, or NULL */
+    bool colour;
+    bool counts; /* no lines, but sums */
+    bool any;    /* records were seen */
+    bool all;    /* lines for receives that found nothing, too */
+    uint64_t hidden;
+    char *line;
+    size_t room;
+    struct format_cache lines;
+    struct trace_filter filter; /* of a ring that is there; else the library applies it */
+};
+
+/* Ends the command if there is no memory. */
+struct live_view *live_view_new(bool counts);
+void live_view_free(struct live_view *view);
+
+/* Opens the output, standard error for NULL. False: reported. */
+bool live_view_open(struct live_view *view, const char *name);
+
+/* Adds the ring files of a directory that are not known yet. */
+void live_view_find(struct live_view *view, const char *directory);
+
+/* Shows what has been written since. Until the `last` time the newest records wait, so that all
+ * threads' lines are in the order of time. */
+void live_view_catch_up(struct live_view *view, bool last);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The formats into which records are converted.
+ */
+#ifndef WSRX_FORMATS_FORMATS_H
+#define WSRX_FORMATS_FORMATS_H
+
+#include "formats/progress.h"
+#include "input/reader.h"
+#include "input/summary.h"
+
+/* Each writes all records that are left. 0, or a negative errno; errors of `out` are its own. */
+int write_text(struct reader *reader, FILE *out, struct progress *progress);
+int write_jsonl(struct reader *reader, FILE *out, struct progress *progress);
+int write_pcapng(struct reader *reader, FILE *out, struct progress *progress);
+int write_perfetto(struct reader *reader, FILE *out, struct progress *progress);
+
+/* One page, complete in itself. */
+void write_html(const struct summary *summary, const struct reader *reader, FILE *out);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A line for each record: text for people, or JSON Lines.
+ */
+#define _GNU_SOURCE
+#include "formats/formats.h"
+#include "trace/format.h"
+#include "util/memory.h"
+
+#include <stdlib.h>
+
+struct line {
+    struct format_cache cache;
+    char *text;
+    size_t room;
+};
+
+static void make_room(struct line *line, const struct record *record)
+{
+    if (line->room >= FORMAT_LINE_MAX(record->data_length))
+        return;
+    line->room = FORMAT_LINE_MAX(record->data_length);
+    line->text = need(realloc(line->text, line->room));
+}
+
+static int write_lines(struct reader *reader, FILE *out, struct progress *progress, bool json)
+{
+    static struct line line;
+    const struct reader_file *file;
+    struct record record;
+
+    while (reader_next(reader, &record, &file)) {
+        size_t length;
+
+        make_room(&line, &record);
+        length = json ? format_jsonl(&line.cache, &record, line.text)
+                      : format_text(&line.cache, &record, file->east, line.text);
+        fwrite_unlocked(line.text, 1, length, out);
+        progress_step(progress);
+    }
+    free(line.text);
+    line.text = NULL;
+    line.room = 0;
+    return 0;
+}
+
+int write_text(struct reader *reader, FILE *out, struct progress *progress)
+{
+    return write_lines(reader, out, progress, false);
+}
+
+int write_jsonl(struct reader *reader, FILE *out, struct progress *progress)
+{
+    return write_lines(reader, out, progress, true);
+}

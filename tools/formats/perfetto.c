@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The trace format that ui.perfetto.dev and chrome://tracing read: one JSON object with an array of
+ * events. A receive is an instant of its thread; what a socket has lost and saved is a counter.
+ */
+#define _GNU_SOURCE
+#include "formats/formats.h"
+
+#include "base/strbuf.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_json_string(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < ' ' || c >= 127)
+            fprintf(out, "\\u%04x", c);
+        else
+            fputc(c, out);
+    }
+    fputc('"', out);
+}
+
+/* What a socket's events have in common, and what it was made from. */
+struct names {
+    int32_t fd;
+    socklen_t local_length, peer_length;
+    unsigned char local[sizeof(struct sockaddr_storage)], peer[sizeof(struct sockaddr_storage)];
+    size_t length; /* 0: none */
+    char text[4 * RECORD_ADDRESS_MAX + 64];
+};
+
+/* A process or a socket that has been seen. */
+struct seen {
+    uint64_t pid, cookie;
+    uint64_t lost, saved;
+    struct names names;
+};
+
+static int compare(const void *one, const void *other)
+{
+    const struct seen *a = one, *b = other;
+
+    if (a->pid != b->pid)
+        return a->pid < b->pid ? -1 : 1;
+    return a->cookie < b->cookie ? -1 : a->cookie > b->cookie;
+}
+
+/* NULL: no memory. `*ret_new`: it was not there yet. */
+static struct seen *see(void **tree, uint64_t pid, uint64_t cookie, bool *ret_new)
+{
+    struct seen key = {.pid = pid, .cookie = cookie}, *made, **node = tfind(&key, tree, compare);
+
+    *ret_new = !node;
+    if (node)
+        return *node;
+    made = calloc(1, sizeof *made);
+    if (!made)
+        return NULL;
+    *made = key;
+    if (!tsearch(made, tree, compare)) {
+        free(made);
+        return NULL;
+    }
+    return made;
+}
+
+/* --- events; every record comes here: no printf ------------------------------------------ */
+
+static char *put_json(char *to, const char *text)
+{
+    *to++ = '"';
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            *to++ = '\\';
+        *to++ = (char)c;
+    }
+    *to++ = '"';
+    return to;
+}
+
+/* In microseconds. */
+static char *put_time(char *to, uint64_t time)
+{
+    to = put_number(PUT(to, ",\"ts\":"), time / 1000);
+    *to++ = '.';
+    *to++ = (char)('0' + time % 1000 / 100);
+    return put_digits(to, (uint32_t)(time % 100), 2);
+}
+
+static bool are_kept(const struct names *names, const struct record *record)
+{
+    return names->length > 0 && names->fd == record->fd &&
+           names->local_length == record->local_length &&
+           names->peer_length == record->peer_length &&
+           memcmp(names->local, record->local, record->local_length) == 0 &&
+           memcmp(names->peer, record->peer, record->peer_length) == 0;
+}
+
+static char *put_names(char *to, struct names *names, const struct record *record)
+{
+    char local[RECORD_ADDRESS_MAX], peer[RECORD_ADDRESS_MAX], *at = names->text;
+
+    if (!are_kept(names, record)) {
+        record_address(record->local, record->local_length, local);
+        record_address(record->peer, record->peer_length, peer);
+        at = put_signed(PUT(at, ",\"args\":{\"fd\":"), record->fd);
+        at = put_json(PUT(at, ",\"local\":"), local);
+        at = put_json(PUT(at, ",\"peer\":"), peer);
+        at = PUT(at, ",\"length\":");
+        names->length = (size_t)(at - names->text);
+        names->fd = record->fd;
+        /* A longer address is never found again. */
+        names->local_length = names->peer_length = UINT32_MAX;
+        if (record->local_length <= sizeof names->local &&
+            record->peer_length <= sizeof names->peer) {
+            names->local_length = record->local_length;
+            names->peer_length = record->peer_length;
+            memcpy(names->local, record->local, record->local_length);
+            memcpy(names->peer, record->peer, record->peer_length);
+        }
+    }
+    return put(to, names->text, names->length);
+}
+
+static size_t put_event(char *line, const struct record *record, struct names *names)
+{
+    char *at = line;
+    const char *fate = record->lost > 0 ? "lost" : record->flags & RECORD_PARTIAL ? "partial" : "";
+
+    at = PUT(at, ",\n{\"ph\":\"i\",\"s\":\"t\",\"cat\":\"");
+    at = put_string(at, *fate ? fate : "receive");
+    at = put_string(PUT(at, "\",\"name\":\""), record_call_name(record->call));
+    if (*fate)
+        at = put_string(PUT(at, " "), fate);
+    at = put_number(PUT(at, "\",\"pid\":"), record->pid);
+    at = put_number(PUT(at, ",\"tid\":"), record->tid);
+    at = put_time(at, record->time);
+    at = put_number(put_names(at, names, record), record->length);
+    at = put_number(PUT(at, ",\"buffer\":"), record->room);
+    at = put_number(PUT(at, ",\"bytes\":"), record->given);
+    at = put_number(PUT(at, ",\"offset\":"), record->offset);
+    at = put_number(PUT(at, ",\"left\":"), record->left);
+    at = put_number(PUT(at, ",\"lost\":"), record->lost);
+    at = put_signed(PUT(at, ",\"errno\":"), record->error);
+    at = put_hex(PUT(at, ",\"caller\":\"0x"), record->caller);
+    at = PUT(at, "\"}}");
+    return (size_t)(at - line);
+}
+
+static size_t put_counter(char *line, const struct record *record, const struct seen *socket)
+{
+    char local[RECORD_ADDRESS_MAX], *at = line;
+
+    record_address(record->local, record->local_length, local);
+    at = put_number(PUT(at, ",\n{\"ph\":\"C\",\"pid\":"), record->pid);
+    at = put_time(at, record->time);
+    at = put_json(PUT(at, ",\"name\":"), local[0] ? local : "socket without a name");
+    at = put_number(PUT(at, ",\"args\":{\"lost\":"), socket->lost);
+    at = put_number(PUT(at, ",\"saved\":"), socket->saved);
+    at = PUT(at, "}}");
+    return (size_t)(at - line);
+}
+
+int write_perfetto(struct reader *reader, FILE *out, struct progress *progress)
+{
+    const struct reader_file *file;
+    struct record record;
+    struct seen *socket = NULL;
+    void *tree = NULL;
+    bool first = true;
+    char line[4096];
+
+    fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", out);
+    while (reader_next(reader, &record, &file)) {
+        bool new_process = false, new_socket;
+
+        /* Mostly it is the same as before. */
+        if (!socket || socket->pid != record.pid || socket->cookie != record.cookie) {
+            struct seen *process = see(&tree, record.pid, 0, &new_process);
+
+            socket = see(&tree, record.pid, record.cookie, &new_socket);
+            if (!process || !socket)
+                return -ENOMEM;
+        }
+        if (new_process) {
+            fprintf(out,
+                    "%s\n{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%u,\"args\":{\"name\":",
+                    first ? "" : ",", record.pid);
+            put_json_string(out, file->program[0] ? file->program : file->shown);
+            fputs("}}", out);
+            first = false;
+        }
+        fwrite_unlocked(line, 1, put_event(line, &record, &socket->names), out);
+        if (record.lost > 0 || (record.offset > 0 && record.given > 0)) {
+            socket->lost += record.lost;
+            socket->saved += record.offset > 0 ? record.given : 0;
+            fwrite_unlocked(line, 1, put_counter(line, &record, socket), out);
+        }
+        progress_step(progress);
+    }
+    fputs("\n]}\n", out);
+    tdestroy(tree, free);
+    return 0;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "input/ring_reader.h"
+
+#include "util/complain.h"
+#include "util/memory.h"
+#include "util/printable.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- records ----------------------------------------------------------------------------- */
+
+static const struct ring_head *head_of(const struct reader_file *file,
+                                       const struct ring_source *source)
+{
+    return (const struct ring_head *)(file->at + source->at);
+}
+
+/* A ring may be smaller than the others, if there was no room for all of it: see ring.h. */
+static uint64_t capacity_of(const struct reader_file *file, const struct ring_source *source)
+{
+    const struct ring_file *head = &file->head;
+    uint64_t most = (head->ring_size - head->ring_head_size) / head->record_size;
+    uint64_t own = __atomic_load_n(&head_of(file, source)->capacity, __ATOMIC_ACQUIRE);
+
+    return own > 0 && own < most ? own : most;
+}
+
+/* The record number `n` of a ring; NULL: it is not in the file. */
+static const struct ring_record *record_at(const struct reader_file *file,
+                                           const struct ring_source *source, uint64_t n)
+{
+    uint64_t offset = source->at + file->head.ring_head_size +
+                      n % capacity_of(file, source) * file->head.record_size;
+
+    if (offset + file->head.record_size > file->size)
+        return NULL;
+    return (const struct ring_record *)(file->at + offset);
+}
+
+/* Copies a record. Returns its sequence number: of a whole record, base + n + 1. */
+static uint64_t copy_record(const struct reader_file *file, struct ring_source *source,
+                            const struct ring_record *from)
+{
+    uint64_t sequence = __atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE);
+
+    memcpy(source->copy, from, file->head.record_size);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence ? sequence : 0;
+}
+
+bool ring_look(struct reader_file *file, struct ring_source *source, uint64_t *ret_time)
+{
+    const struct ring_head *ring = head_of(file, source);
+
+    for (;;) {
+        uint64_t capacity = capacity_of(file, source);
+        uint64_t written = __atomic_load_n(&ring->written, __ATOMIC_ACQUIRE), sequence;
+        const struct ring_record *from;
+
+        if (source->next >= written)
+            return false;
+        if (written - source->next > capacity) {
+            file->overwritten += written - source->next - capacity;
+            source->next = written - capacity;
+        }
+        from = record_at(file, source, source->next);
+        if (!from) {
+            file->damaged = true;
+            source->next = written;
+            return false;
+        }
+        sequence = copy_record(file, source, from);
+        if (sequence == ring->base + source->next + 1) {
+            *ret_time = source->copy->time + file->offset;
+            return true;
+        }
+        /* Overwritten meanwhile; or the program was killed while it wrote it; or damage. */
+        if (__atomic_load_n(&ring->written, __ATOMIC_ACQUIRE) - source->next > capacity)
+            continue;
+        if (sequence == 0)
+            file->unfinished++;
+        else
+            file->damaged = true;
+        source->next++;
+    }
+}
+
+void ring_take(const struct reader_file *file, struct ring_source *source, struct record *to)
+{
+    const struct ring_record *from = source->copy;
+    size_t room = file->head.record_size - offsetof(struct ring_record, tail);
+    size_t local = from->local_length <= room ? from->local_length : 0;
+    size_t peer = local + from->peer_length <= room ? from->peer_length : 0;
+    size_t data = local + peer + from->data_length <= room ? from->data_length : 0;
+
+    source->copy = source->given;
+    source->given = (struct ring_record *)from;
+    source->next++;
+    *to = (struct record){
+        .time = from->time + file->offset,
+        .sequence = from->sequence,
+        .cookie = from->cookie,
+        .caller = from->caller,
+        .room = from->room,
+        .length = from->length,
+        .given = from->given,
+        .offset = from->offset,
+        .left = from->left,
+        .lost = from->lost,
+        .pid = file->pid,
+        .tid = from->tid,
+        .fd = from->fd,
+        .call = (enum record_call)from->call,
+        .flags = from->flags,
+        .error = from->error,
+        .local = (const struct sockaddr *)from->tail,
+        .peer = (const struct sockaddr *)(from->tail + local),
+        .local_length = (socklen_t)local,
+        .peer_length = (socklen_t)peer,
+        .data = from->tail + local + peer,
+        .data_length = data,
+    };
+}
+
+/* --- rings ------------------------------------------------------------------------------- */
+
+bool ring_find(struct reader_file *file, uint32_t number, struct ring_source *ret_source)
+{
+    uint64_t offset = file->head.header_size + number * file->head.ring_size;
+    const struct ring_head *ring = (const struct ring_head *)(file->at + offset);
+
+    if (offset > file->size || file->size - offset < sizeof *ring) {
+        file->damaged = true;
+        return false;
+    }
+    if (memcmp(ring->magic, RING_HEAD_MAGIC, sizeof ring->magic) != 0)
+        return false;
+    *ret_source = (struct ring_source){
+        .at = offset,
+        .copy = need(malloc(file->head.record_size)),
+        .given = need(malloc(file->head.record_size)),
+    };
+    file->records += ring->written;
+    return true;
+}
+
+void ring_source_free(struct ring_source *source)
+{
+    free(source->copy);
+    free(source->given);
+}
+
+/* Sources know offsets only, so the mapping may move. */
+static void map_growth(struct reader_file *file)
+{
+    struct stat now;
+    const char *at;
+
+    if (fstat(file->fd, &now) != 0 || (size_t)now.st_size <= file->size)
+        return;
+    at = mmap(NULL, (size_t)now.st_size, PROT_READ, MAP_SHARED, file->fd, 0);
+    if (at == MAP_FAILED)
+        return;
+    munmap((void *)file->at, file->size);
+    file->at = at;
+    file->size = (size_t)now.st_size;
+}
+
+uint32_t ring_refresh(struct reader_file *file)
+{
+    const struct ring_file *head = (const struct ring_file *)file->at;
+    uint32_t rings = __atomic_load_n(&head->rings, __ATOMIC_ACQUIRE);
+
+    file->dropped = __atomic_load_n(&head->dropped, __ATOMIC_RELAXED);
+    file->finished = (__atomic_load_n(&head->flags, __ATOMIC_RELAXED) & RING_FINISHED) != 0;
+    if (file->head.header_size + rings * file->head.ring_size > file->size)
+        map_growth(file);
+    return rings;
+}
+
+/* --- the file ---------------------------------------------------------------------------- */
+
+static bool is_version(const struct reader_file *file)
+{
+    if (file->head.version <= RING_VERSION)
+        return true;
+    complain("%s: its format is version %u, newer than this wsrx (version %u)", file->path,
+             file->head.version, RING_VERSION);
+    return false;
+}
+
+static bool is_sound(const struct ring_file *head)
+{
+    return head->version == RING_VERSION && head->header_size >= sizeof *head &&
+           head->ring_head_size >= sizeof(struct ring_head) &&
+           head->record_size >= RING_RECORD_SIZE && head->record_size <= 1 << 20 &&
+           head->record_size % 8 == 0 && head->header_size % 8 == 0 &&
+           head->ring_head_size % 8 == 0 && head->ring_size % 8 == 0 &&
+           head->ring_size >= head->ring_head_size + head->record_size &&
+           head->ring_size <= (uint64_t)1 << 40;
+}
+
+static void take_head(struct reader_file *file)
+{
+    const char *name;
+
+    file->pid = file->head.pid;
+    file->parent = file->head.parent;
+    file->east = file->head.east;
+    file->offset = (uint64_t)file->head.realtime_offset;
+    file->head.program[sizeof file->head.program - 1] = '\0';
+    name = strrchr(file->head.program, '/');
+    free(file->program);
+    file->program = printable(name ? name + 1 : file->head.program);
+}
+
+bool ring_is_file(int fd)
+{
+    char magic[sizeof RING_MAGIC - 1];
+
+    return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
+           memcmp(magic, RING_MAGIC, sizeof magic) == 0;
+}
+
+bool ring_open(struct reader_file *file)
+{
+    struct stat now;
+
+    if (fstat(file->fd, &now) != 0) {
+        complain("%s: %s", file->path, strerror(errno));
+        return false;
+    }
+    file->size = (size_t)now.st_size;
+    if (file->size < sizeof file->head) {
+        complain("%s: truncated: only %zu bytes of its header are there", file->path, file->size);
+        return false;
+    }
+    file->at = mmap(NULL, file->size, PROT_READ, MAP_SHARED, file->fd, 0);
+    if (file->at == MAP_FAILED) {
+        complain("%s: %s", file->path, strerror(errno));
+        file->at = NULL;
+        return false;
+    }
+    memcpy(&file->head, file->at, sizeof file->head);
+    if (!is_version(file))
+        return false;
+    if (!is_sound(&file->head)) {
+        complain("%s: damaged: its header makes no sense", file->path);
+        return false;
+    }
+    take_head(file);
+    return true;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "program/elf_probe.h"
+
+#include "program/pe_probe.h"
+#include "program/program_path.h"
+#include "util/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* What a program may import that matters here. */
+static const char *const calls[] = {
+    "recv",           "__recv_chk",  "recvfrom",     "__recvfrom_chk", "recvmsg",
+    "recvmmsg",       "read",        "__read_chk",   "readv",          "preadv2",
+    "poll",           "__poll_chk",  "ppoll",        "select",         "pselect",
+    "epoll_wait",     "epoll_pwait", "epoll_pwait2", "fread",          "fgets",
+    "getline",        "getdelim",    "fgetc",        "syscall",        "io_uring_queue_init",
+    "io_uring_setup", "dlopen",
+};
+
+static void note_import(struct executable *executable, const char *name)
+{
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strcmp(calls[i], name) == 0 && executable->imports < IMPORTS_MAX)
+            executable->import[executable->imports++] = calls[i];
+    if (strncmp(name, "io_uring_", 9) == 0)
+        executable->io_uring = true;
+}
+
+static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
+                         struct executable *executable)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+
+    for (size_t i = 0; data && i < count && i <= INT_MAX; i++) {
+        GElf_Sym symbol;
+        const char *name;
+
+        if (!gelf_getsym(data, (int)i, &symbol) ||
+            !(name = elf_strptr(elf, header->sh_link, symbol.st_name)))
+            continue;
+        if (symbol.st_shndx == SHN_UNDEF)
+            note_import(executable, name);
+        else if (strcmp(name, "__asan_init") == 0)
+            executable->asan = true;
+    }
+}
+
+/* A text of the file, which ends there too. */
+static void read_text(int fd, uint64_t offset, uint64_t size, char *to, size_t room)
+{
+    ssize_t got = pread(fd, to, size < room ? size : room - 1, (off_t)offset);
+
+    to[got > 0 ? got : 0] = '\0';
+}
+
+/* How the program is loaded; of a file of `size` bytes. */
+static void read_segments(Elf *elf, int fd, uint64_t size, struct executable *executable)
+{
+    size_t headers = 0;
+    GElf_Ehdr start;
+
+    executable->is_static = true;
+    if (!gelf_getehdr(elf, &start) || elf_getphdrnum(elf, &headers) != 0 ||
+        (start.e_phnum != PN_XNUM && headers < start.e_phnum))
+        executable->damaged = true;
+    for (size_t i = 0; i < headers && i <= INT_MAX; i++) {
+        GElf_Phdr header;
+
+        if (!gelf_getphdr(elf, (int)i, &header) ||
+            (header.p_type == PT_LOAD &&
+             (header.p_offset > size || header.p_filesz > size - header.p_offset)))
+            executable->damaged = true;
+        else if (header.p_type == PT_INTERP) {
+            executable->is_static = false;
+            read_text(fd, header.p_offset, header.p_filesz, executable->loader,
+                      sizeof executable->loader);
+        }
+    }
+}
+
+/* Whether the loader is not glibc's. */
+static bool is_other_loader(const char *loader)
+{
+    const char *slash = strrchr(loader, '/'), *name = slash ? slash + 1 : loader;
+
+    return *name && strncmp(name, "ld-linux", 8) != 0 && strncmp(name, "ld.so", 5) != 0 &&
+           strncmp(name, "ld64.so", 7) != 0;
+}
+
+static void take_needed(struct executable *executable, const char *name)
+{
+    if (executable->neededs == NEEDED_MAX)
+        return;
+    executable->needed[executable->neededs++] = need(strdup(name));
+    /* AddressSanitizer's runtime wants to be loaded before all other libraries. */
+    if (strncmp(name, "libasan.so", 10) == 0)
+        executable->asan = true;
+}
+
+/* Without an interpreter it is a static program or a library. Static programs for a fixed address
+ * are ET_EXEC; of those that can be loaded anywhere the linker marks the programs. */
+static void read_dynamic(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
+                         struct executable *executable)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+    bool program = executable->type != ET_DYN;
+
+    for (size_t i = 0; data && i < count && i <= INT_MAX; i++) {
+        const char *text;
+        GElf_Dyn entry;
+
+        if (!gelf_getdyn(data, (int)i, &entry))
+            continue;
+        program = program || (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE));
+        if (entry.d_tag != DT_NEEDED && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH)
+            continue;
+        text = elf_strptr(elf, header->sh_link, entry.d_un.d_val);
+        if (text && entry.d_tag == DT_NEEDED)
+            take_needed(executable, text);
+        else if (text) /* a RUNPATH comes behind an RPATH, and overrides it */
+            snprintf(executable->search, sizeof executable->search, "%s", text);
+    }
+    if (executable->is_static && !program) {
+        executable->library = true;
+        executable->is_static = false;
+    }
+}
+
+static void read_elf(Elf *elf, struct executable *executable)
+{
+    Elf_Scn *section = NULL;
+    GElf_Ehdr start;
+    size_t names;
+
+    executable->elf = true;
+    executable->bits = gelf_getclass(elf) == ELFCLASS32 ? 32 : 64;
+    if (gelf_getehdr(elf, &start)) {
+        executable->machine = start.e_machine;
+        executable->type = start.e_type;
+    }
+    executable->other_libc = is_other_loader(executable->loader);
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return;
+    while ((section = elf_nextscn(elf, section))) {
+        GElf_Shdr header;
+        const char *name;
+
+        if (!gelf_getshdr(section, &header))
+            continue;
+        name = elf_strptr(elf, names, header.sh_name);
+        if (name && (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0))
+            executable->go = true;
+        if (header.sh_type == SHT_DYNAMIC)
+            read_dynamic(elf, section, &header, executable);
+        if (header.sh_type == SHT_DYNSYM) {
+            executable->symbols = true;
+            read_symbols(elf, section, &header, executable);
+        }
+    }
+}
+
+/* "#!/usr/bin/env python3" is python3's business, and so is "#!/usr/bin/env -S A=1 python3 -u". */
+static char *word_for_env(char **rest)
+{
+    char *word;
+
+    while ((word = strtok_r(NULL, " \t", rest))) {
+        if (strncmp(word, "-S", 2) == 0 && word[2])
+            return word + 2;
+        if (*word != '-' && !strchr(word, '='))
+            break;
+    }
+    return word;
+}
+
+static bool read_script(int fd, char *interpreter)
+{
+    char line[PATH_MAX + 1];
+    ssize_t got = pread(fd, line, sizeof line - 1, 0);
+    char *word, *rest;
+
+    if (got < 3 || memcmp(line, "#!", 2) != 0)
+        return false;
+    line[got] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    word = strtok_r(line + 2, " \t", &rest);
+    if (word && strcmp(word, "/usr/bin/env") == 0)
+        word = word_for_env(&rest);
+    if (!word)
+        return false;
+    snprintf(interpreter, PATH_MAX, "%s", word);
+    return true;
+}
+
+/* execve(2): what is ignored then, ld.so(8) says under "secure-execution mode". */
+static void read_rights(int fd, const struct stat *now, struct executable *executable)
+{
+    bool user = now->st_mode & S_ISUID;
+    bool group = (now->st_mode & S_ISGID) && (now->st_mode & S_IXGRP);
+    bool capable = fgetxattr(fd, "security.capability", NULL, 0) > 0;
+
+    executable->setuid = user || group || capable;
+    executable->raised = (user && now->st_uid != getuid()) || (group && now->st_gid != getgid()) ||
+                         (capable && getuid() != 0);
+}
+
+/* A script's interpreter may be a script: the kernel follows so many. */
+enum { SCRIPTS = 4 };
+
+static int read_file(const char *path, struct executable *executable, int depth)
+{
+    /* Who opens a pipe to read waits for one who writes. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat now;
+    Elf *elf;
+
+    if (fd < 0)
+        return errno == EACCES ? 0 : errno; /* it can be run, though not read */
+    if (fstat(fd, &now) != 0 || !S_ISREG(now.st_mode)) {
+        close(fd);
+        return EACCES; /* as execve(2) says */
+    }
+    read_rights(fd, &now, executable);
+    if (depth < SCRIPTS && read_script(fd, executable->interpreter)) {
+        char found[PATH_MAX];
+        int error = program_find(executable->interpreter, found);
+
+        /* The kernel heeds no such bits of a script. */
+        executable->setuid = executable->raised = false;
+        close(fd);
+        return error ? error : read_file(found, executable, depth + 1);
+    }
+    elf_version(EV_CURRENT);
+    elf = elf_begin(fd, ELF_C_READ, NULL);
+    if (elf && elf_kind(elf) == ELF_K_ELF) {
+        read_segments(elf, fd, (uint64_t)now.st_size, executable);
+        read_elf(elf, executable);
+    }
+    elf_end(elf);
+    executable->windows = !executable->elf && pe_machine(fd) != 0;
+    close(fd);
+    return 0;
+}
+
+void elf_probe_file(const char *path, struct executable *executable)
+{
+    memset(executable, 0, sizeof *executable);
+    snprintf(executable->path, sizeof executable->path, "%s", path);
+    read_file(path, executable, SCRIPTS);
+}
+
+void elf_probe_free(struct executable *executable)
+{
+    for (size_t i = 0; i < executable->neededs; i++)
+        free(executable->needed[i]);
+    executable->neededs = 0;
+}
+
+bool elf_imports(const struct executable *executable, const char *name)
+{
+    for (size_t i = 0; i < executable->imports; i++)
+        if (strcmp(executable->import[i], name) == 0)
+            return true;
+    return false;
+}
+
+int elf_probe(const char *program, struct executable *executable)
+{
+    int error;
+
+    memset(executable, 0, sizeof *executable);
+    error = program_find(program, executable->path);
+    if (error == EACCES && read_file(executable->path, executable, SCRIPTS) == 0 &&
+        executable->library)
+        return 0;
+    return error ? error : read_file(executable->path, executable, 0);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The settings of settings.def as options of the command.
+ */
+#ifndef WSRX_PROGRAM_SETTING_OPTIONS_H
+#define WSRX_PROGRAM_SETTING_OPTIONS_H
+
+#include "settings.h"
+
+#include <popt.h>
+#include <stdbool.h>
+
+/* --mode, --calls …: all of them for run, and for the other subcommands those that they do not set
+ * themselves. One array, which the next call overwrites. */
+const struct poptOption *setting_options(bool for_run);
+
+/* The value of an option, or else of its environment variable; NULL: it is not set. */
+const char *setting_value(enum settings_index setting);
+
+/* Whether the values of all options are good. False: reported, with what may have been meant. */
+bool setting_options_check(const char *command);
+
+/* Puts the values of the options into the environment. */
+void setting_options_export(void);
+
+#endif

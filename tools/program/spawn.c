@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "program/spawn.h"
+
+#include "program/elf_probe.h"
+#include "program/forward.h"
+#include "program/library.h"
+#include "program/setting_options.h"
+#include "util/complain.h"
+#include "util/exit_code.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Warns if nothing of the program will be seen, or not all. False: the library must not be loaded
+ * into it. `first`: what must be loaded before the library. */
+static bool warn(const char *program, char first[PATH_MAX])
+{
+    struct executable executable;
+    bool loadable;
+
+    first[0] = '\0';
+    if (elf_probe(program, &executable) != 0)
+        return true; /* exec says what is wrong */
+    loadable = !executable.other_libc;
+    if (executable.windows)
+        complain("warning: %s is a Windows program: wsrx wine run runs it", program);
+    if (executable.go)
+        complain("warning: %s is a Go program: its receives do not go through libc, and are not "
+                 "seen",
+                 program);
+    else if (executable.is_static && executable.elf && !executable.damaged)
+        complain("warning: %s is statically linked: nothing can be preloaded into it", program);
+    if (executable.other_libc)
+        complain("warning: %s uses another C library than glibc (%s): it runs without libwsrx",
+                 program, executable.loader);
+    if (executable.raised)
+        complain("warning: %s is setuid or has capabilities: the loader ignores LD_PRELOAD",
+                 program);
+    if (executable.elf && executable.bits != (int)sizeof(void *) * 8)
+        complain("warning: %s is a %d-bit program, and the library has %d bits", program,
+                 executable.bits, (int)sizeof(void *) * 8);
+    library_before(&executable, first);
+    elf_probe_free(&executable);
+    return loadable;
+}
+
+int spawn_become(const char **argv)
+{
+    char first[PATH_MAX];
+    int error;
+
+    setting_options_export();
+    if (warn(argv[0], first) && !library_preload(first))
+        return EXIT_OURS;
+    execvp(argv[0], (char *const *)argv);
+    error = errno;
+    complain("%s: %s", argv[0], strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+/* A pid that names us means the program, which has another one as our child: sd_listen_fds(3),
+ * sd_watchdog_enabled(3). */
+static void pass_pid(const char *variable, pid_t us)
+{
+    const char *value = getenv(variable);
+    char text[16];
+
+    if (!value || strtol(value, NULL, 10) != us)
+        return;
+    snprintf(text, sizeof text, "%d", getpid());
+    setenv(variable, text, 1);
+}
+
+pid_t spawn(const char **argv, int *ret_status)
+{
+    pid_t pid, us = getpid();
+    int failure[2]; /* closed by a successful exec; else it gives our exit code */
+
+    *ret_status = EXIT_OURS;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    forward_prepare();
+    if (pipe2(failure, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+        complain("cannot start a process: %s", strerror(errno));
+        forward_undo();
+        return -1;
+    }
+    if (pid == 0) {
+        int code;
+
+        forward_undo();
+        pass_pid("LISTEN_PID", us);
+        pass_pid("WATCHDOG_PID", us);
+        code = spawn_become(argv);
+        (void)!write(failure[1], &code, sizeof code);
+        _exit(code);
+    }
+    forward_to(pid);
+    close(failure[1]);
+    if (read(failure[0], ret_status, sizeof *ret_status) == sizeof *ret_status) {
+        close(failure[0]);
+        waitpid(pid, NULL, 0);
+        return -1;
+    }
+    close(failure[0]);
+    return pid;
+}
+
+bool spawn_ended(pid_t pid, int milliseconds, int *ret_status)
+{
+    struct pollfd wait = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    bool ended = false;
+    pid_t one;
+    int status;
+
+    (void)poll(&wait, wait.fd >= 0, milliseconds);
+    if (wait.fd >= 0)
+        close(wait.fd);
+    /* We get those whom the program leaves behind, too. */
+    while ((one = waitpid(-1, &status, WNOHANG)) > 0)
+        if (one == pid) {
+            *ret_status = status;
+            ended = true;
+        }
+    return ended || (one < 0 && errno == ECHILD);
+}
+
+bool spawn_left(int milliseconds)
+{
+    pid_t one;
+
+    while ((one = waitpid(-1, NULL, WNOHANG)) > 0)
+        ;
+    if (one < 0 && errno == ECHILD)
+        return false;
+    poll(NULL, 0, milliseconds);
+    return true;
+}
+
+int spawn_exit(int status)
+{
+    struct rlimit none = {0, 0};
+
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    /* So that a shell sees what strace would let it see; but the core is the program's alone. */
+    setrlimit(RLIMIT_CORE, &none);
+    signal(WTERMSIG(status), SIG_DFL);
+    raise(WTERMSIG(status));
+    return 128 + WTERMSIG(status);
+}
