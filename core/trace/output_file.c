@@ -249,6 +249,8 @@ void *output_file_map_open(int fd, uint64_t offset, size_t size, size_t ready, i
         error = reserve(fd, offset, ready);
     if (!error)
         at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
+    if (at)
+        sys_madvise(at, size, MADV_RANDOM); /* nothing around a page is worth reading: it is new */
     if (at && (error = populate(at, ready)) != 0) {
         sys_unmap(at, size);
         at = NULL;
@@ -294,7 +296,7 @@ bool output_file_reserve(struct output_file *output, void *at, uint64_t offset, 
 
 /* A thread's first window is small, since most threads write little; each next one is twice as
  * large. */
-enum { WINDOW_LEAST = 16 << 10, WINDOW_MOST = 256 << 10 };
+enum { WINDOW_LEAST = 4 << 10, WINDOW_MOST = 256 << 10 };
 
 static bool is_inside(const struct output_file_window *window, uint64_t position)
 {
