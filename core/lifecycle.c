@@ -184,9 +184,13 @@ static void prepare_trace(void)
             trace_prepare_sandbox_socket(fd, fd_cookie(fd));
 }
 
+/* Whether this thread's filter is the first one: a second one that is refused lifts nothing. */
+static __thread bool is_first_filter;
+
 void lifecycle_confining(void)
 {
-    if (state_is_sandboxed() || !state_is_own())
+    is_first_filter = !state_is_sandboxed() && state_is_own();
+    if (!is_first_filter)
         return;
     epoll_ctl_before_sandbox();
     prepare_trace();
@@ -195,7 +199,7 @@ void lifecycle_confining(void)
 
 void lifecycle_not_confined(void)
 {
-    if (state_is_own())
+    if (is_first_filter)
         state_leave_sandbox();
 }
 

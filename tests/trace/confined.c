@@ -32,6 +32,7 @@ static int confine(int by_syscall)
         ALLOW(SYS_read),
         ALLOW(SYS_sendto),
         ALLOW(SYS_exit_group),
+        ALLOW(SYS_prctl),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
     struct sock_fprog filter = {sizeof rules / sizeof *rules, rules};
@@ -74,6 +75,9 @@ int main(int argc, char **argv)
         status = receive(one, BEFORE);
     if (status == 0 && confine(strcmp(how, "syscall") == 0) != 0)
         return 4;
+    /* A second filter that is refused leaves the first one. */
+    if (status == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == 0)
+        return 5;
     if (status == 0)
         status = receive(one, AFTER);
     if (status == 0)
