@@ -173,18 +173,33 @@ void lifecycle_closing_range(unsigned first, unsigned last)
 
 /* What a vfork child does to itself is no affair of its parent's, whose memory it borrows. */
 
+/* A record needs to know what the sockets are, and their names. */
+static void prepare_trace(void)
+{
+    if (!trace_on())
+        return;
+    trace_prepare_sandbox();
+    for (int fd = 0; fd <= (int)fd_highest(); fd++)
+        if (fd_class_is_message(fd_class_get(fd)))
+            trace_prepare_sandbox_socket(fd, fd_cookie(fd));
+}
+
+/* Whether this thread's filter is the first one: a second one that is refused lifts nothing. */
+static __thread bool is_first_filter;
+
 void lifecycle_confining(void)
 {
-    if (state_is_sandboxed() || !state_is_own())
+    is_first_filter = !state_is_sandboxed() && state_is_own();
+    if (!is_first_filter)
         return;
     epoll_ctl_before_sandbox();
-    trace_prepare_sandbox();
+    prepare_trace();
     state_enter_sandbox();
 }
 
 void lifecycle_not_confined(void)
 {
-    if (state_is_own())
+    if (is_first_filter)
         state_leave_sandbox();
 }
 
@@ -192,7 +207,7 @@ void lifecycle_own_descriptors(void)
 {
     if (!state_is_own())
         return;
-    trace_prepare_sandbox();
+    prepare_trace();
     fd_own_descriptors = true;
     state_enter_sandbox();
 }

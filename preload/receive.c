@@ -7,6 +7,7 @@
 #include "passing.h"
 #include "real.h"
 #include "receive/fast_path.h"
+#include "receive/traced.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -64,6 +65,8 @@ INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
     errno = saved;
     result = made.outcome == RECEIVE_DONE ? real_result(result) : REAL(recvmsg)(fd, msg, flags);
+    if (result >= 0 && made.outcome == RECEIVE_PASS && receive_records_passed())
+        receive_record_passed(fd, msg, flags, (size_t)result, RECEIVE_SITE(RECORD_RECVMSG));
     if (result >= 0 && msg->msg_controllen > 0)
         note_descriptors(msg);
     return result;
@@ -80,9 +83,13 @@ INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
     errno = saved;
     result = made.outcome == RECEIVE_DONE ? real_result(result)
                                           : REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
-    for (ssize_t i = 0; i < result; i++)
+    for (ssize_t i = 0; i < result; i++) {
+        if (made.outcome == RECEIVE_PASS && receive_records_passed())
+            receive_record_passed(fd, &vec[i].msg_hdr, flags, vec[i].msg_len,
+                                  RECEIVE_SITE(RECORD_RECVMMSG));
         if (vec[i].msg_hdr.msg_controllen > 0)
             note_descriptors(&vec[i].msg_hdr);
+    }
     return (int)result;
 }
 

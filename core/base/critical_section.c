@@ -41,6 +41,11 @@ void critical_section_leave(const struct critical_section *section)
         action();
 }
 
+bool critical_section_is_entered(void)
+{
+    return depth > 0;
+}
+
 bool critical_section_postpone(void (*action)(void))
 {
     if (depth == 0)

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "base/sys.h"
 
+#include "base/critical_section.h"
+
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -50,16 +52,20 @@ enum { KERNEL_SIGSET = 8 }; /* bytes; libc's is larger, for signals that there a
 /* Around a call for which the kernel may send a signal. */
 struct quiet {
     sigset_t mask, pending; /* as they were */
+    bool masks;
 };
 
 /* All are blocked, for a handler must not jump out of this. */
 static void quiet_enter(struct quiet *quiet)
 {
-    sigset_t all;
+    quiet->masks = !critical_section_is_entered();
+    if (quiet->masks) {
+        sigset_t all;
 
-    sigfillset(&all);
-    sigdelset(&all, SIGTRAP);
-    sys_set_signal_mask(&all, &quiet->mask);
+        sigfillset(&all);
+        sigdelset(&all, SIGTRAP);
+        sys_set_signal_mask(&all, &quiet->mask);
+    }
     sigemptyset(&quiet->pending);
     CALL2(SYS_rt_sigpending, &quiet->pending, KERNEL_SIGSET);
 }
@@ -80,7 +86,8 @@ static long quiet_leave(const struct quiet *quiet, long result, size_t wanted)
         while (CALL6(SYS_rt_sigtimedwait, &sent, NULL, at_once, KERNEL_SIGSET, 0, 0) > 0)
             continue;
     }
-    sys_set_signal_mask(&quiet->mask, NULL);
+    if (quiet->masks)
+        sys_set_signal_mask(&quiet->mask, NULL);
     return result;
 }
 

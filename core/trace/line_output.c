@@ -17,12 +17,6 @@ void line_output_plan(struct line_output *output, struct output_file *file, bool
     atomic_store(&output->unwritten, 0);
 }
 
-bool line_output_works(const struct line_output *output)
-{
-    return atomic_load_explicit(&output->to_standard, memory_order_relaxed) ||
-           output_file_state(output->file) != OUTPUT_BROKEN;
-}
-
 /* False: to the file, from now on. */
 static bool add_to_standard(struct line_output *output, const char *line, size_t length)
 {
@@ -48,10 +42,13 @@ static enum output_state make_file(struct line_output *output)
 void line_output_add(struct line_output *output, struct output_file_window *window,
                      const char *line, size_t length)
 {
+    enum output_state is;
+
     if (atomic_load_explicit(&output->to_standard, memory_order_relaxed) &&
         add_to_standard(output, line, length))
         return;
-    switch (make_file(output)) {
+    is = output_file_state(output->file);
+    switch (LIKELY(is == OUTPUT_MAPPED) ? is : make_file(output)) {
     case OUTPUT_MAPPED:
         output_file_add_line(output->file, window, line, length, output->longest);
         break;

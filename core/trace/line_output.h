@@ -24,7 +24,11 @@ void line_output_plan(struct line_output *output, struct output_file *file, bool
                       size_t longest);
 
 /* Whether lines are written at all. */
-bool line_output_works(const struct line_output *output);
+static inline bool line_output_works(const struct line_output *output)
+{
+    return output_file_state(output->file) != OUTPUT_BROKEN ||
+           atomic_load_explicit(&output->to_standard, memory_order_relaxed);
+}
 
 /* Async-signal-safe. */
 void line_output_add(struct line_output *output, struct output_file_window *window,

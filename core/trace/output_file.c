@@ -239,16 +239,31 @@ static int populate(void *at, size_t size)
     return sys_madvise(at, size, MADV_POPULATE_WRITE) == -EFAULT ? -ENOSPC : 0;
 }
 
+/* Makes the file at least so long; longer, where more pieces of this size are likely to follow, for
+ * it costs as much as the piece itself. What is between takes no space. */
+static int lengthen(int fd, uint64_t offset, size_t size)
+{
+    enum { PIECES = 8 };
+    struct sys_file now;
+    int error = sys_fstat(fd, &now);
+
+    if (error || now.size >= offset + size)
+        return error;
+    error = reserve(fd, offset + (uint64_t)size * PIECES - 1, 1);
+    return error ? reserve(fd, offset + size - 1, 1) : 0;
+}
+
 void *output_file_map_open(int fd, uint64_t offset, size_t size, size_t ready, int *ret_error)
 {
-    /* The last byte as well, and thus the file's length. */
-    int error = ready < size ? reserve(fd, offset + size - 1, 1) : 0;
+    int error = ready < size ? lengthen(fd, offset, size) : 0;
     void *at = NULL;
 
     if (!error)
         error = reserve(fd, offset, ready);
     if (!error)
         at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
+    if (at)
+        sys_madvise(at, size, MADV_RANDOM); /* nothing around a page is worth reading: it is new */
     if (at && (error = populate(at, ready)) != 0) {
         sys_unmap(at, size);
         at = NULL;
@@ -294,7 +309,7 @@ bool output_file_reserve(struct output_file *output, void *at, uint64_t offset, 
 
 /* A thread's first window is small, since most threads write little; each next one is twice as
  * large. */
-enum { WINDOW_LEAST = 16 << 10, WINDOW_MOST = 256 << 10 };
+enum { WINDOW_LEAST = 4 << 10, WINDOW_MOST = 256 << 10 };
 
 static bool is_inside(const struct output_file_window *window, uint64_t position)
 {
@@ -318,7 +333,7 @@ static bool move_window(struct output_file *output, struct output_file_window *w
 
 /* Where a line goes while nothing can be mapped: into the window, or nowhere. */
 static bool claim_inside(struct output_file *output, const struct output_file_window *window,
-                         size_t length, uint64_t *ret_position)
+                         size_t length, unsigned long *ret_position)
 {
     unsigned long position = atomic_load(&output->position);
 
@@ -330,22 +345,17 @@ static bool claim_inside(struct output_file *output, const struct output_file_wi
     return true;
 }
 
-static bool claim(struct output_file *output, struct output_file_window *window, size_t length,
-                  size_t longest, uint64_t *ret_position)
+/* The window for a line that has got its place; false: there is none, so the place is given back. */
+SLOW_PATH static bool next_window(struct output_file *output, struct output_file_window *window,
+                                  unsigned long position, size_t length, size_t longest)
 {
     size_t size = !window->at                  ? WINDOW_LEAST
                   : window->size < WINDOW_MOST ? 2 * window->size
                                                : WINDOW_MOST;
-    unsigned long position, behind;
+    unsigned long behind = position + length;
 
-    if (state_is_sandboxed())
-        return claim_inside(output, window, length, ret_position);
-    /* The place is the line's alone; a line that starts in a window ends in the room behind it. */
-    position = atomic_fetch_add_explicit(&output->position, length, memory_order_relaxed);
-    *ret_position = position;
-    if (LIKELY(is_inside(window, position)) || move_window(output, window, position, size, longest))
+    if (move_window(output, window, position, size, longest))
         return true;
-    behind = position + length;
     atomic_compare_exchange_strong(&output->position, &behind, position);
     return false;
 }
@@ -353,9 +363,18 @@ static bool claim(struct output_file *output, struct output_file_window *window,
 void output_file_add_line(struct output_file *output, struct output_file_window *window,
                           const char *line, size_t length, size_t longest)
 {
-    uint64_t position;
+    unsigned long position;
+    bool placed;
 
-    if (claim(output, window, length, longest, &position))
+    if (LIKELY(!state_is_sandboxed())) {
+        /* The place is the line's alone; one that starts in a window ends in the room behind it. */
+        position = atomic_fetch_add_explicit(&output->position, length, memory_order_relaxed);
+        placed = LIKELY(is_inside(window, position)) ||
+                 next_window(output, window, position, length, longest);
+    } else {
+        placed = claim_inside(output, window, length, &position);
+    }
+    if (LIKELY(placed))
         memcpy(window->at + (position - window->offset), line, length);
     else
         atomic_fetch_add(&output->unwritten, 1);

@@ -145,7 +145,7 @@ void ring_end(struct ring_process *process)
 /* --- a ring ------------------------------------------------------------------------------ */
 
 /* Most threads receive little: a ring begins small in memory and on the disk, and doubles. */
-enum { READY_LEAST = 16 << 10, READY_STEP = 256 << 10 };
+enum { READY_LEAST = 4 << 10, READY_STEP = 256 << 10 };
 
 static size_t first_ready(const struct ring_process *process)
 {

@@ -280,6 +280,16 @@ void trace_prepare_sandbox(void)
     thread_buffers_prepare_sandbox();
 }
 
+void trace_prepare_sandbox_socket(int fd, uint64_t cookie)
+{
+    struct thread_buffer *buffer = thread_buffer_acquire();
+
+    if (!buffer)
+        return;
+    socket_names_of(&buffer->names, &(struct record){.fd = fd, .cookie = cookie});
+    thread_buffer_release(buffer);
+}
+
 void trace_end(void)
 {
     /* A vfork()ed child shares our memory, and its _exit() is not our end. */

@@ -57,6 +57,8 @@ void trace_forked(void);
  * records and statistics need afterwards, when no call of ours is made any more. Records go on in
  * what is there then; others are counted. */
 void trace_prepare_sandbox(void);
+/* The same for a socket from which may be received there. */
+void trace_prepare_sandbox_socket(int fd, uint64_t cookie);
 
 /* The program ends: statistics are printed, files cut to their size. Once a process. */
 void trace_end(void);

@@ -2,30 +2,18 @@
 #define _GNU_SOURCE
 #include "wait/epoll_fdinfo.h"
 
+#include "base/strbuf.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
 #include <string.h>
-
-static void append_number(char *to, unsigned number)
-{
-    char digits[10];
-    size_t count = 0;
-
-    do
-        digits[count++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (count > 0)
-        *to++ = digits[--count];
-    *to = '\0';
-}
 
 int fdinfo_open(struct fdinfo *info, int epfd)
 {
     /* Of the thread, for it may have descriptors of its own: unshare(2). */
     char path[64] = "/proc/thread-self/fdinfo/";
 
-    append_number(path + strlen(path), (unsigned)epfd);
+    *put_number(path + strlen(path), (unsigned)epfd) = '\0';
     info->fd = sys_open(path, O_RDONLY, 0);
     info->at = info->length = info->next = 0;
     return info->fd < 0 ? info->fd : 0;

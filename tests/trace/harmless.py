@@ -402,5 +402,38 @@ print(bad)
     os.close(write)
 
 
+# --- a sandbox -------------------------------------------------------------------------------
+
+@test
+def a_sandbox_kills_for_no_call_of_the_trace(bench):
+    """confined.c allows receives, sends and the end; of its receives read(2) is not recorded."""
+    program = os.path.join(os.path.dirname(sys.argv[3]), "trace-confined")
+    after = 2 * 27
+    for how, before in (("prctl", 3), ("syscall", 3), ("late", 0)):
+        for kind, settings in (("ring", {}), ("jsonl", {}), ("text", {}),
+                               ("ring", {"TRACE_SIZE": "4K", "TRACE_KEEP": "all"})):
+            done = bench.run([program, how], TRACE=kind, TRACE_FILE="t", STATS="s.txt", **settings)
+            equal((done.returncode, done.stderr), (0, b""), (how, kind))
+            with open(bench.path("s.txt"), encoding="ascii") as file:
+                lines = file.read().split("\n")
+            wanted = [str(before + after), str(10 * (before + after)), "total"]
+            total = [line.split() for line in lines if line.endswith("total")][0]
+            equal([total[3], total[6], total[7]], wanted, (how, kind))
+            if kind == "text":
+                with open(bench.path("t"), "rb") as file:
+                    equal(file.read().count(b" of 10 last"), before + after, how)
+            elif settings:
+                # No ring can be taken there: the one that there is goes round.
+                assert 10 < len(bench.records("t")[0]) < before + after
+            else:
+                records = bench.records("t")[0]
+                equal([r["bytes"] for r in records], [10] * (before + after), (how, kind))
+            for name in ("t", "s.txt"):
+                os.unlink(bench.path(name))
+        for settings in ({"TRACE": "text"}, {"STATS": 1}, {"TRACE": "jsonl", "TRACE_FILE": "/dev/null"}):
+            done = bench.run([program, how], **settings)
+            equal(done.returncode, 0, (how, settings))
+
+
 if __name__ == "__main__":
     sys.exit(main())
