@@ -432,6 +432,19 @@ int sys_membarrier(int command)
     return (int)CALL3(SYS_membarrier, command, 0, 0);
 }
 
+int sys_futex(uint32_t *word, int operation, uint32_t value, long nanoseconds)
+{
+    /* The kernel's structure, as in sys_sleep(). */
+    const long limit[2] = {0, nanoseconds};
+
+    return (int)CALL6(SYS_futex, word, operation, value, nanoseconds ? limit : NULL, 0, 0);
+}
+
+int sys_signal_thread(pid_t thread, int signal)
+{
+    return (int)CALL2(SYS_tkill, thread, signal);
+}
+
 _Noreturn void sys_exit(int status)
 {
     for (;;)

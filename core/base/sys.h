@@ -202,6 +202,10 @@ void sys_sleep(long nanoseconds);
 /* SIG_SETMASK. PARTS, EPOLL and TRACE: around our locks. */
 void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before);
 int sys_membarrier(int command);
+/* PARTS: the table's mutex. Nanoseconds, for FUTEX_WAIT, less than a second. */
+int sys_futex(uint32_t *word, int operation, uint32_t value, long nanoseconds);
+/* tkill(2). Signal 0: whether there is such a thread. PARTS: who has died with a tail. */
+int sys_signal_thread(pid_t thread, int signal);
 /* Ends the process, for WSRX_STRICT: START. */
 _Noreturn void sys_exit(int status);
 

@@ -26,7 +26,6 @@
 #include "base/critical_section.h"
 #include "table/part.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -161,6 +160,9 @@ void table_advance_locked(struct table *table, uint64_t cookie, const struct hel
 void table_finish_locked(struct table *table, uint64_t cookie);
 /* Makes all anew that follows from the messages themselves: links, bitmap and sums. */
 void table_rebuild_locked(struct table *table);
+
+/* From now on other processes use the table, too, and what they write into it is checked. */
+void table_share(struct table *table);
 
 /* Counts a part of `remaining` bytes, and what it dropped. */
 void table_count_part(struct table *table, const struct part *part, size_t remaining);
