@@ -329,6 +329,14 @@ int sys_map_over(void *at, size_t size, int protection, int flags, int fd)
     return (unsigned long)result > -4096ul ? (int)result : 0;
 }
 
+void *sys_remap(void *at, size_t size, size_t new_size, void *to)
+{
+    long result = sys_call(SYS_mremap, (long)at, (long)size, (long)new_size,
+                           to ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE, (long)to, 0);
+
+    return (unsigned long)result > -4096ul ? NULL : (void *)result;
+}
+
 int sys_protect(void *at, size_t size, int protection)
 {
     return (int)CALL3(SYS_mprotect, at, size, protection);

@@ -181,6 +181,8 @@ void *sys_map_private(size_t size);
 int sys_map_over(void *at, size_t size, int protection, int flags, int fd);
 int sys_unmap(void *at, size_t size);
 int sys_protect(void *at, size_t size, int protection);
+/* mremap(2), to another place, or to `to`. Of size 0: another view of what is shared. NULL: no. */
+void *sys_remap(void *at, size_t size, size_t new_size, void *to);
 /* munlock(2). */
 int sys_unlock_memory(void *at, size_t size);
 int sys_madvise(void *at, size_t size, int advice);

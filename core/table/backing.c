@@ -8,6 +8,7 @@
 
 #include "base/sys.h"
 #include "table/layout.h"
+#include "table/links.h"
 #include "table/mutex.h"
 #include "table/page_alloc.h"
 #include "table/slot.h"
@@ -64,11 +65,10 @@ static void unmap(struct inside *inside, size_t size)
     sys_unmap((char *)inside - PAGE, PAGE + size);
 }
 
-/* Maps `size` bytes behind a private page; NULL: `*ret_error` says why not. After
- * mlockall(MCL_FUTURE) a mapping is populated and locked when it is made, but what cannot be
- * accessed is not; so it is opened afterwards. No huge pages, for one tail would take 2 MiB, and
- * no tails in a core dump. */
-static struct inside *map(size_t size, int flags, int fd, int *ret_error)
+/* After mlockall(MCL_FUTURE) a mapping is populated and locked when it is made, but what cannot be
+ * accessed is not; so it is opened afterwards. No huge pages, for one tail would take 2 MiB, and no
+ * tails in a core dump. */
+struct inside *backing_map(size_t size, int flags, int fd, int *ret_error)
 {
     char *at = sys_map(PAGE + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
                        ret_error);
@@ -98,7 +98,7 @@ static int create(size_t hold_max, size_t slack, struct table **ret_table)
 
     if (error)
         return error;
-    inside = map(extents.size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error);
+    inside = backing_map(extents.size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error);
     if (!inside)
         return error;
     make(inside, &extents);
@@ -227,7 +227,7 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     error = sys_ftruncate(fd, extents.size);
     if (error)
         return strerrordesc_np(-error);
-    inside = map(extents.size, 0, fd, &error);
+    inside = backing_map(extents.size, 0, fd, &error);
     if (!inside)
         return strerrordesc_np(-error);
 
@@ -299,7 +299,7 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
 
     if (size < sizeof *inside)
         return "it is no fragment table";
-    inside = map(size, 0, fd, &error);
+    inside = backing_map(size, 0, fd, &error);
     if (!inside)
         return strerrordesc_np(-error);
     why = judge(inside, size);
@@ -316,7 +316,9 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
         why = judge_messages_locked(inside);
         if (!why) {
             atomic_store(&inside->table.shared, true);
-            table_rebuild_locked(&inside->table);
+            change_begin(inside);
+            links_rebuild(inside);
+            change_end(inside);
         }
         mutex_unlock(inside);
     }

@@ -74,6 +74,7 @@ struct view {
     bool is_file;
     atomic_bool suspect; /* other processes can write to the table */
     atomic_uint broken;  /* messages that were found damaged, and not reported yet */
+    atomic_bool parted;  /* the others were left in the lurch, which is not reported yet */
 };
 
 struct inside {

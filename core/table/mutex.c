@@ -89,6 +89,21 @@ void mutex_unlock(struct inside *inside)
         }
 }
 
+bool change_begin(struct inside *inside)
+{
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
+
+    atomic_store_explicit(&inside->version, version | 1, memory_order_relaxed);
+    return version & 1;
+}
+
+void change_end(struct inside *inside)
+{
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
+
+    atomic_store_explicit(&inside->version, version + 1, memory_order_release);
+}
+
 /* From /proc, as "123 (name) T 1 ...", where the name may have any bytes in it. */
 bool mutex_owner_is_stopped(const struct inside *inside)
 {

@@ -18,6 +18,11 @@ bool mutex_lock(struct inside *inside, unsigned patience);
 
 void mutex_unlock(struct inside *inside);
 
+/* Around a change. Returns whether the one before has not come to its end: then all that follows
+ * from the messages has to be made anew. */
+bool change_begin(struct inside *inside);
+void change_end(struct inside *inside);
+
 /* Whether the thread that has it is stopped, by a signal or a debugger. */
 bool mutex_owner_is_stopped(const struct inside *inside);
 

@@ -49,7 +49,9 @@ static unsigned mark(struct inside *inside)
         struct slot *slot = slot_of(inside, at);
         bool dead;
 
-        if (slot->kind == HELD_NOT)
+        /* Of one that the kernel holds there is nothing to give back, and its record says how far
+         * it has been received. */
+        if (slot->kind == HELD_NOT || slot->kind == HELD_KERNEL)
             continue;
         dead =
             slot->holder == state.pid ? !shared && state.pid > 0 : is_gone(&answers, slot->holder);
@@ -87,36 +89,45 @@ static void drop(struct inside *inside, uint32_t at)
     table_count_lost(&inside->table, length - (uint32_t)state_before);
 }
 
-/* Drops what has the bit, and arrived not later than the message of this number. */
-static void drop_marked(struct inside *inside, uint32_t bit, uint64_t until)
-{
-    for (uint32_t at = 1; at < top_of(inside); at++) {
-        struct slot *slot = slot_of(inside, at);
+/* Of those that have the bit: how much they hold, and when they arrived. */
+struct sum {
+    uint64_t pages, first, last;
+};
 
-        if (slot->kind != HELD_NOT && (slot->orphan & bit) && slot->sequence <= until)
-            drop(inside, at);
-    }
-    links_rebuild(inside);
-}
-
-/* Of what one process has closed, another may still ask for the newer half. Where it is little, it
- * is not what fills the table. */
-static void drop_older_orphans(struct inside *inside)
+static struct sum sum_marked(struct inside *inside, uint32_t bit)
 {
-    enum { LITTLE = 256 };
-    uint64_t first = UINT64_MAX, last = 0, pages = 0;
+    struct sum sum = {0, UINT64_MAX, 0};
 
     for (uint32_t at = 1; at < top_of(inside); at++) {
         const struct slot *slot = slot_of(inside, at);
 
-        if (slot->kind == HELD_NOT || !(slot->orphan & ORPHAN))
+        if (slot->kind == HELD_NOT || slot->kind == HELD_KERNEL || !(slot->orphan & bit))
             continue;
-        first = slot->sequence < first ? slot->sequence : first;
-        last = slot->sequence > last ? slot->sequence : last;
-        pages += slot->pages;
+        sum.first = slot->sequence < sum.first ? slot->sequence : sum.first;
+        sum.last = slot->sequence > sum.last ? slot->sequence : sum.last;
+        sum.pages += slot->pages;
     }
-    if (pages >= LITTLE && pages >= extents_of(inside)->pages_max / 2)
-        drop_marked(inside, ORPHAN, first + (last - first) / 2);
+    return sum;
+}
+
+/* Drops those that have the bit, where it is them that fill the table. Of what one process has
+ * closed another may still ask for the newer half. */
+static void drop_marked(struct inside *inside, uint32_t bit)
+{
+    enum { LITTLE = 256 };
+    struct sum sum = sum_marked(inside, bit);
+    uint64_t until = bit == CANDIDATE ? sum.last : sum.first + (sum.last - sum.first) / 2;
+
+    if (sum.pages < LITTLE || sum.pages < extents_of(inside)->pages_max / 2)
+        return;
+    for (uint32_t at = 1; at < top_of(inside); at++) {
+        struct slot *slot = slot_of(inside, at);
+
+        if (slot->kind != HELD_NOT && slot->kind != HELD_KERNEL && (slot->orphan & bit) &&
+            slot->sequence <= until)
+            drop(inside, at);
+    }
+    links_rebuild(inside);
 }
 
 void sweep_locked(struct inside *inside)
@@ -129,9 +140,9 @@ void sweep_locked(struct inside *inside)
         return;
     if (mark(inside) > 0) {
         unmark_ours(inside);
-        drop_marked(inside, CANDIDATE, UINT64_MAX);
+        drop_marked(inside, CANDIDATE);
     }
     if (pages_are_full(inside))
-        drop_older_orphans(inside);
+        drop_marked(inside, ORPHAN);
     inside->swept = pages_are_full(inside) ? now : 0;
 }

@@ -11,11 +11,11 @@
 #include "table/lockless.h"
 #include "table/mutex.h"
 #include "table/page_alloc.h"
+#include "table/separate.h"
 #include "table/slot.h"
 #include "table/sweep.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 /* --- messages ---------------------------------------------------------------------------- */
@@ -100,33 +100,32 @@ static bool evict_orphan_locked(struct inside *inside)
 
 /* --- the mutex --------------------------------------------------------------------------- */
 
-/* Returns whether the change before this one has not come to its end. */
-static bool begin_change(struct inside *inside)
-{
-    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
-
-    atomic_store_explicit(&inside->version, version | 1, memory_order_relaxed);
-    return version & 1;
-}
-
-static void end_change(struct inside *inside)
-{
-    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
-
-    atomic_store_explicit(&inside->version, version + 1, memory_order_release);
-}
-
 /* Others may have damaged it, and once is enough to say so. */
-static void report_broken(struct inside *inside)
+static void report(struct inside *inside)
 {
-    static atomic_int reported;
+    static atomic_int damaged, parted;
     unsigned broken = atomic_exchange(&view_of(inside)->broken, 0);
 
     if (broken)
-        diag_once(reported,
+        diag_once(damaged,
                   "the fragment table has been damaged by a process that shares it; %u messages "
                   "are lost",
                   broken);
+    if (atomic_exchange(&view_of(inside)->parted, false))
+        diag_once(parted, "a process that shares the fragment table is stopped while it changes "
+                          "it; this one has its own from now on");
+}
+
+/* The mutex is had for microseconds, unless its owner is stopped. Then we go on without it, and
+ * without those who share the table. */
+static void lock(struct inside *inside)
+{
+    enum { PATIENCE_MS = 15, ROUNDS = 70 };
+
+    for (unsigned rounds = 0; !mutex_lock(inside, PATIENCE_MS); rounds++)
+        if (is_suspect(inside) && (rounds >= ROUNDS || mutex_owner_is_stopped(inside)) &&
+            separate(inside, false))
+            atomic_store(&view_of(inside)->parted, true);
 }
 
 void table_enter(struct table *table, struct critical_section *section)
@@ -134,8 +133,8 @@ void table_enter(struct table *table, struct critical_section *section)
     struct inside *inside = inside_of(table);
 
     critical_section_enter(section);
-    mutex_lock(inside, UINT_MAX);
-    if (begin_change(inside))
+    lock(inside);
+    if (change_begin(inside))
         links_rebuild(inside);
     if (atomic_load_explicit(&table->full, memory_order_relaxed))
         sweep_locked(inside);
@@ -144,22 +143,27 @@ void table_enter(struct table *table, struct critical_section *section)
 void table_leave(struct table *table, struct critical_section *section)
 {
     struct inside *inside = inside_of(table);
-    bool broken = atomic_load_explicit(&view_of(inside)->broken, memory_order_relaxed) != 0;
+    bool news = atomic_load_explicit(&view_of(inside)->broken, memory_order_relaxed) != 0 ||
+                atomic_load_explicit(&view_of(inside)->parted, memory_order_relaxed);
 
-    end_change(inside);
+    change_end(inside);
     mutex_unlock(inside);
     critical_section_leave(section);
-    if (broken)
-        report_broken(inside);
+    if (news)
+        report(inside);
 }
 
-void table_rebuild_locked(struct table *table)
+void table_leave_shared(struct table *table)
 {
+    enum { PATIENCE_MS = 20 };
     struct inside *inside = inside_of(table);
+    struct critical_section section;
 
-    begin_change(inside);
-    links_rebuild(inside);
-    end_change(inside);
+    if (!is_suspect(inside))
+        return;
+    critical_section_enter(&section);
+    separate(inside, mutex_lock(inside, PATIENCE_MS));
+    critical_section_leave(&section);
 }
 
 void table_share(struct table *table)
