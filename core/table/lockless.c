@@ -83,13 +83,14 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
             return -EINTR;
         then = state_of(state >> 32, message.length - ret_part->left);
     }
-    if (!message_is_intact(inside, at, &message, ret_held->offset, ret_part->given))
-        return -EBADMSG;
 
     error = take->copy(take->context, page_of(inside, at) + ret_held->offset - message.stored,
                        ret_part->given);
     if (error)
         return error;
+    /* Afterwards, so that what was changed meanwhile shows. */
+    if (!message_is_intact(inside, at, &message, ret_held->offset, ret_part->given))
+        return -EBADMSG;
     return atomic_compare_exchange_strong(&slot->state, &state, then) ? 1 : -EAGAIN;
 }
 

@@ -96,17 +96,27 @@ static size_t bytes_in_page(const struct message *message, size_t page)
     return rest < PAGE ? rest : PAGE;
 }
 
-void slot_seal(struct inside *inside, uint32_t at, uint32_t kind)
+void slot_write(struct slot *slot, const struct message *message)
 {
-    struct slot *slot = slot_of(inside, at);
-    struct message message;
+    table_write(slot->cookie, message->cookie);
+    table_write(slot->sequence, message->sequence);
+    table_write(slot->fingerprint, message->fingerprint);
+    table_write(slot->pages, message->pages);
+    table_write(slot->stored, message->stored);
+    table_write(slot->length, message->length);
+    table_write(slot->msg_flags, message->msg_flags);
+    table_write(slot->peer_known, message->peer_known);
+    table_write(slot->peer_length, message->peer_length);
+    for (size_t i = 0; i < sizeof slot->peer && i < message->peer_length; i += 8)
+        table_write(slot->peer[i / 8], message->peer[i / 8]);
+}
 
-    slot_read(slot, &message);
-    message.kind = kind;
-    for (size_t page = 0; page * PAGE < bytes_in(&message); page++)
+void slot_seal(struct inside *inside, uint32_t at, const struct message *message)
+{
+    for (size_t page = 0; page * PAGE < bytes_in(message); page++)
         table_write(slot_of(inside, at + (uint32_t)page)->sum,
-                    sum_of(page_of(inside, at + (uint32_t)page), bytes_in_page(&message, page)));
-    table_write(slot->seal, seal_of(at, &message));
+                    sum_of(page_of(inside, at + (uint32_t)page), bytes_in_page(message, page)));
+    table_write(slot_of(inside, at)->seal, seal_of(at, message));
 }
 
 bool message_is_sound(const struct inside *inside, uint32_t at, const struct message *message)

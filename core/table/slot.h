@@ -22,9 +22,11 @@ struct message {
 
 void slot_read(const struct slot *slot, struct message *ret_message);
 
-/* Puts the seal on what has been written to the slot at `at` for a message of this kind, and sums
- * its bytes. */
-void slot_seal(struct inside *inside, uint32_t at, uint32_t kind);
+/* Writes all but the kind, which is written last, and the seal. */
+void slot_write(struct slot *slot, const struct message *message);
+
+/* Puts the seal on what has been written to the slot at `at`, and sums its bytes. */
+void slot_seal(struct inside *inside, uint32_t at, const struct message *message);
 
 /* The record of it, with what changes in it. */
 void slot_to_held(const struct slot *slot, const struct message *message, uint64_t state,

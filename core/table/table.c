@@ -104,11 +104,11 @@ static bool evict_orphan_locked(struct inside *inside)
 static void report(struct inside *inside)
 {
     static atomic_int damaged, parted;
-    unsigned broken = atomic_exchange(&view_of(inside)->broken, 0);
+    size_t broken = atomic_exchange(&view_of(inside)->broken, 0);
 
     if (broken)
         diag_once(damaged,
-                  "the fragment table has been damaged by a process that shares it; %u messages "
+                  "the fragment table has been damaged by a process that shares it; %zu messages "
                   "are lost",
                   broken);
     if (atomic_exchange(&view_of(inside)->parted, false))
@@ -170,14 +170,17 @@ void table_share(struct table *table)
 {
     struct inside *inside = inside_of(table);
     struct critical_section section;
+    struct message message;
 
     if (is_suspect(inside))
         return;
     table_enter(table, &section);
     atomic_store(&view_of(inside)->suspect, true);
     for (uint32_t at = 1; at < top_of(inside); at++)
-        if (slot_of(inside, at)->kind != HELD_NOT)
-            slot_seal(inside, at, slot_of(inside, at)->kind);
+        if (slot_of(inside, at)->kind != HELD_NOT) {
+            slot_read(slot_of(inside, at), &message);
+            slot_seal(inside, at, &message);
+        }
     pages_clear(inside);
     atomic_store(&table->shared, true);
     table_leave(table, &section);
@@ -185,21 +188,19 @@ void table_share(struct table *table)
 
 /* --- hold -------------------------------------------------------------------------------- */
 
-static void write_held(struct slot *slot, const struct held *held)
+static struct message message_of(const struct held *held, uint64_t cookie, size_t offset)
 {
-    table_write(slot->length, (uint32_t)held->length);
-    table_write(slot->msg_flags, held->msg_flags);
-    table_write(slot->error, held->error);
-    table_write(slot->fingerprint, held->fingerprint);
-    slot->missed = held->missed;
-    table_write(slot->peer_known, held->peer_known);
-    table_write(slot->peer_length, held->peer_length);
-    for (size_t i = 0; i < sizeof slot->peer && i < held->peer_length; i += sizeof *slot->peer) {
-        uint64_t word;
+    struct message message = {.cookie = cookie,
+                              .fingerprint = held->fingerprint,
+                              .kind = held->kind,
+                              .stored = (uint32_t)offset,
+                              .length = (uint32_t)held->length,
+                              .peer_known = held->peer_known,
+                              .peer_length = held->peer_length,
+                              .msg_flags = held->msg_flags};
 
-        memcpy(&word, (const char *)&held->peer + i, sizeof word);
-        table_write(slot->peer[i / sizeof word], word);
-    }
+    memcpy(message.peer, &held->peer, held->peer_length);
+    return message;
 }
 
 /* Somebody without the mutex may be copying what was there before, to throw it away then. Not by
@@ -231,6 +232,52 @@ static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip
     }
 }
 
+/* Whether the bytes in the pages are those of the message. */
+static bool is_there(const char *at, const struct iovec *iov, size_t iovlen, size_t skip,
+                     size_t size)
+{
+    for (size_t i = 0; i < iovlen && size > 0; i++) {
+        size_t piece = iov[i].iov_len;
+
+        if (skip >= piece) {
+            skip -= piece;
+            continue;
+        }
+        piece = piece - skip < size ? piece - skip : size;
+        if (memcmp(at, (char *)iov[i].iov_base + skip, piece) != 0)
+            return false;
+        at += piece;
+        size -= piece;
+        skip = 0;
+    }
+    return true;
+}
+
+/* Writes the message, in its new generation, and all but its kind. Where others write, too, its
+ * sums are right only if what was summed is the message still. */
+static void write_message(struct inside *inside, uint32_t at, const struct message *message,
+                          const struct iovec *iov, size_t iovlen, size_t size)
+{
+    enum { TRIES = 4 };
+    struct slot *slot = slot_of(inside, at);
+    /* Whoever reads a byte of the new message finds that the old one is gone. */
+    uint64_t old = atomic_fetch_add(&slot->state, state_of(1, 0));
+
+    gather(page_of(inside, at), iov, iovlen, message->stored, size);
+    slot_write(slot, message);
+    slot->orphan = false;
+    slot->holder = state.pid;
+    atomic_store(&slot->state, state_of((old >> 32) + 1, message->stored));
+    if (!is_suspect(inside))
+        return;
+    slot_seal(inside, at, message);
+    for (unsigned i = 0;
+         i < TRIES && !is_there(page_of(inside, at), iov, iovlen, message->stored, size); i++) {
+        gather(page_of(inside, at), iov, iovlen, message->stored, size);
+        slot_seal(inside, at, message);
+    }
+}
+
 /* Whether the message is the one of which the socket's first record says that the kernel has it. */
 static bool is_the_same(const struct slot *first, const struct held *held)
 {
@@ -244,37 +291,30 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     struct inside *inside = inside_of(table);
     uint32_t *link = find_locked(inside, cookie);
     struct slot *slot = slot_of(inside, *link);
-    bool behind = *link != 0, same = behind && is_the_same(slot, held);
-    size_t offset = same ? (uint32_t)atomic_load(&slot->state) : behind ? 0 : held->offset;
-    size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
-    uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
+    size_t gone = (uint32_t)atomic_load(&slot->state);
+    bool behind = *link != 0;
+    bool same = behind && is_the_same(slot, held) && gone <= held->length;
+    struct message message = message_of(held, cookie, same ? gone : behind ? 0 : held->offset);
+    size_t size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
     struct held due = {.kind = HELD_KERNEL};
-    uint64_t old, sequence = 0;
     uint32_t at;
 
-    at = pages_take(inside, pages);
+    message.pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
+    at = pages_take(inside, message.pages);
     if (!at)
         return -ENOMEM;
     if (same) {
         due.error = slot->error;
-        sequence = slot->sequence;
+        message.sequence = slot->sequence;
         remove_locked(inside, link);
+    } else {
+        message.sequence = ++inside->sequence;
     }
 
     slot = slot_of(inside, at);
-    /* Whoever reads a byte of the new message finds that the old one is gone. */
-    old = atomic_fetch_add(&slot->state, state_of(1, 0));
-    gather(page_of(inside, at), iov, iovlen, offset, size);
-    table_write(slot->cookie, cookie);
-    table_write(slot->sequence, same ? sequence : ++inside->sequence);
-    table_write(slot->pages, pages);
-    table_write(slot->stored, (uint32_t)offset);
-    slot->orphan = false;
-    slot->holder = state.pid;
-    write_held(slot, held);
-    atomic_store(&slot->state, state_of((old >> 32) + 1, offset));
-    if (is_suspect(inside))
-        slot_seal(inside, at, held->kind);
+    table_write(slot->error, held->error);
+    slot->missed = held->missed;
+    write_message(inside, at, &message, iov, iovlen, size);
     /* First, for who sees none used does not look into the buckets. */
     atomic_fetch_add(&table->used, 1);
     if (held->kind != HELD_KERNEL)
