@@ -337,6 +337,14 @@ int sys_map_over(void *at, size_t size, int protection, int flags, int fd)
     return (unsigned long)result > -4096ul ? (int)result : 0;
 }
 
+void *sys_remap(void *at, size_t size, size_t new_size, void *to)
+{
+    long result = sys_call(SYS_mremap, (long)at, (long)size, (long)new_size,
+                           to ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE, (long)to, 0);
+
+    return (unsigned long)result > -4096ul ? NULL : (void *)result;
+}
+
 int sys_protect(void *at, size_t size, int protection)
 {
     return (int)CALL3(SYS_mprotect, at, size, protection);
@@ -438,6 +446,19 @@ void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before)
 int sys_membarrier(int command)
 {
     return (int)CALL3(SYS_membarrier, command, 0, 0);
+}
+
+int sys_futex(uint32_t *word, int operation, uint32_t value, long nanoseconds)
+{
+    /* The kernel's structure, as in sys_sleep(). */
+    const long limit[2] = {0, nanoseconds};
+
+    return (int)CALL6(SYS_futex, word, operation, value, nanoseconds ? limit : NULL, 0, 0);
+}
+
+int sys_signal_thread(pid_t thread, int signal)
+{
+    return (int)CALL2(SYS_tkill, thread, signal);
 }
 
 _Noreturn void sys_exit(int status)

@@ -181,6 +181,8 @@ void *sys_map_private(size_t size);
 int sys_map_over(void *at, size_t size, int protection, int flags, int fd);
 int sys_unmap(void *at, size_t size);
 int sys_protect(void *at, size_t size, int protection);
+/* mremap(2), to another place, or to `to`. Of size 0: another view of what is shared. NULL: no. */
+void *sys_remap(void *at, size_t size, size_t new_size, void *to);
 /* munlock(2). */
 int sys_unlock_memory(void *at, size_t size);
 int sys_madvise(void *at, size_t size, int advice);
@@ -202,6 +204,10 @@ void sys_sleep(long nanoseconds);
 /* SIG_SETMASK. PARTS, EPOLL and TRACE: around our locks. */
 void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before);
 int sys_membarrier(int command);
+/* PARTS: the table's mutex. Nanoseconds, for FUTEX_WAIT, less than a second. */
+int sys_futex(uint32_t *word, int operation, uint32_t value, long nanoseconds);
+/* tkill(2). Signal 0: whether there is such a thread. PARTS: who has died with a tail. */
+int sys_signal_thread(pid_t thread, int signal);
 /* Ends the process, for WSRX_STRICT: START. */
 _Noreturn void sys_exit(int status);
 

@@ -8,8 +8,10 @@
 
 #include "base/sys.h"
 #include "table/layout.h"
+#include "table/links.h"
 #include "table/mutex.h"
 #include "table/page_alloc.h"
+#include "table/slot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,15 +48,14 @@ static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
 }
 
 /* Fills a mapping of zeros. */
-static int make(struct inside *inside, const struct extents *extents)
+static void make(struct inside *inside, const struct extents *extents)
 {
-    *extents_of(inside) = *extents;
+    view_of(inside)->extents = *extents;
     memcpy(inside->magic, magic, sizeof magic);
     inside->format = TABLE_FORMAT;
     inside->extents = *extents;
     inside->top = inside->search = 1;
     atomic_store(&inside->table.full, extents->pages_max == 0);
-    return mutex_make(&inside->mutex);
 }
 
 /* --- mappings ---------------------------------------------------------------------------- */
@@ -64,11 +65,10 @@ static void unmap(struct inside *inside, size_t size)
     sys_unmap((char *)inside - PAGE, PAGE + size);
 }
 
-/* Maps `size` bytes behind a private page; NULL: `*ret_error` says why not. After
- * mlockall(MCL_FUTURE) a mapping is populated and locked when it is made, but what cannot be
- * accessed is not; so it is opened afterwards. No huge pages, for one tail would take 2 MiB, and
- * no tails in a core dump. */
-static struct inside *map(size_t size, int flags, int fd, int *ret_error)
+/* After mlockall(MCL_FUTURE) a mapping is populated and locked when it is made, but what cannot be
+ * accessed is not; so it is opened afterwards. No huge pages, for one tail would take 2 MiB, and no
+ * tails in a core dump. */
+struct inside *backing_map(size_t size, int flags, int fd, int *ret_error)
 {
     char *at = sys_map(PAGE + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
                        ret_error);
@@ -98,14 +98,10 @@ static int create(size_t hold_max, size_t slack, struct table **ret_table)
 
     if (error)
         return error;
-    inside = map(extents.size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error);
+    inside = backing_map(extents.size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error);
     if (!inside)
         return error;
-    error = make(inside, &extents);
-    if (error) {
-        unmap(inside, extents.size);
-        return error;
-    }
+    make(inside, &extents);
     *ret_table = &inside->table;
     return 0;
 }
@@ -136,8 +132,9 @@ int table_create_at(void *at, size_t size, struct table **ret_table)
     if (error)
         return error;
     memset(at, 0, PAGE + extents.size);
+    make(inside, &extents);
     *ret_table = &inside->table;
-    return make(inside, &extents);
+    return 0;
 }
 
 void table_destroy(struct table *table)
@@ -165,7 +162,6 @@ static const char *judge(const struct inside *inside, size_t size)
 {
     const struct extents *extents = &inside->extents;
     struct extents expected;
-    pthread_mutex_t fresh;
     char boot[36];
 
     if (memcmp(inside->magic, magic, sizeof magic) != 0)
@@ -175,9 +171,7 @@ static const char *judge(const struct inside *inside, size_t size)
     read_boot(boot);
     if (memcmp(inside->boot, boot, sizeof boot) != 0)
         return "it is from before the system was started";
-    if (mutex_make(&fresh) != 0 || inside->mutex.__data.__kind != fresh.__data.__kind ||
-        *(const unsigned char *)&inside->is_file != true ||
-        lay_out(&expected, (size_t)extents->pages_max * PAGE, FILE_SLACK) != 0 ||
+    if (lay_out(&expected, (size_t)extents->pages_max * PAGE, FILE_SLACK) != 0 ||
         memcmp(extents, &expected, sizeof expected) != 0 || extents->size != size ||
         inside->top == 0 || inside->top > inside->populated ||
         inside->populated > extents->page_count || inside->sequence > UINT64_MAX / 2)
@@ -185,21 +179,20 @@ static const char *judge(const struct inside *inside, size_t size)
     return NULL;
 }
 
-/* Whether a message may be as the slot tells, at this time of CLOCK_MONOTONIC (ns). */
+/* Whether a message may be as the slot says, at this time of CLOCK_MONOTONIC (ns). */
 static bool is_sound(const struct inside *inside, uint32_t at, int64_t now)
 {
     enum { MAX_ERRNO = 4095 };
 
     const struct slot *slot = slot_of(inside, at);
     uint32_t offset = (uint32_t)atomic_load(&slot->state);
+    struct message message;
 
-    return slot->kind <= HELD_STREAM && slot->pages > 0 && slot->pages <= inside->top - at &&
-           slot->stored <= offset && offset <= slot->length &&
-           (slot->kind == HELD_KERNEL ||
-            slot->length - slot->stored <= (size_t)slot->pages * PAGE) &&
-           slot->peer_known <= 1 && slot->peer_length <= sizeof slot->peer && slot->orphan <= 1 &&
+    slot_read(slot, &message);
+    return message_is_sound(inside, at, &message) && message.pages <= inside->top - at &&
+           message.stored <= offset && offset <= message.length && slot->orphan <= 1 &&
            slot->error >= -MAX_ERRNO && slot->error <= MAX_ERRNO && slot->missed >= 0 &&
-           slot->missed <= now && slot->sequence <= inside->sequence;
+           slot->missed <= now && message.sequence <= inside->sequence;
 }
 
 /* The same for the messages, with the mutex held. Of what follows from them nothing is believed:
@@ -234,7 +227,7 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     error = sys_ftruncate(fd, extents.size);
     if (error)
         return strerrordesc_np(-error);
-    inside = map(extents.size, 0, fd, &error);
+    inside = backing_map(extents.size, 0, fd, &error);
     if (!inside)
         return strerrordesc_np(-error);
 
@@ -253,13 +246,12 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
         sys_ftruncate(fd, 0);
         return error == -EINVAL ? "it needs Linux 5.14" : "its disk is full";
     }
-    inside->is_file = true;
+    view_of(inside)->is_file = true;
+    atomic_store(&view_of(inside)->suspect, true);
     inside->populated = TABLE_FIRST;
     atomic_store(&inside->table.shared, true);
     read_boot(inside->boot);
-    error = make(inside, &extents);
-    if (error)
-        return strerrordesc_np(-error);
+    make(inside, &extents);
     *ret_inside = inside;
     return NULL;
 }
@@ -307,21 +299,26 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
 
     if (size < sizeof *inside)
         return "it is no fragment table";
-    inside = map(size, 0, fd, &error);
+    inside = backing_map(size, 0, fd, &error);
     if (!inside)
         return strerrordesc_np(-error);
     why = judge(inside, size);
-    if (!why)
-        *extents_of(inside) = inside->extents;
+    if (!why) {
+        view_of(inside)->extents = inside->extents;
+        view_of(inside)->is_file = true;
+        atomic_store(&view_of(inside)->suspect, true);
+    }
     if (!why && !is_whole(inside, on_disk))
         why = "its disk is full";
-    if (!why && !mutex_lock_soon(inside, PATIENCE_MS))
+    if (!why && !mutex_lock(inside, PATIENCE_MS))
         why = "it is damaged";
     else if (!why) {
         why = judge_messages_locked(inside);
         if (!why) {
             atomic_store(&inside->table.shared, true);
-            table_rebuild_locked(&inside->table);
+            change_begin(inside);
+            links_rebuild(inside);
+            change_end(inside);
         }
         mutex_unlock(inside);
     }

@@ -8,6 +8,8 @@
 
 #include "table/table.h"
 
+struct inside;
+
 /* Maps a new table that holds up to `hold_max` bytes of tails, or where there is no room for so
  * much, a smaller one. 0, or a negative errno. Async-signal-safe. */
 int table_create(size_t hold_max, struct table **ret_table);
@@ -19,6 +21,10 @@ int table_create_at(void *at, size_t size, struct table **ret_table);
 /* Maps the table of a file, which is made where there is none, so that tails outlast exec.
  * NULL, or why the file cannot be used: static words. Not for signal handlers. */
 const char *table_open(const char *path, size_t hold_max, struct table **ret_table);
+
+/* Maps `size` bytes of zeros behind a private page, which is the table's view. `flags` of mmap(2),
+ * beside MAP_SHARED. NULL: `*ret_error` says why not. Async-signal-safe. */
+struct inside *backing_map(size_t size, int flags, int fd, int *ret_error);
 
 /* Unmaps what table_create() or table_open() has mapped. */
 void table_destroy(struct table *table);

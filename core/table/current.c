@@ -133,7 +133,13 @@ void table_forks(void)
     if (!is_made() && !state_is_sandboxed() && fd_any_message())
         make(hold_max < FORKED_HOLD_MAX ? hold_max : FORKED_HOLD_MAX);
     if (is_made() && state.table != reserve_table())
-        atomic_store(&state.table->shared, true);
+        table_share(state.table);
+}
+
+void table_confines(void)
+{
+    if (is_made() && state.table != reserve_table() && !state_is_sandboxed())
+        table_leave_shared(state.table);
 }
 
 /* The reserve is private: of what is held in it the parent alone has the rest. */

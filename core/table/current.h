@@ -24,6 +24,10 @@ struct table *table_needed(void);
 /* The process is about to fork: what is held must be found by its child, too. */
 void table_forks(void);
 
+/* The process changes its identity (setuid(2) and its kin, setgroups, capset), or is about to confine
+ * itself (chroot, unshare, no_new_privs, a filter): before the call, it leaves what it shares. */
+void table_confines(void);
+
 /* In the child of a fork. */
 void table_after_fork_in_child(void);
 

@@ -15,8 +15,9 @@
 #define _GNU_SOURCE
 #include "table/lockless.h"
 
+#include "table/slot.h"
+
 #include <errno.h>
-#include <string.h>
 
 /* Whether all that was read since `version` was read held together. */
 static bool unchanged(const struct inside *inside, uint64_t version)
@@ -31,77 +32,75 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
     uint32_t at = table_read(inside->table.bucket[table_hash(cookie)]);
 
     /* Links that are being changed may lead in a circle. */
-    while (unchanged(inside, version)) {
+    for (uint32_t steps = 0; unchanged(inside, version); steps++) {
         const struct slot *slot = slot_of(inside, at);
+        uint32_t length;
 
+        if (steps >= extents_of(inside)->page_count)
+            return false;
         if (at && table_read(slot->cookie) != cookie) {
-            at = table_read(slot->chain);
+            at = index_in(inside, table_read(slot->chain));
             continue;
         }
         *ret_found = (struct table_found){.cookie = cookie, .version = version, .at = at};
-        if (at) {
-            ret_found->kind = table_read(slot->kind);
-            ret_found->left = table_read(slot->length) - (uint32_t)atomic_load(&slot->state);
-        }
-        return unchanged(inside, version);
+        if (!at)
+            return unchanged(inside, version);
+        length = table_read(slot->length);
+        ret_found->kind = table_read(slot->kind);
+        ret_found->left = length - (uint32_t)atomic_load(&slot->state);
+        /* What is gone, or cannot be, is in the way of the next one. */
+        return unchanged(inside, version) && ret_found->left <= length &&
+               ret_found->kind - HELD_HERE <= HELD_STREAM - HELD_HERE;
     }
     return false;
 }
 
-void lockless_read(const struct slot *slot, uint64_t state, struct held *ret_held)
-{
-    uint32_t peer_length = table_read(slot->peer_length);
-
-    ret_held->kind = table_read(slot->kind);
-    ret_held->length = table_read(slot->length);
-    ret_held->offset = (uint32_t)state;
-    ret_held->msg_flags = table_read(slot->msg_flags);
-    ret_held->error = table_read(slot->error);
-    ret_held->peer_known = table_read(slot->peer_known);
-    ret_held->peer_length = peer_length;
-    for (size_t i = 0; i < sizeof slot->peer && i < peer_length; i += sizeof *slot->peer) {
-        uint64_t word = table_read(slot->peer[i / sizeof word]);
-
-        memcpy((char *)&ret_held->peer + i, &word, sizeof word);
-    }
-}
-
-/* `version`: NULL with the mutex held. */
+/* `version`: NULL with the mutex held. -EBADMSG: the message is damaged. */
 static int take_from(struct inside *inside, uint32_t at, const uint64_t *version,
                      const struct take *take, struct held *ret_held, struct part *ret_part)
 {
     struct slot *slot = slot_of(inside, at);
     uint64_t state = atomic_load(&slot->state), then = state;
-    uint32_t stored = table_read(slot->stored);
     unsigned how = take->how;
+    struct message message;
     int error;
 
-    lockless_read(slot, state, ret_held);
+    slot_read(slot, &message);
+    slot_to_held(slot, &message, state, ret_held);
     /* Found, and still there with this state: from now on the state tells of its end. */
     if (version && !unchanged(inside, *version))
         return -EAGAIN;
-    if (ret_held->kind == HELD_KERNEL)
+    if (!message_is_sound(inside, at, &message) || ret_held->offset < message.stored ||
+        ret_held->offset > message.length)
+        return -EBADMSG;
+    if (message.kind == HELD_KERNEL)
         return -EREMOTE;
-    if (ret_held->kind == HELD_STREAM)
+    if (message.kind == HELD_STREAM)
         how |= PART_STREAM;
-    *ret_part = part_next(ret_held->length - ret_held->offset, take->room, how);
+    *ret_part = part_next(message.length - ret_held->offset, take->room, how);
     if (!(how & PART_PEEK)) {
         if (version && ret_part->left == 0)
             return -EINTR;
-        then = state_of(state >> 32, ret_held->length - ret_part->left);
+        then = state_of(state >> 32, message.length - ret_part->left);
     }
 
-    error =
-        take->copy(take->context, page_of(inside, at) + ret_held->offset - stored, ret_part->given);
+    error = take->copy(take->context, page_of(inside, at) + ret_held->offset - message.stored,
+                       ret_part->given);
     if (error)
         return error;
+    /* Afterwards, so that what was changed meanwhile shows. */
+    if (!message_is_intact(inside, at, &message, ret_held->offset, ret_part->given))
+        return -EBADMSG;
     return atomic_compare_exchange_strong(&slot->state, &state, then) ? 1 : -EAGAIN;
 }
 
+/* Damage is dealt with by whoever has the mutex: others may have seen the message half gone. */
 int lockless_take(struct inside *inside, const struct table_found *found, const struct take *take,
                   struct held *ret_held, struct part *ret_part)
 {
-    return take_from(inside, found->at, &found->version, take, ret_held, ret_part);
+    int result = take_from(inside, found->at, &found->version, take, ret_held, ret_part);
+
+    return result == -EBADMSG ? -EINTR : result;
 }
 
 int lockless_take_locked(struct inside *inside, uint32_t at, const struct take *take,

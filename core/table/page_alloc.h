@@ -12,8 +12,11 @@
 /* Takes a run of free pages. 0: there is none. */
 uint32_t pages_take(struct inside *inside, uint32_t count);
 
-/* Gives a run back. */
+/* Gives a run back; where others may see it, with nothing in it. */
 void pages_release(struct inside *inside, uint32_t page, uint32_t count);
+
+/* Others will see the pages: those that are free shall have nothing in them. */
+void pages_clear(struct inside *inside);
 
 /* Marks every page as free, or a run as used: while all is made anew. */
 void pages_reset(struct inside *inside);

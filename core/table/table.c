@@ -5,80 +5,41 @@
 #define _GNU_SOURCE
 #include "table/table.h"
 
-#include "base/clock.h"
-#include "base/sys.h"
-#include "fd/fd_class.h"
+#include "base/diag.h"
 #include "state.h"
+#include "table/links.h"
 #include "table/lockless.h"
 #include "table/mutex.h"
 #include "table/page_alloc.h"
+#include "table/separate.h"
+#include "table/slot.h"
+#include "table/sweep.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void update_full(struct inside *inside)
-{
-    atomic_store_explicit(&inside->table.full, pages_are_full(inside), memory_order_relaxed);
-}
-
 /* --- messages ---------------------------------------------------------------------------- */
 
-/* The link that leads to the socket's first message, or ends the chain. */
-static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t cookie)
-{
-    uint32_t *link = bucket + table_hash(cookie);
-
-    while (*link && slot_of(inside, *link)->cookie != cookie)
-        link = &slot_of(inside, *link)->chain;
-    return link;
-}
-
+/* The link that leads to the socket's first message, which is sound, or that ends the chain. */
 static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
 {
-    return find_from(inside, inside->table.bucket, cookie);
-}
+    static uint32_t none;
+    uint32_t *link = links_find(inside, cookie);
+    struct message message;
 
-/* Into its socket's list by the order of arrival. */
-static void insert(struct inside *inside, uint32_t *bucket, uint32_t at)
-{
-    struct slot *slot = slot_of(inside, at), *first;
-    uint32_t *link = find_from(inside, bucket, slot->cookie);
-
-    slot->last = at;
-    slot->next = *link;
-    table_write(slot->chain, 0);
-    if (*link) {
-        first = slot_of(inside, *link);
-        if (first->sequence > slot->sequence) {
-            slot->last = first->last;
-            table_write(slot->chain, first->chain);
-            table_write(first->chain, 0);
-        } else {
-            link = &first->next;
-            if (slot_of(inside, first->last)->sequence < slot->sequence) {
-                link = &slot_of(inside, first->last)->next;
-                first->last = at;
-            }
-            while (*link && slot_of(inside, *link)->sequence < slot->sequence)
-                link = &slot_of(inside, *link)->next;
-            slot->next = *link;
+    for (unsigned tries = 0; tries < 2; tries++) {
+        if (link && !*link)
+            return link;
+        if (link) {
+            slot_read(slot_of(inside, *link), &message);
+            if (message.cookie == cookie && message_is_sound(inside, *link, &message) &&
+                (uint32_t)atomic_load(&slot_of(inside, *link)->state) != OFFSET_GONE)
+                return link;
         }
+        links_rebuild(inside);
+        link = links_find(inside, cookie);
     }
-    table_write(*link, at);
-}
-
-/* Unlinks the socket's first message; its next one takes the place. */
-static void unlink_locked(struct inside *inside, uint32_t *link)
-{
-    struct slot *slot = slot_of(inside, *link);
-
-    if (slot->next) {
-        slot_of(inside, slot->next)->last = slot->last;
-        table_write(slot_of(inside, slot->next)->chain, slot->chain);
-        table_write(*link, slot->next);
-    } else {
-        table_write(*link, slot->chain);
-    }
+    return &none;
 }
 
 /* Returns how many bytes of it nobody has taken. */
@@ -86,19 +47,20 @@ static size_t remove_locked(struct inside *inside, uint32_t *link)
 {
     uint32_t at = *link;
     struct slot *slot = slot_of(inside, at);
+    uint32_t length = slot->length, pages = slot->pages;
     uint64_t generation = atomic_load(&slot->state) >> 32;
     /* A take that is under way without the mutex gets its part now, or nothing. */
-    uint64_t end = atomic_exchange(&slot->state, state_of(generation, slot->length));
+    uint64_t end = atomic_exchange(&slot->state, state_of(generation, length));
 
     atomic_fetch_sub(&inside->table.used, 1);
     if (slot->kind != HELD_KERNEL)
         atomic_fetch_sub(&inside->table.here, 1);
-    inside->orphans -= slot->orphan;
+    inside->orphans -= slot->orphan != 0;
     table_write(slot->kind, HELD_NOT);
-    unlink_locked(inside, link);
-    pages_release(inside, at, slot->pages);
-    update_full(inside);
-    return slot->length - (uint32_t)end;
+    links_remove(inside, link);
+    pages_release(inside, at, pages);
+    links_update_full(inside);
+    return length - (uint32_t)end;
 }
 
 static void lose_locked(struct inside *inside, uint32_t *link)
@@ -106,75 +68,64 @@ static void lose_locked(struct inside *inside, uint32_t *link)
     table_count_lost(&inside->table, remove_locked(inside, link));
 }
 
+/* A message whose bytes somebody has changed. */
+static void drop_locked(struct inside *inside, uint32_t at)
+{
+    table_count_lost(&inside->table, 0);
+    atomic_fetch_add(&view_of(inside)->broken, 1);
+    table_write(slot_of(inside, at)->kind, HELD_NOT);
+    links_rebuild(inside);
+}
+
 /* The oldest message that nobody is known to ask for makes room. */
 static bool evict_orphan_locked(struct inside *inside)
 {
-    uint32_t oldest = 0;
+    uint32_t oldest = 0, *link;
 
     if (inside->orphans == 0)
         return false;
-    for (uint32_t at = 1; at < inside->top; at++) {
+    for (uint32_t at = 1; at < top_of(inside); at++) {
         struct slot *slot = slot_of(inside, at);
 
         if (slot->kind != HELD_NOT && slot->orphan &&
             (!oldest || slot->sequence < slot_of(inside, oldest)->sequence))
             oldest = at;
     }
-    if (!oldest)
+    link = find_locked(inside, slot_of(inside, oldest)->cookie);
+    if (!oldest || !*link)
         return false;
-    lose_locked(inside, find_locked(inside, slot_of(inside, oldest)->cookie));
+    lose_locked(inside, link);
     return true;
-}
-
-/* After a death in the midst of a change: all is made anew from the slots that are whole. The
- * buckets are made beside and then put in place, so that table_may_hold() goes on telling of every
- * message meanwhile. */
-static void rebuild(struct inside *inside)
-{
-    unsigned used = 0, here = 0;
-
-    memset(inside->remade, 0, sizeof inside->remade);
-    pages_reset(inside);
-    inside->orphans = 0;
-    atomic_store(&inside->table.peeking, false);
-
-    for (uint32_t at = 1; at < inside->top; at++) {
-        struct slot *slot = slot_of(inside, at);
-
-        /* One that was taken to its end is not whole either. */
-        if (slot->length > 0 && (uint32_t)atomic_load(&slot->state) == slot->length)
-            table_write(slot->kind, HELD_NOT);
-        if (slot->kind == HELD_NOT)
-            continue;
-        pages_mark(inside, at, slot->pages, true);
-        inside->orphans += slot->orphan;
-        used++;
-        here += slot->kind != HELD_KERNEL;
-        insert(inside, inside->remade, at);
-    }
-    for (unsigned i = 0; i < TABLE_HASHES; i++)
-        table_write(inside->table.bucket[i], inside->remade[i]);
-    atomic_store(&inside->table.used, used);
-    atomic_store(&inside->table.here, here);
-    update_full(inside);
 }
 
 /* --- the mutex --------------------------------------------------------------------------- */
 
-/* Returns whether the change before this one has not come to its end. */
-static bool begin_change(struct inside *inside)
+/* Others may have damaged it, and once is enough to say so. */
+static void report(struct inside *inside)
 {
-    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
+    static atomic_int damaged, parted;
+    size_t broken = atomic_exchange(&view_of(inside)->broken, 0);
 
-    atomic_store_explicit(&inside->version, version | 1, memory_order_relaxed);
-    return version & 1;
+    if (broken)
+        diag_once(damaged,
+                  "the fragment table has been damaged by a process that shares it; %zu messages "
+                  "are lost",
+                  broken);
+    if (atomic_exchange(&view_of(inside)->parted, false))
+        diag_once(parted, "a process that shares the fragment table is stopped while it changes "
+                          "it; this one has its own from now on");
 }
 
-static void end_change(struct inside *inside)
+/* The mutex is had for microseconds, unless its owner is stopped. Then we go on without it, and
+ * without those who share the table. */
+static void lock(struct inside *inside)
 {
-    uint64_t version = atomic_load_explicit(&inside->version, memory_order_relaxed);
+    enum { PATIENCE_MS = 15, ROUNDS = 70 };
 
-    atomic_store_explicit(&inside->version, version + 1, memory_order_release);
+    for (unsigned rounds = 0; !mutex_lock(inside, PATIENCE_MS); rounds++)
+        if (is_suspect(inside) && (rounds >= ROUNDS || mutex_owner_is_stopped(inside)) &&
+            separate(inside, false))
+            atomic_store(&view_of(inside)->parted, true);
 }
 
 void table_enter(struct table *table, struct critical_section *section)
@@ -182,46 +133,74 @@ void table_enter(struct table *table, struct critical_section *section)
     struct inside *inside = inside_of(table);
 
     critical_section_enter(section);
-    mutex_lock(inside);
-    if (begin_change(inside))
-        rebuild(inside);
+    lock(inside);
+    if (change_begin(inside))
+        links_rebuild(inside);
+    if (atomic_load_explicit(&table->full, memory_order_relaxed))
+        sweep_locked(inside);
 }
 
 void table_leave(struct table *table, struct critical_section *section)
 {
     struct inside *inside = inside_of(table);
+    bool news = atomic_load_explicit(&view_of(inside)->broken, memory_order_relaxed) != 0 ||
+                atomic_load_explicit(&view_of(inside)->parted, memory_order_relaxed);
 
-    end_change(inside);
+    change_end(inside);
     mutex_unlock(inside);
     critical_section_leave(section);
+    if (news)
+        report(inside);
 }
 
-void table_rebuild_locked(struct table *table)
+void table_leave_shared(struct table *table)
+{
+    enum { PATIENCE_MS = 20 };
+    struct inside *inside = inside_of(table);
+    struct critical_section section;
+
+    if (!is_suspect(inside))
+        return;
+    critical_section_enter(&section);
+    separate(inside, mutex_lock(inside, PATIENCE_MS));
+    critical_section_leave(&section);
+}
+
+void table_share(struct table *table)
 {
     struct inside *inside = inside_of(table);
+    struct critical_section section;
+    struct message message;
 
-    begin_change(inside);
-    rebuild(inside);
-    end_change(inside);
+    if (is_suspect(inside))
+        return;
+    table_enter(table, &section);
+    atomic_store(&view_of(inside)->suspect, true);
+    for (uint32_t at = 1; at < top_of(inside); at++)
+        if (slot_of(inside, at)->kind != HELD_NOT) {
+            slot_read(slot_of(inside, at), &message);
+            slot_seal(inside, at, &message);
+        }
+    pages_clear(inside);
+    atomic_store(&table->shared, true);
+    table_leave(table, &section);
 }
 
 /* --- hold -------------------------------------------------------------------------------- */
 
-static void write_held(struct slot *slot, const struct held *held)
+static struct message message_of(const struct held *held, uint64_t cookie, size_t offset)
 {
-    table_write(slot->length, (uint32_t)held->length);
-    table_write(slot->msg_flags, held->msg_flags);
-    table_write(slot->error, held->error);
-    slot->fingerprint = held->fingerprint;
-    slot->missed = held->missed;
-    table_write(slot->peer_known, held->peer_known);
-    table_write(slot->peer_length, held->peer_length);
-    for (size_t i = 0; i < sizeof slot->peer && i < held->peer_length; i += sizeof *slot->peer) {
-        uint64_t word;
+    struct message message = {.cookie = cookie,
+                              .fingerprint = held->fingerprint,
+                              .kind = held->kind,
+                              .stored = (uint32_t)offset,
+                              .length = (uint32_t)held->length,
+                              .peer_known = held->peer_known,
+                              .peer_length = held->peer_length,
+                              .msg_flags = held->msg_flags};
 
-        memcpy(&word, (const char *)&held->peer + i, sizeof word);
-        table_write(slot->peer[i / sizeof word], word);
-    }
+    memcpy(message.peer, &held->peer, held->peer_length);
+    return message;
 }
 
 /* Somebody without the mutex may be copying what was there before, to throw it away then. Not by
@@ -253,6 +232,52 @@ static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip
     }
 }
 
+/* Whether the bytes in the pages are those of the message. */
+static bool is_there(const char *at, const struct iovec *iov, size_t iovlen, size_t skip,
+                     size_t size)
+{
+    for (size_t i = 0; i < iovlen && size > 0; i++) {
+        size_t piece = iov[i].iov_len;
+
+        if (skip >= piece) {
+            skip -= piece;
+            continue;
+        }
+        piece = piece - skip < size ? piece - skip : size;
+        if (memcmp(at, (char *)iov[i].iov_base + skip, piece) != 0)
+            return false;
+        at += piece;
+        size -= piece;
+        skip = 0;
+    }
+    return true;
+}
+
+/* Writes the message, in its new generation, and all but its kind. Where others write, too, its
+ * sums are right only if what was summed is the message still. */
+static void write_message(struct inside *inside, uint32_t at, const struct message *message,
+                          const struct iovec *iov, size_t iovlen, size_t size)
+{
+    enum { TRIES = 4 };
+    struct slot *slot = slot_of(inside, at);
+    /* Whoever reads a byte of the new message finds that the old one is gone. */
+    uint64_t old = atomic_fetch_add(&slot->state, state_of(1, 0));
+
+    gather(page_of(inside, at), iov, iovlen, message->stored, size);
+    slot_write(slot, message);
+    slot->orphan = false;
+    slot->holder = state.pid;
+    atomic_store(&slot->state, state_of((old >> 32) + 1, message->stored));
+    if (!is_suspect(inside))
+        return;
+    slot_seal(inside, at, message);
+    for (unsigned i = 0;
+         i < TRIES && !is_there(page_of(inside, at), iov, iovlen, message->stored, size); i++) {
+        gather(page_of(inside, at), iov, iovlen, message->stored, size);
+        slot_seal(inside, at, message);
+    }
+}
+
 /* Whether the message is the one of which the socket's first record says that the kernel has it. */
 static bool is_the_same(const struct slot *first, const struct held *held)
 {
@@ -266,42 +291,37 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     struct inside *inside = inside_of(table);
     uint32_t *link = find_locked(inside, cookie);
     struct slot *slot = slot_of(inside, *link);
-    bool behind = *link != 0, same = behind && is_the_same(slot, held);
-    size_t offset = same ? (uint32_t)atomic_load(&slot->state) : behind ? 0 : held->offset;
-    size_t size = held->kind == HELD_KERNEL ? 0 : held->length - offset;
-    uint32_t pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
+    size_t gone = (uint32_t)atomic_load(&slot->state);
+    bool behind = *link != 0;
+    bool same = behind && is_the_same(slot, held) && gone <= held->length;
+    struct message message = message_of(held, cookie, same ? gone : behind ? 0 : held->offset);
+    size_t size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
     struct held due = {.kind = HELD_KERNEL};
-    uint64_t old, sequence = 0;
     uint32_t at;
 
-    at = pages_take(inside, pages);
+    message.pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
+    at = pages_take(inside, message.pages);
     if (!at)
         return -ENOMEM;
     if (same) {
         due.error = slot->error;
-        sequence = slot->sequence;
+        message.sequence = slot->sequence;
         remove_locked(inside, link);
+    } else {
+        message.sequence = ++inside->sequence;
     }
 
     slot = slot_of(inside, at);
-    /* Whoever reads a byte of the new message finds that the old one is gone. */
-    old = atomic_fetch_add(&slot->state, state_of(1, 0));
-    gather(page_of(inside, at), iov, iovlen, offset, size);
-    table_write(slot->cookie, cookie);
-    slot->sequence = same ? sequence : ++inside->sequence;
-    slot->pages = pages;
-    table_write(slot->stored, (uint32_t)offset);
-    slot->orphan = false;
-    slot->holder = state.pid;
-    write_held(slot, held);
-    atomic_store(&slot->state, state_of((old >> 32) + 1, offset));
+    table_write(slot->error, held->error);
+    slot->missed = held->missed;
+    write_message(inside, at, &message, iov, iovlen, size);
     /* First, for who sees none used does not look into the buckets. */
     atomic_fetch_add(&table->used, 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
     table_write(slot->kind, held->kind); /* whole from here on */
-    insert(inside, table->bucket, at);
-    update_full(inside);
+    links_insert(inside, at);
+    links_update_full(inside);
     if (!same)
         atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
     else if (due.error)
@@ -374,6 +394,10 @@ static int take_with_mutex(struct table *table, uint64_t cookie, const struct ta
     link = find_locked(inside, cookie);
     if (*link)
         result = lockless_take_locked(inside, *link, take, ret_held, ret_part);
+    if (result == -EBADMSG) {
+        drop_locked(inside, *link);
+        result = -EAGAIN;
+    }
     if (result == 1 && ret_part->left == 0 && !(take->how & PART_PEEK))
         remove_locked(inside, link);
     table_leave(table, &section);
@@ -416,13 +440,14 @@ int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, 
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held)
 {
     struct inside *inside = inside_of(table);
-    uint32_t at = *find_locked(inside, cookie);
+    const struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
+    struct message message;
 
-    if (!at)
+    slot_read(slot, &message);
+    if (slot == slot_of(inside, 0))
         return false;
-    lockless_read(slot_of(inside, at), atomic_load(&slot_of(inside, at)->state), ret_held);
-    ret_held->fingerprint = slot_of(inside, at)->fingerprint;
-    ret_held->missed = slot_of(inside, at)->missed;
+    slot_to_held(slot, &message, atomic_load(&slot->state), ret_held);
+    ret_held->missed = slot->missed;
     return true;
 }
 
@@ -443,7 +468,10 @@ void table_advance_locked(struct table *table, uint64_t cookie, const struct hel
 
 void table_finish_locked(struct table *table, uint64_t cookie)
 {
-    remove_locked(inside_of(table), find_locked(inside_of(table), cookie));
+    uint32_t *link = find_locked(inside_of(table), cookie);
+
+    if (*link)
+        remove_locked(inside_of(table), link);
 }
 
 /* --- the end of a socket ----------------------------------------------------------------- */
@@ -452,15 +480,16 @@ void table_abandon(struct table *table, uint64_t cookie, bool last)
 {
     struct inside *inside = inside_of(table);
     struct critical_section section;
-    uint32_t *link;
+    uint32_t count = extents_of(inside)->page_count, *link;
 
     table_enter(table, &section);
-    link = find_locked(inside, cookie);
     if (last) {
-        while (*link && slot_of(inside, *link)->cookie == cookie)
+        for (uint32_t i = 0; i < count && *(link = find_locked(inside, cookie)); i++)
             lose_locked(inside, link);
     } else {
-        for (uint32_t at = *link; at; at = slot_of(inside, at)->next) {
+        uint32_t at = *find_locked(inside, cookie);
+
+        for (uint32_t i = 0; i < count && at; i++, at = slot_of(inside, at)->next) {
             if (!slot_of(inside, at)->orphan)
                 inside->orphans++;
             slot_of(inside, at)->orphan = true;

@@ -26,7 +26,6 @@
 #include "base/critical_section.h"
 #include "table/part.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -159,8 +158,15 @@ void table_announce_locked(struct table *table, bool peeking);
 /* Keeps what has changed in it: offset, error, missed. */
 void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held);
 void table_finish_locked(struct table *table, uint64_t cookie);
-/* Makes all anew that follows from the messages themselves: links, bitmap and sums. */
-void table_rebuild_locked(struct table *table);
+
+/* From now on other processes use the table, too, and what they write into it is checked. */
+void table_share(struct table *table);
+
+/* This process no longer shares the table: it has its own from now on, at the same place, with what
+ * is held for its own sockets, which the others lose. Of other sockets it keeps a copy, as of all
+ * memory that it shared, which is the first to be dropped. For a process that changes its identity,
+ * or is about to confine itself. Async-signal-safe. */
+void table_leave_shared(struct table *table);
 
 /* Counts a part of `remaining` bytes, and what it dropped. */
 void table_count_part(struct table *table, const struct part *part, size_t remaining);

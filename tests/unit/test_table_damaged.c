@@ -164,7 +164,7 @@ static int try_byte(size_t at)
 Test(table_damaged, any_byte_of_the_head)
 {
     /* A mutex that says that it is held is waited for, which takes its time. */
-    const size_t lock = offsetof(struct inside, mutex);
+    const size_t lock = offsetof(struct inside, lock);
     int refused = 0;
 
     for (size_t at = offsetof(struct table, used); at < offsetof(struct inside, remade); at++) {
@@ -376,8 +376,17 @@ Test(table_damaged, a_mutex_that_nobody_will_release)
     struct table *table;
     const char *why;
 
-    memset(&original->mutex, 0x11, sizeof(int));
+    atomic_store(&original->lock, (uint32_t)getppid());
     why = open_damaged(&table);
     cr_assert_not_null(why);
     cr_expect_str_eq(why, "it is damaged");
+}
+
+Test(table_damaged, a_mutex_in_the_name_of_nobody)
+{
+    struct table *table;
+
+    atomic_store(&original->lock, 0x11111111);
+    cr_assert_null(open_damaged(&table));
+    cr_assert_null(use_damaged(table));
 }

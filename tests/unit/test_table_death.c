@@ -146,7 +146,7 @@ Test(table_death, a_wake_up_that_does_not_come, .timeout = 60)
     struct critical_section section;
     pid_t other;
 
-    word = &((struct inside *)table)->mutex.__data.__lock;
+    word = (int *)&((struct inside *)table)->lock;
     table_enter(table, &section);
     other = child_start();
     if (other == 0) {

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "table/links.h"
+
+#include "table/page_alloc.h"
+#include "table/slot.h"
+
+#include <string.h>
+
+static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t cookie)
+{
+    uint32_t *link = bucket + table_hash(cookie), at;
+
+    for (uint32_t steps = 0; steps < extents_of(inside)->page_count; steps++) {
+        at = index_in(inside, *link);
+        if (!at || slot_of(inside, at)->cookie == cookie) {
+            if (*link != at)
+                table_write(*link, at);
+            return link;
+        }
+        link = &slot_of(inside, at)->chain;
+    }
+    return NULL;
+}
+
+uint32_t *links_find(struct inside *inside, uint64_t cookie)
+{
+    return find_from(inside, inside->table.bucket, cookie);
+}
+
+/* Behind the first message of its socket, or behind a later one. */
+static uint32_t *place_behind(struct inside *inside, struct slot *first, uint32_t at)
+{
+    struct slot *slot = slot_of(inside, at), *last = slot_of(inside, first->last);
+    uint32_t *link = &first->next;
+
+    if (last->sequence < slot->sequence) {
+        link = &last->next;
+        first->last = at;
+    }
+    for (uint32_t steps = 0; *link && slot_of(inside, *link)->sequence < slot->sequence &&
+                             steps < extents_of(inside)->page_count;
+         steps++)
+        link = &slot_of(inside, *link)->next;
+    slot->next = *link;
+    return link;
+}
+
+static void insert(struct inside *inside, uint32_t *bucket, uint32_t at)
+{
+    struct slot *slot = slot_of(inside, at), *first;
+    uint32_t *link = find_from(inside, bucket, slot->cookie);
+
+    if (!link)
+        return;
+    slot->last = at;
+    slot->next = *link;
+    table_write(slot->chain, 0);
+    if (*link) {
+        first = slot_of(inside, *link);
+        if (first->sequence > slot->sequence) {
+            slot->last = first->last;
+            table_write(slot->chain, first->chain);
+            table_write(first->chain, 0);
+        } else {
+            link = place_behind(inside, first, at);
+        }
+    }
+    table_write(*link, at);
+}
+
+void links_insert(struct inside *inside, uint32_t at)
+{
+    insert(inside, inside->table.bucket, at);
+}
+
+void links_remove(struct inside *inside, uint32_t *link)
+{
+    struct slot *slot = slot_of(inside, *link), *next;
+
+    if (slot->next) {
+        next = slot_of(inside, slot->next);
+        next->last = slot->last;
+        table_write(next->chain, slot->chain);
+        table_write(*link, slot->next);
+    } else {
+        table_write(*link, slot->chain);
+    }
+}
+
+void links_update_full(struct inside *inside)
+{
+    atomic_store_explicit(&inside->table.full, pages_are_full(inside), memory_order_relaxed);
+}
+
+/* Whether the message at `at`, behind what ends at `end`, is to be kept. */
+static bool is_whole(struct inside *inside, uint32_t at, uint32_t end, uint32_t *ret_end)
+{
+    struct slot *slot = slot_of(inside, at);
+    struct message message;
+    uint32_t offset = (uint32_t)atomic_load(&slot->state);
+
+    slot_read(slot, &message);
+    *ret_end = at + message.pages;
+    if (message.kind == HELD_NOT)
+        return false;
+    /* One that was taken to its end is not whole either. */
+    if (offset == OFFSET_GONE || (message.length > 0 && offset == message.length))
+        return false;
+    if (at >= end && message_is_sound(inside, at, &message) && offset >= message.stored &&
+        offset <= message.length)
+        return true;
+    table_count_lost(&inside->table, 0);
+    atomic_fetch_add(&view_of(inside)->broken, 1);
+    return false;
+}
+
+/* The buckets are made beside and then put in place, so that table_may_hold() goes on saying so of
+ * every message meanwhile. */
+void links_rebuild(struct inside *inside)
+{
+    unsigned used = 0, here = 0;
+    uint32_t end = 1;
+
+    memset(inside->remade, 0, sizeof inside->remade);
+    pages_reset(inside);
+    inside->orphans = 0;
+    atomic_store(&inside->table.peeking, false);
+
+    for (uint32_t at = 1; at < top_of(inside); at++) {
+        struct slot *slot = slot_of(inside, at);
+        uint32_t next;
+
+        if (!is_whole(inside, at, end, &next)) {
+            table_write(slot->kind, HELD_NOT);
+            continue;
+        }
+        end = next;
+        pages_mark(inside, at, end - at, true);
+        inside->orphans += slot->orphan != 0;
+        used++;
+        here += slot->kind != HELD_KERNEL;
+        insert(inside, inside->remade, at);
+    }
+    for (unsigned i = 0; i < TABLE_HASHES; i++)
+        table_write(inside->table.bucket[i], inside->remade[i]);
+    atomic_store(&inside->table.used, used);
+    atomic_store(&inside->table.here, here);
+    links_update_full(inside);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "table/separate.h"
+
+#include "base/sys.h"
+#include "fd/fd_class.h"
+#include "state.h"
+#include "table/backing.h"
+#include "table/links.h"
+#include "table/mutex.h"
+#include "table/page_alloc.h"
+#include "table/slot.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+/* The copy is not at its place yet, so how large its pieces are stands before the original. */
+struct move {
+    struct inside *from;
+    struct inside *to;
+};
+
+static struct slot *copied_slot(const struct move *move, uint32_t at)
+{
+    return (struct slot *)((char *)move->to +
+                           ((char *)slot_of(move->from, at) - (char *)move->from));
+}
+
+/* Heads, slots, and the bytes of what is whole. All of it counts as abandoned at first. Links,
+ * bitmap and sums are made anew by whoever enters the copy first, for its version is odd. */
+static void copy(const struct move *move)
+{
+    struct inside *from = move->from;
+
+    memcpy(move->to, from, sizeof *from);
+    atomic_store(&move->to->table.shared, false);
+    atomic_store(&move->to->version, (atomic_load(&from->version) + 2) | 1);
+    atomic_store(&move->to->lock, 0);
+    for (uint32_t at = 1; at < top_of(from); at++) {
+        struct slot *slot = copied_slot(move, at);
+        struct message message;
+
+        memcpy(slot, slot_of(from, at), sizeof *slot);
+        slot_read(slot, &message);
+        if (message.kind == HELD_NOT || !message_is_sound(from, at, &message))
+            continue;
+        slot->orphan = true;
+        if (message.kind != HELD_KERNEL)
+            memcpy((char *)move->to + (page_of(from, at) - (char *)from), page_of(from, at),
+                   message.length - message.stored);
+    }
+}
+
+/* Takes a message out of the shared table, where nobody else has taken all of it by now. */
+static void claim(const struct move *move, uint32_t at, bool locked)
+{
+    struct slot *slot = slot_of(move->from, at), *copied = copied_slot(move, at);
+    uint64_t state_before = atomic_load(&slot->state);
+
+    if (state_before >> 32 != atomic_load(&copied->state) >> 32 || copied->kind == HELD_NOT)
+        return; /* another message by now, which is not in the copy */
+    while ((uint32_t)state_before != OFFSET_GONE &&
+           !atomic_compare_exchange_weak(&slot->state, &state_before,
+                                         state_of(state_before >> 32, OFFSET_GONE)))
+        continue;
+    atomic_store(&copied->state, state_before);
+    copied->orphan = false;
+    if (locked)
+        pages_release(move->from, at, slot->pages);
+}
+
+static void claim_ours(const struct move *move, bool locked)
+{
+    for (unsigned fd = 0; fd <= fd_highest(); fd++) {
+        uint64_t cookie = fd_query_cookie((int)fd);
+        uint32_t *link = cookie ? links_find(move->from, cookie) : NULL;
+        uint32_t at = link ? index_in(move->from, *link) : 0;
+
+        for (uint32_t i = 0; at && i < extents_of(move->from)->page_count; i++) {
+            claim(move, at, locked);
+            at = index_in(move->from, slot_of(move->from, at)->next);
+        }
+    }
+}
+
+/* The shared table goes on elsewhere, for as long as it takes to release its mutex. */
+static void release(struct inside *shared, bool locked, size_t size)
+{
+    if (locked) {
+        change_end(shared);
+        mutex_unlock(shared);
+    }
+    sys_unmap(shared, size);
+}
+
+bool separate(struct inside *inside, bool locked)
+{
+    size_t size = extents_of(inside)->size;
+    int error = 0;
+    struct move move = {inside, state_is_sandboxed()
+                                    ? NULL
+                                    : backing_map(size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error)};
+    struct inside *shared = move.to ? sys_remap(inside, 0, size, NULL) : NULL;
+
+    if (!shared) {
+        if (move.to)
+            sys_unmap((char *)move.to - PAGE, PAGE + size);
+        if (locked)
+            mutex_unlock(inside);
+        return false;
+    }
+    if (locked && change_begin(inside))
+        links_rebuild(inside);
+    copy(&move);
+    claim_ours(&move, locked);
+    if (locked)
+        links_rebuild(inside);
+    atomic_store(&view_of(inside)->suspect, false);
+    view_of(inside)->is_file = false;
+    sys_remap(move.to, size, size, inside);
+    release(shared, locked, size);
+    sys_unmap((char *)move.to - PAGE, PAGE);
+    return true;
+}
