@@ -202,6 +202,10 @@ void sys_sleep(long nanoseconds);
 /* SIG_SETMASK. PARTS, EPOLL and TRACE: around our locks. */
 void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before);
 int sys_membarrier(int command);
+/* rt_sigqueueinfo(2), rt_tgsigqueueinfo(2) and kill(2), for signal-driven I/O: PARTS. */
+int sys_queue_to_process(pid_t pid, siginfo_t *info);
+int sys_queue_to_thread(pid_t pid, pid_t tid, siginfo_t *info);
+int sys_kill(pid_t pid, int number);
 /* Ends the process, for WSRX_STRICT: START. */
 _Noreturn void sys_exit(int status);
 

@@ -51,6 +51,16 @@ void registry_leave(const struct critical_section *section)
     critical_section_leave(section);
 }
 
+static uint32_t load(const _Atomic uint32_t *from)
+{
+    return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+static void store(_Atomic uint32_t *to, uint32_t value)
+{
+    atomic_store_explicit(to, value, memory_order_relaxed);
+}
+
 /* --- memory ------------------------------------------------------------------------------ */
 
 static bool no_room(void)
@@ -101,15 +111,27 @@ static bool need_registration(uint32_t at)
     return *chunk || no_room();
 }
 
+/* Of what others read without the lock each word is written as one. */
 void registry_clear(void)
 {
-    for (int at = 0; at <= registry_highest; at += REGISTRY_CHUNK)
-        if (registry_number(at))
-            for (int i = 0; i < REGISTRY_CHUNK; i++)
-                registry_number(at)[i] = (struct registry_number){0};
-    for (uint32_t at = 0; at < lists.used_sets; at += SETS_CHUNK)
-        if (set_chunks[at / SETS_CHUNK])
-            memset(set_chunks[at / SETS_CHUNK], 0, SETS_CHUNK * sizeof(struct set));
+    for (int fd = 0; fd <= registry_highest; fd++) {
+        struct registry_number *number = registry_number(fd);
+
+        if (!number) {
+            fd |= REGISTRY_CHUNK - 1;
+            continue;
+        }
+        store(&number->set, 0);
+        store(&number->first, 0);
+    }
+    for (uint32_t at = 1; at < lists.used_sets; at++) {
+        struct set *set = set_at(at);
+
+        atomic_store(&set->watched, 0);
+        atomic_store(&set->pending_count, 0);
+        set->numbers = set->sockets = 0;
+        set->first = set->first_active = 0;
+    }
     if (buckets)
         memset(buckets, 0, sizeof *buckets);
     lists.used = lists.used_sets = 1;
@@ -127,16 +149,6 @@ void registry_clear_in_child(void)
 unsigned registry_size(void)
 {
     return lists.used;
-}
-
-static uint32_t load(const _Atomic uint32_t *from)
-{
-    return atomic_load_explicit(from, memory_order_relaxed);
-}
-
-static void store(_Atomic uint32_t *to, uint32_t value)
-{
-    atomic_store_explicit(to, value, memory_order_relaxed);
 }
 
 static void note_number(int fd)

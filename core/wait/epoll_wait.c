@@ -12,13 +12,22 @@
 
 enum { EVENTS = 0xffff }; /* of epoll_event.events: no manners */
 
+/* The number by which the socket is open now: that of the registration may be closed, and another
+ * file's by now, while a duplicate keeps the registration. -1: none is known. */
+static int number_now(const struct registration *registration)
+{
+    if (!registration->cookie || fd_query_cookie(registration->fd) == registration->cookie)
+        return registration->fd;
+    return fd_next_duplicate(registration->fd, -1, registration->cookie);
+}
+
 /* What the kernel says of the socket itself, for the events the program asked for. */
 static uint32_t kernel_events(const struct registration *registration)
 {
-    struct pollfd socket = {.fd = registration->fd,
+    struct pollfd socket = {.fd = number_now(registration),
                             .events = (short)(registration->events & EVENTS)};
 
-    if (next_calls.ppoll(&socket, 1, &(struct timespec){0, 0}, NULL) <= 0 ||
+    if (socket.fd < 0 || next_calls.ppoll(&socket, 1, &(struct timespec){0, 0}, NULL) <= 0 ||
         (socket.revents & POLLNVAL))
         return 0;
     return (uint32_t)(unsigned short)socket.revents;
@@ -33,9 +42,7 @@ static bool has_tail(struct registration *registration)
     if (!registration->cookie || !proxy_is_held(registration->cookie))
         return false;
     table_look(state.table, registration->cookie, &registration->reported);
-    return registration->reported != before ||
-           fd_query_cookie(registration->fd) == registration->cookie ||
-           fd_next_duplicate(registration->fd, -1, registration->cookie) >= 0;
+    return registration->reported != before || number_now(registration) >= 0;
 }
 
 /* --- one event --------------------------------------------------------------------------- */
