@@ -161,6 +161,8 @@ static int call_own(int epfd, int operation, int fd, struct epoll_event *event)
     if (operation != EPOLL_CTL_DEL)
         learn_note(epfd, fd);
     error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
+    if (!error)
+        learn_remember(epfd, operation, fd, event);
     if (rounds == atomic_load(&learn_rounds))
         return error;
     /* A tail came meanwhile, and the set may have been read before the call. */
@@ -205,6 +207,8 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
     if (operation != EPOLL_CTL_DEL)
         learn_note(epfd, fd);
     error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
+    if (!error)
+        learn_remember(epfd, operation, fd, event);
     if (!error && learn_following() && registry_in_range(epfd) && registry_in_range(fd))
         control_locked(epfd, operation, fd, event);
     if (learn_following())

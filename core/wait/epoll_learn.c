@@ -27,7 +27,14 @@ static atomic_int copies[COPIES];
 
 /* The calls of epoll_ctl that were followed since a tail was held. Under the lock. */
 static unsigned idle_calls;
-static atomic_bool cannot; /* there is no /proc */
+
+/* Registrations of message sockets, as long as there is room, for where /proc cannot be read. The
+ * key: the set's number plus 1, and the descriptor's. 0: free. */
+enum { REMEMBERED = 64 };
+static struct {
+    _Atomic uint64_t key, data;
+    atomic_uint events;
+} remembered[REMEMBERED];
 
 /* --- the numbers of sets ----------------------------------------------------------------- */
 
@@ -98,8 +105,19 @@ void learn_set_duplicated(int old, int new)
     }
 }
 
+static void forget_remembered(uint64_t key, uint64_t mask)
+{
+    for (int i = 0; i < REMEMBERED; i++) {
+        uint64_t found = atomic_load_explicit(&remembered[i].key, memory_order_relaxed);
+
+        if (found && (found & mask) == key)
+            atomic_compare_exchange_strong(&remembered[i].key, &found, 0);
+    }
+}
+
 static void forget_number(int fd)
 {
+    forget_remembered((uint64_t)(fd + 1) << 32, ~(uint64_t)UINT32_MAX);
     clear_bit(own_set, fd);
     clear_bit(used_as_set, fd);
     forget_copy(fd);
@@ -107,7 +125,11 @@ static void forget_number(int fd)
 
 void learn_number_closed(int fd)
 {
-    if (learn_may_be_set(fd) && state_is_own_as_seen())
+    if (!state_is_own_as_seen())
+        return;
+    if (fd_kind(fd_class_cached(fd)) >= FD_SOCKET)
+        forget_remembered((unsigned)fd, UINT32_MAX);
+    if (learn_may_be_set(fd))
         forget_number(fd);
 }
 
@@ -140,6 +162,30 @@ void learn_note(int epfd, int fd)
     }
 }
 
+/* Without a lock: who changes one registration in two threads at once cannot know either which of
+ * the two will be. */
+void learn_remember(int epfd, int operation, int fd, const struct epoll_event *event)
+{
+    uint64_t key = (uint64_t)((unsigned)epfd + 1) << 32 | (unsigned)fd, none = 0;
+    int at = 0;
+
+    if (fd_kind(fd_class_cached(fd)) < FD_SOCKET || !state_is_own_as_seen())
+        return;
+    if (operation == EPOLL_CTL_DEL) {
+        forget_remembered(key, UINT64_MAX);
+        return;
+    }
+    while (at < REMEMBERED && atomic_load(&remembered[at].key) != key)
+        at++;
+    for (int i = 0; at == REMEMBERED && i < REMEMBERED; i++, none = 0)
+        if (atomic_compare_exchange_strong(&remembered[i].key, &none, key))
+            at = i;
+    if (at == REMEMBERED)
+        return;
+    atomic_store(&remembered[at].data, event->data.u64);
+    atomic_store(&remembered[at].events, event->events);
+}
+
 /* --- what a registration is -------------------------------------------------------------- */
 
 /* What stands around the entries of one set. */
@@ -149,21 +195,23 @@ struct learned {
     uint64_t anonymous; /* the inode of epoll sets, eventfds and their like */
 };
 
-static uint64_t inode_of(int fd)
+/* Whether the number is open as this file; where that cannot be asked, it is taken to be. */
+static bool is_file(int fd, uint64_t inode)
 {
     struct sys_file file;
+    int error = sys_fstat(fd, &file);
 
-    return sys_fstat(fd, &file) == 0 ? file.inode : 0;
+    return error ? error != -EBADF : file.inode == inode;
 }
 
 /* The number by which an entry's file is open here; -1: none is known. An epoll set keeps the number
  * by which a socket was registered, even where that is closed and a duplicate is not. */
 static int number_of(const struct fdinfo_entry *entry)
 {
-    if (entry->inode == 0 || inode_of(entry->fd) == entry->inode)
+    if (entry->inode == 0 || is_file(entry->fd, entry->inode))
         return entry->fd;
     for (unsigned fd = 0; fd <= fd_highest(); fd++)
-        if (fd_kind(fd_class_cached((int)fd)) >= FD_SOCKET && inode_of((int)fd) == entry->inode)
+        if (fd_kind(fd_class_cached((int)fd)) >= FD_SOCKET && is_file((int)fd, entry->inode))
             return (int)fd;
     return -1;
 }
@@ -171,7 +219,7 @@ static int number_of(const struct fdinfo_entry *entry)
 /* Whether another process has put it into a set that is shared, to show a tail. */
 static bool is_anothers(const struct learned *learned, const struct fdinfo_entry *entry)
 {
-    if (learned->own || entry->inode == 0 || inode_of(entry->fd) == entry->inode)
+    if (learned->own || entry->inode == 0 || is_file(entry->fd, entry->inode))
         return fd_is_internal(entry->fd);
     return entry->inode == learned->anonymous || proxy_may_be_flare(entry);
 }
@@ -214,33 +262,69 @@ static void empty_set(struct set *set)
     }
 }
 
+static struct set *make_set(const struct learned *learned)
+{
+    struct set *set = set_make(learned->epfd);
+
+    if (set) {
+        set->exposed = !learned->own;
+        set->inherited = !learned->own && table_is_shared();
+    }
+    return set;
+}
+
+static void fill_from_memory(const struct learned *learned)
+{
+    struct set *set = set_of(learned->epfd);
+
+    for (int i = 0; i < REMEMBERED; i++) {
+        uint64_t key = atomic_load(&remembered[i].key);
+        struct fdinfo_entry entry = {.fd = (int)(uint32_t)key,
+                                     .events = atomic_load(&remembered[i].events),
+                                     .data = atomic_load(&remembered[i].data)};
+
+        if (key >> 32 != (unsigned)learned->epfd + 1)
+            continue;
+        if (!set && !(set = make_set(learned)))
+            return;
+        learn_entry(set, learned, &entry);
+    }
+}
+
 /* 0, or the error for which /proc cannot be read. */
+static int fill_from_proc(const struct learned *learned)
+{
+    struct set *set = set_of(learned->epfd);
+    struct fdinfo_entry entry;
+    struct fdinfo info;
+    int error = fdinfo_open(&info, learned->epfd);
+
+    if (error)
+        return error;
+    while (fdinfo_next(&info, &entry))
+        if (set || (set = make_set(learned)))
+            learn_entry(set, learned, &entry);
+    fdinfo_close(&info);
+    if (info.error && set)
+        empty_set(set);
+    return info.error;
+}
+
 static int fill_set(int epfd)
 {
     struct learned learned = {.epfd = epfd, .own = learn_is_own(epfd)};
-    struct fdinfo_entry entry;
-    struct fdinfo info;
-    struct set *set;
-    int error;
+    struct sys_file file;
+    int error = sys_fstat(epfd, &file);
 
-    learned.anonymous = inode_of(epfd);
-    if (learned.anonymous == 0)
+    if (error == -EBADF)
         return 0; /* it is closed */
-    error = fdinfo_open(&info, epfd);
+    learned.anonymous = error ? 0 : file.inode;
+    if (set_of(epfd))
+        empty_set(set_of(epfd));
+    error = fill_from_proc(&learned);
     if (error)
-        return error;
-    if ((set = set_of(epfd)))
-        empty_set(set);
-    while (fdinfo_next(&info, &entry)) {
-        if (!set && (set = set_make(epfd))) {
-            set->exposed = !learned.own;
-            set->inherited = !learned.own && table_is_shared();
-        }
-        if (set)
-            learn_entry(set, &learned, &entry);
-    }
-    fdinfo_close(&info);
-    return 0;
+        fill_from_memory(&learned);
+    return error;
 }
 
 /* Whether two numbers are of one set: what is in the one cannot be added to the other. The eventfd
@@ -293,16 +377,18 @@ static void join_copies(void)
 
 static int fill_sets(void)
 {
-    int highest = atomic_load(&highest_set), error;
+    int highest = atomic_load(&highest_set), error = 0;
 
     for (int fd = 0; fd <= highest; fd++) {
+        int failed;
+
         if (!atomic_load_explicit(&used_as_set[fd / WORD], memory_order_relaxed))
             fd |= WORD - 1;
-        else if (has_bit(used_as_set, fd) && (error = fill_set(fd)) != 0)
-            return error;
+        else if (has_bit(used_as_set, fd) && (failed = fill_set(fd)) != 0)
+            error = failed;
     }
     join_copies();
-    return 0;
+    return error;
 }
 
 static void note_nested(const struct set *set)
@@ -357,12 +443,10 @@ static void start_locked(void)
     atomic_fetch_add(&learn_rounds, 1);
     idle_calls = 0;
     error = fill_sets();
-    if (error) {
+    if (error)
         report(-error);
-        atomic_store(&cannot, true);
-    }
-    if (error || atomic_load(&registry_sockets) == 0) {
-        atomic_store(&learn_is_concerned, error != 0);
+    if (atomic_load(&registry_sockets) == 0) {
+        atomic_store(&learn_is_concerned, false);
         stop_following();
         return;
     }
@@ -378,8 +462,7 @@ void learn_start(void)
 {
     struct critical_section section;
 
-    if (learn_following() || state_is_sandboxed() ||
-        atomic_load_explicit(&cannot, memory_order_relaxed))
+    if (learn_following() || state_is_sandboxed())
         return;
     registry_enter(&section);
     if (!learn_following())

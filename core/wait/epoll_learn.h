@@ -8,8 +8,9 @@
  * then on. After many calls of epoll_ctl with nothing held it is cleared again: more of them than
  * what it costs to fill it anew.
  *
- * Nothing here is guessed: a number that is no set any more has no registrations in /proc. Without
- * /proc tails are held in the kernel from then on, which shows them by itself.
+ * Nothing here is guessed: a number that is no set any more has no registrations in /proc. Where that
+ * cannot be read (chroot(2), a limit of descriptors), the few registrations of message sockets that
+ * are remembered must do, and tails are held in the kernel from then on, which shows them by itself.
  *
  * Async-signal-safe; may change errno.
  */
@@ -58,13 +59,14 @@ bool learn_may_be_set(int fd);
 int learn_highest(void);
 /* Whether the set was made since the last fork, by a call that we saw. */
 bool learn_is_own(int epfd);
-/* The program is about to register `fd`. */
+/* The program is about to register `fd`, and has done so or ended it. */
 void learn_note(int epfd, int fd);
+void learn_remember(int epfd, int operation, int fd, const struct epoll_event *event);
 
 /* --- the registry ------------------------------------------------------------------------ */
 
 /* Fills the registry, where it is not, and shows the tails that are held. Afterwards it is not
- * followed where there is no message socket in any set, or no /proc. */
+ * followed where there is no message socket in any set. */
 void learn_start(void);
 
 /* Ends the report of all tails, and clears the registry. */

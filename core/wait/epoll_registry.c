@@ -11,8 +11,8 @@
 enum {
     SETS_CHUNK = 64,
     SETS_CHUNKS = 1 << 12,
-    REGISTRATIONS_CHUNK = 256,
-    REGISTRATIONS_CHUNKS = 1 << 12,
+    REGISTRATIONS_CHUNK = 64,
+    REGISTRATIONS_CHUNKS = 1 << 14,
     BUCKETS = 1 << 12,
 };
 
@@ -33,6 +33,15 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct set *_Atomic set_chunks[SETS_CHUNKS];
 static struct registration *registration_chunks[REGISTRATIONS_CHUNKS];
 static struct buckets *buckets;
+
+/* The first ones are here, so that little needs no memory that can be refused. No page of it is
+ * there before the first tail. */
+static struct {
+    struct registry_number numbers[REGISTRY_CHUNK];
+    struct set sets[SETS_CHUNK];
+    struct registration registrations[REGISTRATIONS_CHUNK];
+    struct buckets buckets;
+} first;
 
 static struct {
     uint32_t free, used; /* registrations; those above `used` were never used */
@@ -75,7 +84,7 @@ static bool need_number(int fd)
 
     if (registry_number(fd))
         return true;
-    chunk = sys_map_private(REGISTRY_CHUNK * sizeof *chunk);
+    chunk = fd < REGISTRY_CHUNK ? first.numbers : sys_map_private(REGISTRY_CHUNK * sizeof *chunk);
     if (!chunk)
         return no_room();
     atomic_store_explicit(&registry_numbers[fd / REGISTRY_CHUNK], chunk, memory_order_release);
@@ -90,7 +99,7 @@ static bool need_set(uint32_t at)
         return no_room();
     if (atomic_load_explicit(&set_chunks[at / SETS_CHUNK], memory_order_relaxed))
         return true;
-    chunk = sys_map_private(SETS_CHUNK * sizeof *chunk);
+    chunk = at < SETS_CHUNK ? first.sets : sys_map_private(SETS_CHUNK * sizeof *chunk);
     if (!chunk)
         return no_room();
     atomic_store_explicit(&set_chunks[at / SETS_CHUNK], chunk, memory_order_release);
@@ -101,13 +110,13 @@ static bool need_registration(uint32_t at)
 {
     struct registration **chunk;
 
-    if (!buckets && !(buckets = sys_map_private(sizeof *buckets)))
-        return no_room();
+    buckets = &first.buckets;
     if (at / REGISTRATIONS_CHUNK >= REGISTRATIONS_CHUNKS)
         return no_room();
     chunk = &registration_chunks[at / REGISTRATIONS_CHUNK];
     if (!*chunk)
-        *chunk = sys_map_private(REGISTRATIONS_CHUNK * sizeof **chunk);
+        *chunk = at < REGISTRATIONS_CHUNK ? first.registrations
+                                          : sys_map_private(REGISTRATIONS_CHUNK * sizeof **chunk);
     return *chunk || no_room();
 }
 
