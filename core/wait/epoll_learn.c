@@ -5,144 +5,20 @@
 #include "base/diag.h"
 #include "base/sys.h"
 #include "fd/fd_class.h"
+#include "wait/epoll_hints.h"
 #include "wait/epoll_proxy.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-
-enum { WORD = 64, WORDS = REGISTRY_NUMBERS / WORD, COPIES = 64 };
 
 atomic_bool learn_is_following, learn_is_concerned, learn_is_family;
 atomic_uint learn_rounds;
 
-/* By descriptor number, a bit each: that it was used as a set, and that it is one of this process
- * alone. No page of it is there before it is written to. The first is no more than a hint. */
-static _Atomic uint64_t used_as_set[WORDS], own_set[WORDS];
-static atomic_int highest_set = -1;
-/* Numbers by which a set was duplicated, plus 1; hints, too. */
-static atomic_int copies[COPIES];
-
 /* The calls of epoll_ctl that were followed since a tail was held. Under the lock. */
 static unsigned idle_calls;
 
-/* Registrations of message sockets, as long as there is room, for where /proc cannot be read. The
- * key: the set's number plus 1, and the descriptor's. 0: free. */
-enum { REMEMBERED = 64 };
-static struct {
-    _Atomic uint64_t key, data;
-    atomic_uint events;
-} remembered[REMEMBERED];
-
-/* --- the numbers of sets ----------------------------------------------------------------- */
-
-static bool has_bit(const _Atomic uint64_t *bits, int fd)
-{
-    return registry_in_range(fd) &&
-           (atomic_load_explicit(&bits[fd / WORD], memory_order_relaxed) >> fd % WORD & 1);
-}
-
-static void set_bit(_Atomic uint64_t *bits, int fd)
-{
-    int seen = atomic_load_explicit(&highest_set, memory_order_relaxed);
-
-    if (!registry_in_range(fd) || has_bit(bits, fd))
-        return;
-    while (seen < fd && !atomic_compare_exchange_weak(&highest_set, &seen, fd))
-        continue;
-    atomic_fetch_or(&bits[fd / WORD], UINT64_C(1) << fd % WORD);
-}
-
-static void clear_bit(_Atomic uint64_t *bits, int fd)
-{
-    if (has_bit(bits, fd))
-        atomic_fetch_and(&bits[fd / WORD], ~(UINT64_C(1) << fd % WORD));
-}
-
-bool learn_may_be_set(int fd)
-{
-    return has_bit(own_set, fd) || has_bit(used_as_set, fd);
-}
-
-int learn_highest(void)
-{
-    return atomic_load_explicit(&highest_set, memory_order_relaxed);
-}
-
-bool learn_is_own(int epfd)
-{
-    return has_bit(own_set, epfd);
-}
-
-void learn_set_made(int epfd)
-{
-    set_bit(used_as_set, epfd);
-    set_bit(own_set, epfd);
-}
-
-static void forget_copy(int fd)
-{
-    for (int i = 0; i < COPIES; i++) {
-        int expected = fd + 1;
-
-        atomic_compare_exchange_strong(&copies[i], &expected, 0);
-    }
-}
-
-void learn_set_duplicated(int old, int new)
-{
-    if (!learn_may_be_set(old))
-        return;
-    if (has_bit(own_set, old))
-        set_bit(own_set, new);
-    for (int i = 0; i < COPIES; i++) {
-        int expected = 0;
-
-        if (atomic_compare_exchange_strong(&copies[i], &expected, new + 1))
-            return;
-    }
-}
-
-static void forget_remembered(uint64_t key, uint64_t mask)
-{
-    for (int i = 0; i < REMEMBERED; i++) {
-        uint64_t found = atomic_load_explicit(&remembered[i].key, memory_order_relaxed);
-
-        if (found && (found & mask) == key)
-            atomic_compare_exchange_strong(&remembered[i].key, &found, 0);
-    }
-}
-
-static void forget_number(int fd)
-{
-    forget_remembered((uint64_t)(fd + 1) << 32, ~(uint64_t)UINT32_MAX);
-    clear_bit(own_set, fd);
-    clear_bit(used_as_set, fd);
-    forget_copy(fd);
-}
-
-void learn_number_closed(int fd)
-{
-    if (!state_is_own_as_seen())
-        return;
-    if (fd_kind(fd_class_cached(fd)) >= FD_SOCKET)
-        forget_remembered((unsigned)fd, UINT32_MAX);
-    if (learn_may_be_set(fd))
-        forget_number(fd);
-}
-
-void learn_range_closed(unsigned first, unsigned last)
-{
-    int highest = atomic_load(&highest_set);
-
-    if (highest < 0 || first > (unsigned)highest || !state_is_own_as_seen())
-        return;
-    for (unsigned fd = first; fd <= last && fd <= (unsigned)highest; fd++)
-        if (learn_may_be_set((int)fd))
-            forget_number((int)fd);
-}
+/* --- concerned ---------------------------------------------------------------------------- */
 
 /* Other processes may leave tails as soon as there is a socket and there has been a fork. */
 static void update_family(void)
@@ -155,35 +31,11 @@ void learn_note(int epfd, int fd)
 {
     fd_class class = fd_class_cached(fd);
 
-    set_bit(used_as_set, epfd);
+    hints_note_set(epfd);
     if (!learn_concerned() && fd_kind(class) >= FD_SOCKET) {
         atomic_store(&learn_is_concerned, true);
         update_family();
     }
-}
-
-/* Without a lock: who changes one registration in two threads at once cannot know either which of
- * the two will be. */
-void learn_remember(int epfd, int operation, int fd, const struct epoll_event *event)
-{
-    uint64_t key = (uint64_t)((unsigned)epfd + 1) << 32 | (unsigned)fd, none = 0;
-    int at = 0;
-
-    if (fd_kind(fd_class_cached(fd)) < FD_SOCKET || !state_is_own_as_seen())
-        return;
-    if (operation == EPOLL_CTL_DEL) {
-        forget_remembered(key, UINT64_MAX);
-        return;
-    }
-    while (at < REMEMBERED && atomic_load(&remembered[at].key) != key)
-        at++;
-    for (int i = 0; at == REMEMBERED && i < REMEMBERED; i++, none = 0)
-        if (atomic_compare_exchange_strong(&remembered[i].key, &none, key))
-            at = i;
-    if (at == REMEMBERED)
-        return;
-    atomic_store(&remembered[at].data, event->data.u64);
-    atomic_store(&remembered[at].events, event->events);
 }
 
 /* --- what a registration is -------------------------------------------------------------- */
@@ -276,19 +128,11 @@ static struct set *make_set(const struct learned *learned)
 static void fill_from_memory(const struct learned *learned)
 {
     struct set *set = set_of(learned->epfd);
+    struct fdinfo_entry entry;
 
-    for (int i = 0; i < REMEMBERED; i++) {
-        uint64_t key = atomic_load(&remembered[i].key);
-        struct fdinfo_entry entry = {.fd = (int)(uint32_t)key,
-                                     .events = atomic_load(&remembered[i].events),
-                                     .data = atomic_load(&remembered[i].data)};
-
-        if (key >> 32 != (unsigned)learned->epfd + 1)
-            continue;
-        if (!set && !(set = make_set(learned)))
-            return;
-        learn_entry(set, learned, &entry);
-    }
+    for (int at = 0; hints_next_remembered(&at, learned->epfd, &entry);)
+        if (set || (set = make_set(learned)))
+            learn_entry(set, learned, &entry);
 }
 
 /* 0, or the error for which /proc cannot be read. */
@@ -312,7 +156,7 @@ static int fill_from_proc(const struct learned *learned)
 
 static int fill_set(int epfd)
 {
-    struct learned learned = {.epfd = epfd, .own = learn_is_own(epfd)};
+    struct learned learned = {.epfd = epfd, .own = hints_is_own(epfd)};
     struct sys_file file;
     int error = sys_fstat(epfd, &file);
 
@@ -367,24 +211,18 @@ static void join_copy(int copy)
 
 static void join_copies(void)
 {
-    for (int i = 0; i < COPIES; i++) {
-        int fd = atomic_load_explicit(&copies[i], memory_order_relaxed) - 1;
-
-        if (fd >= 0)
-            join_copy(fd);
-    }
+    for (int at = 0, copy; (copy = hints_next_copy(&at)) >= 0;)
+        join_copy(copy);
 }
 
 static int fill_sets(void)
 {
-    int highest = atomic_load(&highest_set), error = 0;
+    int error = 0;
 
-    for (int fd = 0; fd <= highest; fd++) {
-        int failed;
+    for (int epfd = -1; (epfd = hints_next_set(epfd)) >= 0;) {
+        int failed = fill_set(epfd);
 
-        if (!atomic_load_explicit(&used_as_set[fd / WORD], memory_order_relaxed))
-            fd |= WORD - 1;
-        else if (has_bit(used_as_set, fd) && (failed = fill_set(fd)) != 0)
+        if (failed)
             error = failed;
     }
     join_copies();
@@ -502,13 +340,10 @@ void learn_call_followed(void)
 
 void learn_forked(void)
 {
-    int highest = atomic_load(&highest_set);
     struct critical_section section;
 
     update_family();
-    for (int at = 0; at <= highest; at += WORD)
-        if (atomic_load_explicit(&own_set[at / WORD], memory_order_relaxed))
-            atomic_store_explicit(&own_set[at / WORD], 0, memory_order_relaxed);
+    hints_forked();
     if (!learn_following())
         return;
     registry_enter(&section);

@@ -47,21 +47,8 @@ static inline bool learn_from_family(void)
            atomic_load_explicit(&state.table->counters.held, memory_order_relaxed) > 0;
 }
 
-/* --- the numbers of sets: without the lock ----------------------------------------------- */
-
-/* The program made a set, duplicated one, or closes what may be one. */
-void learn_set_made(int epfd);
-void learn_set_duplicated(int old, int new);
-void learn_number_closed(int fd);
-void learn_range_closed(unsigned first, unsigned last);
-/* Whether the number may be a set's, and the highest that may. */
-bool learn_may_be_set(int fd);
-int learn_highest(void);
-/* Whether the set was made since the last fork, by a call that we saw. */
-bool learn_is_own(int epfd);
-/* The program is about to register `fd`, and has done so or ended it. */
+/* The program is about to register `fd`, without the lock. */
 void learn_note(int epfd, int fd);
-void learn_remember(int epfd, int operation, int fd, const struct epoll_event *event);
 
 /* --- the registry ------------------------------------------------------------------------ */
 

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "table/held.h"
+#include "wait/epoll_hints.h"
 #include "wait/epoll_learn.h"
 
 #include <errno.h>
@@ -278,7 +279,7 @@ static bool concerns(int epfd)
     struct set *set;
 
     /* What another process has put into a set that is shared may be among the events. */
-    if (learn_from_family() && learn_concerned() && !learn_is_own(epfd))
+    if (learn_from_family() && learn_concerned() && !hints_is_own(epfd))
         learn_start();
     set = set_of(epfd);
     return set && (atomic_load(&set->watched) > 0 || (set->inherited && learn_from_family()));
