@@ -11,6 +11,7 @@
 #include "real.h"
 #include "state.h"
 #include "wait/epoll_ctl.h"
+#include "wait/sigio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -210,6 +211,8 @@ INTERPOSED int fcntl(int fd, int command, ...)
     va_start(list, command);
     argument = va_arg(list, void *);
     va_end(list);
+    if (command == F_SETFL && ((long)argument & O_ASYNC))
+        atomic_store_explicit(&sigio_is_used, true, memory_order_relaxed);
     result = REAL(fcntl)(fd, command, argument);
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
         return duplicated(fd, result);

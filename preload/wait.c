@@ -10,6 +10,7 @@
 #include "wait/epoll_ctl.h"
 #include "wait/epoll_wait.h"
 #include "wait/poll.h"
+#include "wait/sigio.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -285,6 +286,8 @@ INTERPOSED int ioctl(int fd, unsigned long request, ...)
     argument = va_arg(list, void *);
     va_end(list);
 
+    if (request == FIOASYNC)
+        atomic_store_explicit(&sigio_is_used, true, memory_order_relaxed);
     if (request == FIONREAD) {
         int saved = errno;
         size_t left;

@@ -461,6 +461,21 @@ int sys_signal_thread(pid_t thread, int signal)
     return (int)CALL2(SYS_tkill, thread, signal);
 }
 
+int sys_queue_to_process(pid_t pid, siginfo_t *info)
+{
+    return (int)CALL3(SYS_rt_sigqueueinfo, pid, info->si_signo, info);
+}
+
+int sys_queue_to_thread(pid_t pid, pid_t tid, siginfo_t *info)
+{
+    return (int)CALL6(SYS_rt_tgsigqueueinfo, pid, tid, info->si_signo, info, 0, 0);
+}
+
+int sys_kill(pid_t pid, int number)
+{
+    return (int)CALL2(SYS_kill, pid, number);
+}
+
 _Noreturn void sys_exit(int status)
 {
     for (;;)

@@ -208,6 +208,10 @@ int sys_membarrier(int command);
 int sys_futex(uint32_t *word, int operation, uint32_t value, long nanoseconds);
 /* tkill(2). Signal 0: whether there is such a thread. PARTS: who has died with a tail. */
 int sys_signal_thread(pid_t thread, int signal);
+/* rt_sigqueueinfo(2), rt_tgsigqueueinfo(2) and kill(2), for signal-driven I/O: PARTS. */
+int sys_queue_to_process(pid_t pid, siginfo_t *info);
+int sys_queue_to_thread(pid_t pid, pid_t tid, siginfo_t *info);
+int sys_kill(pid_t pid, int number);
 /* Ends the process, for WSRX_STRICT: START. */
 _Noreturn void sys_exit(int status);
 

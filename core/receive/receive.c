@@ -11,6 +11,7 @@
 #include "receive/message.h"
 #include "receive/plan.h"
 #include "receive/traced.h"
+#include "wait/sigio.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -179,6 +180,8 @@ struct receive_result receive_run(struct receive *receive)
     do
         result = run_once(receive);
     while (result.outcome == RECEIVE_AGAIN);
+    if (result.outcome == RECEIVE_DONE && result.value > 0 && !(receive->flags & MSG_PEEK))
+        sigio_after_receive(receive->fd);
     return result;
 }
 
@@ -270,6 +273,8 @@ struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int fl
     result = hold_process_bounced(&receive, got, room);
     if (result.outcome == RECEIVE_AGAIN)
         result = receive_run(&receive);
+    else
+        sigio_after_receive(fd);
     if (trace_on() && result.outcome == RECEIVE_DONE && (receive.report.ours || result.value < 0))
         receive_record(&receive, result.value);
     bounce_release(bounce, receive.touched);

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "table/held.h"
+#include "wait/epoll_hints.h"
 #include "wait/epoll_learn.h"
 #include "wait/epoll_proxy.h"
 
@@ -54,7 +55,7 @@ void epoll_ctl_tail_changed(uint64_t cookie)
 
 int epoll_ctl_highest(int other)
 {
-    int highest = learn_highest();
+    int highest = hints_highest();
 
     return highest > other ? highest : other;
 }
@@ -64,7 +65,7 @@ void epoll_ctl_expose(int fd)
     struct critical_section section;
     struct set *set;
 
-    if (learn_may_be_set(fd) && learn_concerned())
+    if (hints_may_be_set(fd) && learn_concerned())
         learn_start();
     set = learn_following() ? set_of(fd) : NULL;
     if (!set || atomic_load_explicit(&set->exposed, memory_order_relaxed))
@@ -161,6 +162,8 @@ static int call_own(int epfd, int operation, int fd, struct epoll_event *event)
     if (operation != EPOLL_CTL_DEL)
         learn_note(epfd, fd);
     error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
+    if (!error)
+        hints_remember(epfd, operation, fd, event);
     if (rounds == atomic_load(&learn_rounds))
         return error;
     /* A tail came meanwhile, and the set may have been read before the call. */
@@ -205,6 +208,8 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
     if (operation != EPOLL_CTL_DEL)
         learn_note(epfd, fd);
     error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
+    if (!error)
+        hints_remember(epfd, operation, fd, event);
     if (!error && learn_following() && registry_in_range(epfd) && registry_in_range(fd))
         control_locked(epfd, operation, fd, event);
     if (learn_following())
@@ -246,7 +251,7 @@ void epoll_ctl_forget(int fd, bool gone)
 {
     struct critical_section section;
 
-    learn_number_closed(fd);
+    hints_number_closed(fd);
     if (is_unknown(fd) || !is_followed_here())
         return;
     registry_enter(&section);
@@ -284,7 +289,7 @@ void epoll_ctl_forget_range(unsigned first, unsigned last)
     struct critical_section section;
     int highest = atomic_load_explicit(&registry_highest, memory_order_relaxed);
 
-    learn_range_closed(first, last);
+    hints_range_closed(first, last);
     if (highest < 0 || !is_followed_here())
         return;
     registry_enter(&section);
@@ -313,7 +318,7 @@ void epoll_ctl_set_made(int epfd)
 
     if (!state_is_own_as_seen())
         return;
-    learn_set_made(epfd);
+    hints_set_made(epfd);
     if (is_unknown(epfd) || !is_followed_here())
         return;
     registry_enter(&section);
@@ -326,7 +331,7 @@ void epoll_ctl_duplicated(int old, int new)
     struct critical_section section;
     struct set *set;
 
-    learn_set_duplicated(old, new);
+    hints_set_duplicated(old, new);
     if (!registry_in_range(new) || !set_of(old) || !learn_following())
         return;
     registry_enter(&section);

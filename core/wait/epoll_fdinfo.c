@@ -16,6 +16,7 @@ int fdinfo_open(struct fdinfo *info, int epfd)
     *put_number(path + strlen(path), (unsigned)epfd) = '\0';
     info->fd = sys_open(path, O_RDONLY, 0);
     info->at = info->length = info->next = 0;
+    info->error = 0;
     return info->fd < 0 ? info->fd : 0;
 }
 
@@ -33,8 +34,10 @@ static bool next_line(struct fdinfo *info, char *line, size_t room)
         if (info->next == info->length) {
             ssize_t got = sys_pread(info->fd, info->text, sizeof info->text, info->at);
 
-            if (got <= 0)
+            if (got <= 0) {
+                info->error = (int)got;
                 return false;
+            }
             info->at += (uint64_t)got;
             info->length = (size_t)got;
             info->next = 0;

@@ -26,12 +26,13 @@ struct fdinfo {
     int fd;
     uint64_t at;
     size_t length, next;
+    int error; /* for which the end came early */
     char text[512];
 };
 
 /* 0, or a negative errno. */
 int fdinfo_open(struct fdinfo *info, int epfd);
-/* The next registration; false: there are no more. */
+/* The next registration; false: there are no more, or `info->error` is set. */
 bool fdinfo_next(struct fdinfo *info, struct fdinfo_entry *ret_entry);
 void fdinfo_close(struct fdinfo *info);
 

@@ -5,122 +5,20 @@
 #include "base/diag.h"
 #include "base/sys.h"
 #include "fd/fd_class.h"
+#include "wait/epoll_hints.h"
 #include "wait/epoll_proxy.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-
-enum { WORD = 64, WORDS = REGISTRY_NUMBERS / WORD, COPIES = 64 };
 
 atomic_bool learn_is_following, learn_is_concerned, learn_is_family;
 atomic_uint learn_rounds;
 
-/* By descriptor number, a bit each: that it was used as a set, and that it is one of this process
- * alone. No page of it is there before it is written to. The first is no more than a hint. */
-static _Atomic uint64_t used_as_set[WORDS], own_set[WORDS];
-static atomic_int highest_set = -1;
-/* Numbers by which a set was duplicated, plus 1; hints, too. */
-static atomic_int copies[COPIES];
-
 /* The calls of epoll_ctl that were followed since a tail was held. Under the lock. */
 static unsigned idle_calls;
-static atomic_bool cannot; /* there is no /proc */
 
-/* --- the numbers of sets ----------------------------------------------------------------- */
-
-static bool has_bit(const _Atomic uint64_t *bits, int fd)
-{
-    return registry_in_range(fd) &&
-           (atomic_load_explicit(&bits[fd / WORD], memory_order_relaxed) >> fd % WORD & 1);
-}
-
-static void set_bit(_Atomic uint64_t *bits, int fd)
-{
-    int seen = atomic_load_explicit(&highest_set, memory_order_relaxed);
-
-    if (!registry_in_range(fd) || has_bit(bits, fd))
-        return;
-    while (seen < fd && !atomic_compare_exchange_weak(&highest_set, &seen, fd))
-        continue;
-    atomic_fetch_or(&bits[fd / WORD], UINT64_C(1) << fd % WORD);
-}
-
-static void clear_bit(_Atomic uint64_t *bits, int fd)
-{
-    if (has_bit(bits, fd))
-        atomic_fetch_and(&bits[fd / WORD], ~(UINT64_C(1) << fd % WORD));
-}
-
-bool learn_may_be_set(int fd)
-{
-    return has_bit(own_set, fd) || has_bit(used_as_set, fd);
-}
-
-int learn_highest(void)
-{
-    return atomic_load_explicit(&highest_set, memory_order_relaxed);
-}
-
-bool learn_is_own(int epfd)
-{
-    return has_bit(own_set, epfd);
-}
-
-void learn_set_made(int epfd)
-{
-    set_bit(used_as_set, epfd);
-    set_bit(own_set, epfd);
-}
-
-static void forget_copy(int fd)
-{
-    for (int i = 0; i < COPIES; i++) {
-        int expected = fd + 1;
-
-        atomic_compare_exchange_strong(&copies[i], &expected, 0);
-    }
-}
-
-void learn_set_duplicated(int old, int new)
-{
-    if (!learn_may_be_set(old))
-        return;
-    if (has_bit(own_set, old))
-        set_bit(own_set, new);
-    for (int i = 0; i < COPIES; i++) {
-        int expected = 0;
-
-        if (atomic_compare_exchange_strong(&copies[i], &expected, new + 1))
-            return;
-    }
-}
-
-static void forget_number(int fd)
-{
-    clear_bit(own_set, fd);
-    clear_bit(used_as_set, fd);
-    forget_copy(fd);
-}
-
-void learn_number_closed(int fd)
-{
-    if (learn_may_be_set(fd) && state_is_own_as_seen())
-        forget_number(fd);
-}
-
-void learn_range_closed(unsigned first, unsigned last)
-{
-    int highest = atomic_load(&highest_set);
-
-    if (highest < 0 || first > (unsigned)highest || !state_is_own_as_seen())
-        return;
-    for (unsigned fd = first; fd <= last && fd <= (unsigned)highest; fd++)
-        if (learn_may_be_set((int)fd))
-            forget_number((int)fd);
-}
+/* --- concerned ---------------------------------------------------------------------------- */
 
 /* Other processes may leave tails as soon as there is a socket and there has been a fork. */
 static void update_family(void)
@@ -133,7 +31,7 @@ void learn_note(int epfd, int fd)
 {
     fd_class class = fd_class_cached(fd);
 
-    set_bit(used_as_set, epfd);
+    hints_note_set(epfd);
     if (!learn_concerned() && fd_kind(class) >= FD_SOCKET) {
         atomic_store(&learn_is_concerned, true);
         update_family();
@@ -149,21 +47,23 @@ struct learned {
     uint64_t anonymous; /* the inode of epoll sets, eventfds and their like */
 };
 
-static uint64_t inode_of(int fd)
+/* Whether the number is open as this file; where that cannot be asked, it is taken to be. */
+static bool is_file(int fd, uint64_t inode)
 {
     struct sys_file file;
+    int error = sys_fstat(fd, &file);
 
-    return sys_fstat(fd, &file) == 0 ? file.inode : 0;
+    return error ? error != -EBADF : file.inode == inode;
 }
 
 /* The number by which an entry's file is open here; -1: none is known. An epoll set keeps the number
  * by which a socket was registered, even where that is closed and a duplicate is not. */
 static int number_of(const struct fdinfo_entry *entry)
 {
-    if (entry->inode == 0 || inode_of(entry->fd) == entry->inode)
+    if (entry->inode == 0 || is_file(entry->fd, entry->inode))
         return entry->fd;
     for (unsigned fd = 0; fd <= fd_highest(); fd++)
-        if (fd_kind(fd_class_cached((int)fd)) >= FD_SOCKET && inode_of((int)fd) == entry->inode)
+        if (fd_kind(fd_class_cached((int)fd)) >= FD_SOCKET && is_file((int)fd, entry->inode))
             return (int)fd;
     return -1;
 }
@@ -171,7 +71,7 @@ static int number_of(const struct fdinfo_entry *entry)
 /* Whether another process has put it into a set that is shared, to show a tail. */
 static bool is_anothers(const struct learned *learned, const struct fdinfo_entry *entry)
 {
-    if (learned->own || entry->inode == 0 || inode_of(entry->fd) == entry->inode)
+    if (learned->own || entry->inode == 0 || is_file(entry->fd, entry->inode))
         return fd_is_internal(entry->fd);
     return entry->inode == learned->anonymous || proxy_may_be_flare(entry);
 }
@@ -214,33 +114,61 @@ static void empty_set(struct set *set)
     }
 }
 
-/* 0, or the error for which /proc cannot be read. */
-static int fill_set(int epfd)
+static struct set *make_set(const struct learned *learned)
 {
-    struct learned learned = {.epfd = epfd, .own = learn_is_own(epfd)};
+    struct set *set = set_make(learned->epfd);
+
+    if (set) {
+        set->exposed = !learned->own;
+        set->inherited = !learned->own && table_is_shared();
+    }
+    return set;
+}
+
+static void fill_from_memory(const struct learned *learned)
+{
+    struct set *set = set_of(learned->epfd);
+    struct fdinfo_entry entry;
+
+    for (int at = 0; hints_next_remembered(&at, learned->epfd, &entry);)
+        if (set || (set = make_set(learned)))
+            learn_entry(set, learned, &entry);
+}
+
+/* 0, or the error for which /proc cannot be read. */
+static int fill_from_proc(const struct learned *learned)
+{
+    struct set *set = set_of(learned->epfd);
     struct fdinfo_entry entry;
     struct fdinfo info;
-    struct set *set;
-    int error;
+    int error = fdinfo_open(&info, learned->epfd);
 
-    learned.anonymous = inode_of(epfd);
-    if (learned.anonymous == 0)
-        return 0; /* it is closed */
-    error = fdinfo_open(&info, epfd);
     if (error)
         return error;
-    if ((set = set_of(epfd)))
-        empty_set(set);
-    while (fdinfo_next(&info, &entry)) {
-        if (!set && (set = set_make(epfd))) {
-            set->exposed = !learned.own;
-            set->inherited = !learned.own && table_is_shared();
-        }
-        if (set)
-            learn_entry(set, &learned, &entry);
-    }
+    while (fdinfo_next(&info, &entry))
+        if (set || (set = make_set(learned)))
+            learn_entry(set, learned, &entry);
     fdinfo_close(&info);
-    return 0;
+    if (info.error && set)
+        empty_set(set);
+    return info.error;
+}
+
+static int fill_set(int epfd)
+{
+    struct learned learned = {.epfd = epfd, .own = hints_is_own(epfd)};
+    struct sys_file file;
+    int error = sys_fstat(epfd, &file);
+
+    if (error == -EBADF)
+        return 0; /* it is closed */
+    learned.anonymous = error ? 0 : file.inode;
+    if (set_of(epfd))
+        empty_set(set_of(epfd));
+    error = fill_from_proc(&learned);
+    if (error)
+        fill_from_memory(&learned);
+    return error;
 }
 
 /* Whether two numbers are of one set: what is in the one cannot be added to the other. The eventfd
@@ -283,26 +211,22 @@ static void join_copy(int copy)
 
 static void join_copies(void)
 {
-    for (int i = 0; i < COPIES; i++) {
-        int fd = atomic_load_explicit(&copies[i], memory_order_relaxed) - 1;
-
-        if (fd >= 0)
-            join_copy(fd);
-    }
+    for (int at = 0, copy; (copy = hints_next_copy(&at)) >= 0;)
+        join_copy(copy);
 }
 
 static int fill_sets(void)
 {
-    int highest = atomic_load(&highest_set), error;
+    int error = 0;
 
-    for (int fd = 0; fd <= highest; fd++) {
-        if (!atomic_load_explicit(&used_as_set[fd / WORD], memory_order_relaxed))
-            fd |= WORD - 1;
-        else if (has_bit(used_as_set, fd) && (error = fill_set(fd)) != 0)
-            return error;
+    for (int epfd = -1; (epfd = hints_next_set(epfd)) >= 0;) {
+        int failed = fill_set(epfd);
+
+        if (failed)
+            error = failed;
     }
     join_copies();
-    return 0;
+    return error;
 }
 
 static void note_nested(const struct set *set)
@@ -357,12 +281,10 @@ static void start_locked(void)
     atomic_fetch_add(&learn_rounds, 1);
     idle_calls = 0;
     error = fill_sets();
-    if (error) {
+    if (error)
         report(-error);
-        atomic_store(&cannot, true);
-    }
-    if (error || atomic_load(&registry_sockets) == 0) {
-        atomic_store(&learn_is_concerned, error != 0);
+    if (atomic_load(&registry_sockets) == 0) {
+        atomic_store(&learn_is_concerned, false);
         stop_following();
         return;
     }
@@ -378,8 +300,7 @@ void learn_start(void)
 {
     struct critical_section section;
 
-    if (learn_following() || state_is_sandboxed() ||
-        atomic_load_explicit(&cannot, memory_order_relaxed))
+    if (learn_following() || state_is_sandboxed())
         return;
     registry_enter(&section);
     if (!learn_following())
@@ -419,13 +340,10 @@ void learn_call_followed(void)
 
 void learn_forked(void)
 {
-    int highest = atomic_load(&highest_set);
     struct critical_section section;
 
     update_family();
-    for (int at = 0; at <= highest; at += WORD)
-        if (atomic_load_explicit(&own_set[at / WORD], memory_order_relaxed))
-            atomic_store_explicit(&own_set[at / WORD], 0, memory_order_relaxed);
+    hints_forked();
     if (!learn_following())
         return;
     registry_enter(&section);

@@ -8,8 +8,9 @@
  * then on. After many calls of epoll_ctl with nothing held it is cleared again: more of them than
  * what it costs to fill it anew.
  *
- * Nothing here is guessed: a number that is no set any more has no registrations in /proc. Without
- * /proc tails are held in the kernel from then on, which shows them by itself.
+ * Nothing here is guessed: a number that is no set any more has no registrations in /proc. Where that
+ * cannot be read (chroot(2), a limit of descriptors), the few registrations of message sockets that
+ * are remembered must do, and tails are held in the kernel from then on, which shows them by itself.
  *
  * Async-signal-safe; may change errno.
  */
@@ -46,25 +47,13 @@ static inline bool learn_from_family(void)
            atomic_load_explicit(&state.table->counters.held, memory_order_relaxed) > 0;
 }
 
-/* --- the numbers of sets: without the lock ----------------------------------------------- */
-
-/* The program made a set, duplicated one, or closes what may be one. */
-void learn_set_made(int epfd);
-void learn_set_duplicated(int old, int new);
-void learn_number_closed(int fd);
-void learn_range_closed(unsigned first, unsigned last);
-/* Whether the number may be a set's, and the highest that may. */
-bool learn_may_be_set(int fd);
-int learn_highest(void);
-/* Whether the set was made since the last fork, by a call that we saw. */
-bool learn_is_own(int epfd);
-/* The program is about to register `fd`. */
+/* The program is about to register `fd`, without the lock. */
 void learn_note(int epfd, int fd);
 
 /* --- the registry ------------------------------------------------------------------------ */
 
 /* Fills the registry, where it is not, and shows the tails that are held. Afterwards it is not
- * followed where there is no message socket in any set, or no /proc. */
+ * followed where there is no message socket in any set. */
 void learn_start(void);
 
 /* Ends the report of all tails, and clears the registry. */

@@ -11,8 +11,8 @@
 enum {
     SETS_CHUNK = 64,
     SETS_CHUNKS = 1 << 12,
-    REGISTRATIONS_CHUNK = 256,
-    REGISTRATIONS_CHUNKS = 1 << 12,
+    REGISTRATIONS_CHUNK = 64,
+    REGISTRATIONS_CHUNKS = 1 << 14,
     BUCKETS = 1 << 12,
 };
 
@@ -34,6 +34,15 @@ static struct set *_Atomic set_chunks[SETS_CHUNKS];
 static struct registration *registration_chunks[REGISTRATIONS_CHUNKS];
 static struct buckets *buckets;
 
+/* The first ones are here, so that little needs no memory that can be refused. No page of it is
+ * there before the first tail. */
+static struct {
+    struct registry_number numbers[REGISTRY_CHUNK];
+    struct set sets[SETS_CHUNK];
+    struct registration registrations[REGISTRATIONS_CHUNK];
+    struct buckets buckets;
+} first;
+
 static struct {
     uint32_t free, used; /* registrations; those above `used` were never used */
     uint32_t free_set, used_sets;
@@ -51,6 +60,16 @@ void registry_leave(const struct critical_section *section)
     critical_section_leave(section);
 }
 
+static uint32_t load(const _Atomic uint32_t *from)
+{
+    return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+static void store(_Atomic uint32_t *to, uint32_t value)
+{
+    atomic_store_explicit(to, value, memory_order_relaxed);
+}
+
 /* --- memory ------------------------------------------------------------------------------ */
 
 static bool no_room(void)
@@ -65,7 +84,7 @@ static bool need_number(int fd)
 
     if (registry_number(fd))
         return true;
-    chunk = sys_map_private(REGISTRY_CHUNK * sizeof *chunk);
+    chunk = fd < REGISTRY_CHUNK ? first.numbers : sys_map_private(REGISTRY_CHUNK * sizeof *chunk);
     if (!chunk)
         return no_room();
     atomic_store_explicit(&registry_numbers[fd / REGISTRY_CHUNK], chunk, memory_order_release);
@@ -80,7 +99,7 @@ static bool need_set(uint32_t at)
         return no_room();
     if (atomic_load_explicit(&set_chunks[at / SETS_CHUNK], memory_order_relaxed))
         return true;
-    chunk = sys_map_private(SETS_CHUNK * sizeof *chunk);
+    chunk = at < SETS_CHUNK ? first.sets : sys_map_private(SETS_CHUNK * sizeof *chunk);
     if (!chunk)
         return no_room();
     atomic_store_explicit(&set_chunks[at / SETS_CHUNK], chunk, memory_order_release);
@@ -91,25 +110,37 @@ static bool need_registration(uint32_t at)
 {
     struct registration **chunk;
 
-    if (!buckets && !(buckets = sys_map_private(sizeof *buckets)))
-        return no_room();
+    buckets = &first.buckets;
     if (at / REGISTRATIONS_CHUNK >= REGISTRATIONS_CHUNKS)
         return no_room();
     chunk = &registration_chunks[at / REGISTRATIONS_CHUNK];
     if (!*chunk)
-        *chunk = sys_map_private(REGISTRATIONS_CHUNK * sizeof **chunk);
+        *chunk = at < REGISTRATIONS_CHUNK ? first.registrations
+                                          : sys_map_private(REGISTRATIONS_CHUNK * sizeof **chunk);
     return *chunk || no_room();
 }
 
+/* Of what others read without the lock each word is written as one. */
 void registry_clear(void)
 {
-    for (int at = 0; at <= registry_highest; at += REGISTRY_CHUNK)
-        if (registry_number(at))
-            for (int i = 0; i < REGISTRY_CHUNK; i++)
-                registry_number(at)[i] = (struct registry_number){0};
-    for (uint32_t at = 0; at < lists.used_sets; at += SETS_CHUNK)
-        if (set_chunks[at / SETS_CHUNK])
-            memset(set_chunks[at / SETS_CHUNK], 0, SETS_CHUNK * sizeof(struct set));
+    for (int fd = 0; fd <= registry_highest; fd++) {
+        struct registry_number *number = registry_number(fd);
+
+        if (!number) {
+            fd |= REGISTRY_CHUNK - 1;
+            continue;
+        }
+        store(&number->set, 0);
+        store(&number->first, 0);
+    }
+    for (uint32_t at = 1; at < lists.used_sets; at++) {
+        struct set *set = set_at(at);
+
+        atomic_store(&set->watched, 0);
+        atomic_store(&set->pending_count, 0);
+        set->numbers = set->sockets = 0;
+        set->first = set->first_active = 0;
+    }
     if (buckets)
         memset(buckets, 0, sizeof *buckets);
     lists.used = lists.used_sets = 1;
@@ -127,16 +158,6 @@ void registry_clear_in_child(void)
 unsigned registry_size(void)
 {
     return lists.used;
-}
-
-static uint32_t load(const _Atomic uint32_t *from)
-{
-    return atomic_load_explicit(from, memory_order_relaxed);
-}
-
-static void store(_Atomic uint32_t *to, uint32_t value)
-{
-    atomic_store_explicit(to, value, memory_order_relaxed);
 }
 
 static void note_number(int fd)

@@ -6,19 +6,29 @@
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "table/held.h"
+#include "wait/epoll_hints.h"
 #include "wait/epoll_learn.h"
 
 #include <errno.h>
 
 enum { EVENTS = 0xffff }; /* of epoll_event.events: no manners */
 
+/* The number by which the socket is open now: that of the registration may be closed, and another
+ * file's by now, while a duplicate keeps the registration. -1: none is known. */
+static int number_now(const struct registration *registration)
+{
+    if (!registration->cookie || fd_query_cookie(registration->fd) == registration->cookie)
+        return registration->fd;
+    return fd_next_duplicate(registration->fd, -1, registration->cookie);
+}
+
 /* What the kernel says of the socket itself, for the events the program asked for. */
 static uint32_t kernel_events(const struct registration *registration)
 {
-    struct pollfd socket = {.fd = registration->fd,
+    struct pollfd socket = {.fd = number_now(registration),
                             .events = (short)(registration->events & EVENTS)};
 
-    if (next_calls.ppoll(&socket, 1, &(struct timespec){0, 0}, NULL) <= 0 ||
+    if (socket.fd < 0 || next_calls.ppoll(&socket, 1, &(struct timespec){0, 0}, NULL) <= 0 ||
         (socket.revents & POLLNVAL))
         return 0;
     return (uint32_t)(unsigned short)socket.revents;
@@ -33,9 +43,7 @@ static bool has_tail(struct registration *registration)
     if (!registration->cookie || !proxy_is_held(registration->cookie))
         return false;
     table_look(state.table, registration->cookie, &registration->reported);
-    return registration->reported != before ||
-           fd_query_cookie(registration->fd) == registration->cookie ||
-           fd_next_duplicate(registration->fd, -1, registration->cookie) >= 0;
+    return registration->reported != before || number_now(registration) >= 0;
 }
 
 /* --- one event --------------------------------------------------------------------------- */
@@ -271,7 +279,7 @@ static bool concerns(int epfd)
     struct set *set;
 
     /* What another process has put into a set that is shared may be among the events. */
-    if (learn_from_family() && learn_concerned() && !learn_is_own(epfd))
+    if (learn_from_family() && learn_concerned() && !hints_is_own(epfd))
         learn_start();
     set = set_of(epfd);
     return set && (atomic_load(&set->watched) > 0 || (set->inherited && learn_from_family()));

@@ -7,7 +7,7 @@
  * FAILS:    the case must fail without the library; otherwise it would show nothing.
  * PASSES:   it passes without the library too, which must change nothing.
  * ANYWHERE: run with tails held in the process and in the kernel.
- * PROCESS:  in the process only: the case is about stand-ins.
+ * PROCESS:  in the process only: the case is about proxies.
  */
 #ifndef WAITER_CASES_H
 #define WAITER_CASES_H
@@ -71,6 +71,20 @@
     CASE(parent_closes_its_set, FAILS, ANYWHERE)              \
     CASE(quiet_time, PASSES, ANYWHERE)
 
+#define EPOLL_LEARNED_CASES(CASE)                \
+    CASE(number_of_another, FAILS, ANYWHERE)     \
+    CASE(among_others, FAILS, ANYWHERE)          \
+    CASE(long_after_a_tail, FAILS, ANYWHERE)     \
+    CASE(nested_after_a_child, FAILS, ANYWHERE)  \
+    CASE(one_shot_at_the_end, PASSES, PROCESS)   \
+    CASE(one_shot_then_the_end, FAILS, ANYWHERE) \
+    CASE(sleeps_after_a_fork, FAILS, ANYWHERE)   \
+    CASE(fork_wakes_nobody, PASSES, ANYWHERE)
+
+#define SIGNALS_CASES(CASE)              \
+    CASE(signal_driven, FAILS, ANYWHERE) \
+    CASE(signal_of_choice, FAILS, ANYWHERE)
+
 #define ENDING_CASES(CASE)                   \
     CASE(same_descriptors, PASSES, ANYWHERE) \
     CASE(close_socket, FAILS, ANYWHERE)      \
@@ -83,12 +97,14 @@
     CASE(stand_in_closed, FAILS, PROCESS)    \
     CASE(stand_in_overwritten, FAILS, PROCESS)
 
-#define ALL_CASES(CASE)      \
-    POLL_CASES(CASE)         \
-    EPOLL_MODES_CASES(CASE)  \
-    EPOLL_SETS_CASES(CASE)   \
-    EPOLL_ERRORS_CASES(CASE) \
-    EPOLL_OTHERS_CASES(CASE) \
+#define ALL_CASES(CASE)       \
+    POLL_CASES(CASE)          \
+    EPOLL_MODES_CASES(CASE)   \
+    EPOLL_SETS_CASES(CASE)    \
+    EPOLL_ERRORS_CASES(CASE)  \
+    EPOLL_OTHERS_CASES(CASE)  \
+    EPOLL_LEARNED_CASES(CASE) \
+    SIGNALS_CASES(CASE)       \
     ENDING_CASES(CASE)
 
 #define CASE_DECLARE(name, without, where) void case_##name(void);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* What the library has to find out when the first tail comes, for it did not look before: sets and
+ * descriptors that have a history by then. And what it must not do meanwhile. */
+#include "waiter.h"
+
+#include "cases.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Registered, closed while a copy is open, and the number is another socket's by now: all of it
+ * before the first tail. */
+void case_number_of_another(void)
+{
+    struct pair pair = pair_make(), other;
+    int set = set_make(), copy = dup(pair.r), registered = pair.r;
+    unsigned message;
+
+    set_add(set, pair.r, EPOLLIN, 1);
+    close(pair.r);
+    other = pair_make();
+    EQUAL(other.r, registered);
+    pair.r = copy;
+    message = tail_begin(pair);
+    EVENT(set, EPOLLIN, 1);
+    tail_end(copy, message);
+    NO_EVENT(set);
+    message = tail_begin(other); /* it is in no set */
+    NO_EVENT(set);
+    tail_end(other.r, message);
+}
+
+/* A set among whose registrations are many kinds of files. */
+void case_among_others(void)
+{
+    struct pair pair = pair_make();
+    int set = set_make(), inner = set_make(), ends[2], streams[2];
+    unsigned message;
+
+    EQUAL(pipe(ends), 0);
+    EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, streams), 0);
+    set_add(set, ends[0], EPOLLIN, 2);
+    set_add(set, streams[0], EPOLLIN | EPOLLET, 3);
+    set_add(set, inner, EPOLLIN | EPOLLONESHOT, 4);
+    set_add(set, pair.r, EPOLLIN, 1);
+    set_remove(set, streams[0]);
+    message = tail_begin(pair);
+    EVENT(set, EPOLLIN, 1);
+    tail_end(pair.r, message);
+    EQUAL(write(ends[1], "x", 1), 1);
+    EVENT(set, EPOLLIN, 2);
+}
+
+/* After so many changes with nothing held nobody follows them any more; the next tail finds what
+ * they were. */
+void case_long_after_a_tail(void)
+{
+    struct pair pair = pair_make();
+    int set = set_make(), ends[2];
+    unsigned message;
+
+    EQUAL(pipe(ends), 0);
+    set_add(set, pair.r, EPOLLIN, 1);
+    set_add(set, ends[0], EPOLLIN, 9);
+    for (unsigned round = 0; round < 3; round++) {
+        message = tail_begin(pair);
+        EVENT(set, EPOLLIN, round + 1);
+        tail_end(pair.r, message);
+        for (int i = 0; i < 500; i++)
+            set_change(set, ends[0], EPOLLIN, 9);
+        set_change(set, pair.r, EPOLLIN, round + 2);
+    }
+    message = tail_begin(pair);
+    set_change(set, pair.r, EPOLLIN | EPOLLONESHOT, 7);
+    EVENT(set, EPOLLIN, 7);
+    NO_EVENT(set);
+    tail_end(pair.r, message);
+}
+
+/* The child receives a part and ends; the set in which the socket is stands in another one. */
+void case_nested_after_a_child(void)
+{
+    struct pair pair = pair_make();
+    int inner = set_make(), outer = set_make();
+    unsigned message;
+    pid_t child;
+
+    set_add(inner, pair.r, EPOLLIN, 1);
+    set_add(outer, inner, EPOLLIN, 2);
+    message = message_send(pair, LONG);
+    child = fork();
+    EXPECT(child >= 0);
+    if (child == 0) {
+        TAKE(pair.r, PART, message, LONG, 0, PART);
+        _exit(0);
+    }
+    child_await(child);
+    EVENT(outer, EPOLLIN, 2);
+    EVENT(inner, EPOLLIN, 1);
+    tail_end(pair.r, message);
+    NO_EVENT(outer);
+}
+
+/* A record without an end, for the other side has closed: Linux reports that with the shot. */
+static struct pair records(void)
+{
+    int ends[2];
+
+    EQUAL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    return (struct pair){ends[0], ends[1]};
+}
+
+void case_one_shot_at_the_end(void)
+{
+    struct pair pair = records();
+    int set = set_make();
+
+    tail_begin(pair);
+    close(pair.s);
+    set_add(set, pair.r, EPOLLIN | EPOLLONESHOT, 1);
+    EVENT(set, EPOLLIN | EPOLLHUP, 1);
+    NO_EVENT_FOR(set, 50);
+    NO_EVENT(set);
+    set_change(set, pair.r, EPOLLIN | EPOLLONESHOT, 2);
+    EVENT(set, EPOLLIN | EPOLLHUP, 2);
+    NO_EVENT(set);
+}
+
+/* The end comes after the shot, which is spent. */
+void case_one_shot_then_the_end(void)
+{
+    struct pair pair = records();
+    int set = set_make();
+    unsigned message;
+
+    set_add(set, pair.r, EPOLLIN | EPOLLONESHOT, 1);
+    message = tail_begin(pair);
+    EVENT(set, EPOLLIN, 1);
+    close(pair.s);
+    NO_EVENT_FOR(set, 50);
+    tail_end(pair.r, message);
+    NO_EVENT_FOR(set, 50);
+    set_change(set, pair.r, EPOLLIN | EPOLLONESHOT, 2);
+    EVENT(set, EPOLLIN | EPOLLHUP, 2);
+    NO_EVENT(set);
+}
+
+static long times_asleep(void)
+{
+    struct rusage usage;
+
+    EQUAL(getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_nvcsw;
+}
+
+/* A process that has forked sleeps as long as it wants to, with sockets in its sets and after
+ * tails of its own and of its child. */
+void case_sleeps_after_a_fork(void)
+{
+    struct pair pair = pair_make();
+    int set = set_make();
+    unsigned message;
+    pid_t child;
+    long before;
+
+    set_add(set, pair.r, EPOLLIN, 1);
+    for (int tails = 0; tails < 2; tails++) {
+        child = fork();
+        EXPECT(child >= 0);
+        if (child == 0)
+            _exit(0);
+        child_await(child);
+        before = times_asleep();
+        NO_EVENT_FOR(set, 900);
+        EXPECT(times_asleep() - before <= 2);
+        message = tail_begin(pair);
+        EVENT(set, EPOLLIN, 1);
+        tail_end(pair.r, message);
+    }
+}
+
+static volatile bool ended;
+static volatile long interrupted;
+
+static void *wait_again_and_again(void *context)
+{
+    struct epoll_event event;
+
+    while (!ended)
+        if (set_wait(*(int *)context, &event, 1, 2, NULL) < 0 && errno == EINTR)
+            interrupted++;
+    return NULL;
+}
+
+/* SIGCHLD is ignored. Blocked in the thread that forks, it would wake another one. */
+void case_fork_wakes_nobody(void)
+{
+    struct pair pair = pair_make();
+    pthread_t threads[3];
+    int set = set_make();
+
+    set_add(set, pair.r, EPOLLIN, 1);
+    for (size_t i = 0; i < 3; i++)
+        EQUAL(pthread_create(&threads[i], NULL, wait_again_and_again, &set), 0);
+    for (int i = 0; i < 400; i++) {
+        pid_t child = fork();
+
+        EXPECT(child >= 0);
+        if (child == 0)
+            _exit(0);
+        child_await(child);
+    }
+    ended = true;
+    for (size_t i = 0; i < 3; i++)
+        EQUAL(pthread_join(threads[i], NULL), 0);
+    EQUAL(interrupted, 0);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Signal-driven I/O: a program that makes one receive for each signal gets everything. */
+#include "waiter.h"
+
+#include "cases.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static volatile int signal_socket;
+static volatile sig_atomic_t parts_taken, signal_fd = -1;
+
+static void take_one(int number, siginfo_t *info, void *context)
+{
+    char bytes[PART];
+
+    (void)number, (void)context;
+    signal_fd = info->si_fd;
+    if (recv(signal_socket, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        parts_taken++;
+}
+
+static void expect_parts(int number, struct pair pair)
+{
+    struct sigaction action = {.sa_sigaction = take_one, .sa_flags = SA_SIGINFO};
+
+    signal_socket = pair.r;
+    EQUAL(sigaction(number, &action, NULL), 0);
+    EQUAL(fcntl(pair.r, F_SETOWN, getpid()), 0);
+    EQUAL(fcntl(pair.r, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
+    message_send(pair, LONG); /* three parts */
+    for (int64_t end = now_ms() + patience; parts_taken < 3 && now_ms() < end;)
+        usleep(1000);
+    EQUAL(parts_taken, 3);
+    message_send(pair, 5);
+    for (int64_t end = now_ms() + patience; parts_taken < 4 && now_ms() < end;)
+        usleep(1000);
+    EQUAL(parts_taken, 4);
+}
+
+void case_signal_driven(void)
+{
+    expect_parts(SIGIO, pair_make());
+}
+
+void case_signal_of_choice(void)
+{
+    struct pair pair = pair_make();
+
+    EQUAL(fcntl(pair.r, F_SETSIG, SIGRTMIN), 0);
+    expect_parts(SIGRTMIN, pair);
+    EQUAL(signal_fd, pair.r);
+}
