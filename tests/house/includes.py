@@ -14,8 +14,10 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 
 
 def resolve(root, path, name):
-    """The file that an #include of ours means: beside it, in core/, or the public interface."""
-    for folder in (os.path.dirname(path), "core", "preload"):
+    """The file that an #include of ours means: beside it, in core/, or the public interface; for the
+    command's files, in tools/."""
+    for folder in (os.path.dirname(path), "core", "preload",
+                   *(["tools"] if path.startswith("tools/") else [])):
         candidate = os.path.normpath(os.path.join(folder, name))
         if os.path.exists(os.path.join(root, candidate)):
             return candidate
@@ -72,6 +74,30 @@ def beyond_records(includes):
             and other[len("core/"):] not in house.FOR_TOOLS]
 
 
+# The command's wings, from the top.
+TOOL_LEVELS = (("",), ("commands",), ("formats",), ("input", "program"), ("util",))
+
+
+def tool_wing(path):
+    return os.path.dirname(path)[len("tools/"):]
+
+
+def upward_in_the_command(includes):
+    level = {name: number for number, names in enumerate(TOOL_LEVELS) for name in names}
+    wrong = []
+    for path, others in includes.items():
+        if not path.startswith("tools/"):
+            continue
+        mine = tool_wing(path)
+        if mine not in level:
+            wrong.append(f"{path}: no wing (TOOL_LEVELS)")
+            continue
+        wrong += [f"{path} includes {other}, which does not lie below" for other in sorted(others)
+                  if other.startswith("tools/") and tool_wing(other) != mine
+                  and level.get(tool_wing(other), -1) <= level[mine]]
+    return wrong
+
+
 def in_circles(includes):
     """Heads alone: which files reach each other is a question to their objects (symbols.py)."""
     graph = {path: others for path, others in includes.items() if not path.endswith(".c")}
@@ -103,6 +129,8 @@ def main():
     tap.case("includes point down, or stay inside their wing", upward(includes))
     tap.case("the faces and the command do not include each other", across_faces(includes))
     tap.case("the command knows the records, the ring and the settings", beyond_records(includes))
+    tap.case("the command's includes point down, or stay inside their wing",
+             upward_in_the_command(includes))
     tap.case("no heads include each other in a circle", in_circles(includes))
     tap.case("the wings are the folders, and docs/architecture.md names them",
              not_documented(root))
