@@ -80,6 +80,10 @@ void user_memory_learn(const void *at, size_t size);
 void user_memory_forget(const void *at, size_t size);
 void user_memory_forget_all(void);
 
+/* Whether the kernel may be asked: not where a filter may kill for it. Then all memory is taken to be
+ * good. */
+void user_memory_may_ask(bool may);
+
 /* Copies `size` bytes to or from the caller's memory: 0, or -EFAULT as the kernel would say, and as
  * there the bytes before the bad page may have been copied. Async-signal-safe. */
 int user_memory_write(void *to, const void *from, size_t size);

@@ -11,10 +11,14 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* --- fixture ----------------------------------------------------------------------------- */
@@ -441,6 +445,30 @@ Test(user_memory_learn, nothing_of_many_files)
     /* There is room again. */
     revocable_add(at, PAGE);
     cr_expect(revocable_has(at, 1));
+}
+
+/* --- a filter of system calls ------------------------------------------------------------ */
+
+/* Strict mode kills for any call but read, write and exit. */
+Test(user_memory_write, in_a_sandbox_asks_nothing)
+{
+    pid_t child = fork();
+    int status;
+
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        char to[100];
+        bool good;
+
+        user_memory_may_ask(false);
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+        good = user_memory_write(page(1), pattern, PAGE) == 0 &&
+               user_memory_read(to, page(2), sizeof to) == 0 && memcmp(page(1), pattern, PAGE) == 0;
+        syscall(SYS_exit, good ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status), "killed by signal %d", WTERMSIG(status));
+    cr_assert_eq(WEXITSTATUS(status), 0);
 }
 
 /* --- user_memory_scatter ----------------------------------------------------------------- */
