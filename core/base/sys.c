@@ -369,10 +369,8 @@ int sys_madvise(void *at, size_t size, int advice)
     return (int)CALL3(SYS_madvise, at, size, advice);
 }
 
-#ifdef SYS_futex
-#define FUTEX SYS_futex
-#else
-#define FUTEX SYS_futex_time64
+#ifndef SYS_futex /* the newer 32-bit processors */
+#define SYS_futex SYS_futex_time64
 #endif
 
 /* Nobody waits at this word: see futex(2), FUTEX_WAKE_OP. */
@@ -381,7 +379,7 @@ static int no_waiters;
 /* Adds 0 to the word, as one operation, and wakes nobody. */
 int sys_probe_write(void *word)
 {
-    return (int)CALL6(FUTEX, &no_waiters, FUTEX_WAKE_OP_PRIVATE, 0, 0, word,
+    return (int)CALL6(SYS_futex, &no_waiters, FUTEX_WAKE_OP_PRIVATE, 0, 0, word,
                       FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, 0));
 }
 
@@ -398,7 +396,7 @@ int sys_probe_address(const void *word)
 {
     enum { NO_SUCH_OPERATION = 15 };
 
-    return (int)CALL6(FUTEX, word, FUTEX_WAKE_OP_PRIVATE, 0, 0, &no_waiters,
+    return (int)CALL6(SYS_futex, word, FUTEX_WAKE_OP_PRIVATE, 0, 0, &no_waiters,
                       FUTEX_OP(NO_SUCH_OPERATION, 0, FUTEX_OP_CMP_LT, 0));
 }
 
