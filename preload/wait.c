@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "base/sys.h"
 #include "base/user_memory.h"
+#include "memory.h"
 #include "real.h"
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
@@ -12,6 +13,7 @@
 #include "wait/poll.h"
 
 #include <errno.h>
+#include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
@@ -295,6 +297,13 @@ INTERPOSED int ioctl(int fd, unsigned long request, ...)
             return (int)real_answer(user_memory_write(argument, &value, sizeof value), saved);
         }
         errno = saved;
+    }
+    if (request == UFFDIO_REGISTER) {
+        int result = REAL(ioctl)(fd, request, argument);
+
+        if (result == 0)
+            memory_registered(argument);
+        return result;
     }
     return REAL(ioctl)(fd, request, argument);
 }

@@ -123,15 +123,19 @@ static bool is_not_asked(void)
     return atomic_load_explicit(&asks_nothing, memory_order_relaxed);
 }
 
+/* Bytes that are looked at, aligned. */
+enum { WRITE_SIZE = 4, READ_SIZE = 8 };
+
 /* Both look at one word of the page. Where a filter refuses even that, the direct copy is what is
  * left. */
 static bool is_writable(const void *at, size_t size)
 {
-    enum { WORD = 4 };
-
     if (user_memory_known(at) || is_not_asked())
         return true;
-    if (sys_probe_write((void *)((uintptr_t)at & ~(uintptr_t)(WORD - 1))) == -EFAULT)
+    /* Where the program itself provides its memory (userfaultfd(2)) only a read waits for that. */
+    if (revocable_has(at, size))
+        sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(READ_SIZE - 1)));
+    if (sys_probe_write((void *)((uintptr_t)at & ~(uintptr_t)(WRITE_SIZE - 1))) == -EFAULT)
         return false;
     user_memory_learn(at, size);
     return true;
@@ -139,14 +143,14 @@ static bool is_writable(const void *at, size_t size)
 
 static bool is_readable(const void *at, size_t size)
 {
-    enum { WORDS = 8 };
     uintptr_t page = page_of(at);
     unsigned index = page % USER_MEMORY_READABLE;
 
     if (user_memory.readable[index] == page + 1 || user_memory_known(at) ||
         page == page_of(__builtin_frame_address(0)) || is_not_asked())
         return true;
-    if (page == 0 || sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(WORDS - 1))) == -EFAULT)
+    if (page == 0 ||
+        sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(READ_SIZE - 1))) == -EFAULT)
         return false;
     if (!revocable_has(at, size)) {
         user_memory.readable[index] = 0;
