@@ -172,6 +172,11 @@ int sys_eventfd(unsigned value, int flags)
     return (int)CALL2(SYS_eventfd2, value, flags);
 }
 
+int sys_pipe(int ret_ends[2])
+{
+    return (int)CALL2(SYS_pipe2, ret_ends, O_CLOEXEC | O_NONBLOCK);
+}
+
 #ifdef SYS_fcntl64
 #define FCNTL SYS_fcntl64
 #else

@@ -185,14 +185,53 @@ static int copy(char *to, const char *from, size_t size, const char *caller,
     return 0;
 }
 
+/* What may go between a question and a copy is copied by the kernel, through a pipe. 0, -EFAULT, or
+ * another negative errno where there is no pipe to be had. */
+static int copy_by_kernel(char *to, const char *from, size_t size)
+{
+    int ends[2], error = sys_pipe(ends);
+
+    if (error)
+        return error;
+    while (size > 0 && !error) {
+        ssize_t put = sys_write(ends[1], from, size);
+        ssize_t got = put > 0 ? sys_read(ends[0], to, (size_t)put) : put;
+
+        if (got <= 0) {
+            error = got < 0 ? (int)got : -EIO;
+        } else if (got < put) { /* up to the page that is not there */
+            error = -EFAULT;
+        } else {
+            to += got;
+            from += got;
+            size -= (size_t)got;
+        }
+    }
+    sys_close(ends[0]);
+    sys_close(ends[1]);
+    return error;
+}
+
+static int copy_checked(void *to, const void *from, size_t size, const void *caller,
+                        bool (*may)(const void *at, size_t size))
+{
+    if (revocable_has(caller, size) && !is_not_asked()) {
+        int error = copy_by_kernel(to, from, size);
+
+        if (error == 0 || error == -EFAULT)
+            return error;
+    }
+    return copy(to, from, size, caller, may);
+}
+
 int user_memory_write(void *to, const void *from, size_t size)
 {
-    return copy(to, from, size, to, is_writable);
+    return copy_checked(to, from, size, to, is_writable);
 }
 
 int user_memory_read(void *to, const void *from, size_t size)
 {
-    return copy(to, from, size, from, is_readable);
+    return copy_checked(to, from, size, from, is_readable);
 }
 
 bool user_memory_impossible(const struct iovec *iov, size_t iovlen)

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- fixture ----------------------------------------------------------------------------- */
@@ -452,6 +453,43 @@ Test(user_memory_learn, nothing_of_many_files)
     /* There is room again. */
     revocable_add(at, PAGE);
     cr_expect(revocable_has(at, 1));
+}
+
+static atomic_bool stop;
+
+static void *change_the_size(void *file)
+{
+    while (!stop) {
+        ftruncate(*(int *)file, 0);
+        ftruncate(*(int *)file, 4 * PAGE);
+    }
+    return NULL;
+}
+
+/* Somebody has the file open, too, and makes it shorter and longer all the time. */
+Test(user_memory_write, while_a_file_becomes_shorter)
+{
+    int file = memfd_create("shared", MFD_CLOEXEC);
+    char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    unsigned written = 0, refused = 0;
+    char back[2 * PAGE];
+    pthread_t thread;
+
+    cr_assert_neq(at, MAP_FAILED);
+    revocable_add(at, 4 * PAGE);
+    cr_assert_eq(pthread_create(&thread, NULL, change_the_size, &file), 0);
+    for (time_t end = time(NULL) + 2; time(NULL) < end;) {
+        int error = user_memory_write(at + PAGE / 2, pattern, 2 * PAGE);
+
+        cr_assert(error == 0 || error == -EFAULT, "%d", error);
+        written += error == 0;
+        refused += error != 0;
+        error = user_memory_read(back, at + PAGE / 2, sizeof back);
+        cr_assert(error == 0 || error == -EFAULT, "%d", error);
+    }
+    stop = true;
+    pthread_join(thread, NULL);
+    cr_expect(written > 0 && refused > 0, "%u written, %u refused", written, refused);
 }
 
 /* --- a filter of system calls ------------------------------------------------------------ */
