@@ -7,12 +7,10 @@
  * said, afterwards: nobody can use it earlier.
  */
 #define _GNU_SOURCE
-#include "memory.h"
 #include "base/revocable.h"
 #include "base/user_memory.h"
 #include "real.h"
 
-#include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -152,16 +150,6 @@ INTERPOSED int madvise(void *at, size_t length, int advice)
         break;
     }
     return REAL(madvise)(at, length, advice);
-}
-
-void memory_registered(const void *argument)
-{
-    struct uffdio_range range; /* with which the argument begins */
-
-    if (user_memory_read(&range, argument, sizeof range) != 0)
-        return;
-    revocable_add((void *)(uintptr_t)range.start, (size_t)range.len);
-    user_memory_forget((void *)(uintptr_t)range.start, (size_t)range.len);
 }
 
 /* --- System V ---------------------------------------------------------------------------- */
