@@ -4,6 +4,7 @@
 
 #include "base/diag.h"
 #include "base/standard_error.h"
+#include "base/user_memory.h"
 #include "receive/bounce_buffer.h"
 #include "receive/policy.h"
 #include "settings.h"
@@ -190,6 +191,8 @@ static __thread bool is_first_filter;
 void lifecycle_confining(void)
 {
     is_first_filter = !state_is_sandboxed() && state_is_own();
+    if (state_is_own())
+        user_memory_may_ask(false);
     if (!is_first_filter)
         return;
     epoll_ctl_before_sandbox();
@@ -199,8 +202,10 @@ void lifecycle_confining(void)
 
 void lifecycle_not_confined(void)
 {
-    if (is_first_filter)
-        state_leave_sandbox();
+    if (!is_first_filter)
+        return;
+    user_memory_may_ask(true);
+    state_leave_sandbox();
 }
 
 void lifecycle_own_descriptors(void)

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "base/sys.h"
 #include "base/user_memory.h"
+#include "memory.h"
 #include "real.h"
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
@@ -13,6 +14,7 @@
 #include "wait/sigio.h"
 
 #include <errno.h>
+#include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
@@ -298,6 +300,13 @@ INTERPOSED int ioctl(int fd, unsigned long request, ...)
             return (int)real_answer(user_memory_write(argument, &value, sizeof value), saved);
         }
         errno = saved;
+    }
+    if (request == UFFDIO_REGISTER) {
+        int result = REAL(ioctl)(fd, request, argument);
+
+        if (result == 0)
+            memory_registered(argument);
+        return result;
     }
     return REAL(ioctl)(fd, request, argument);
 }

@@ -172,6 +172,11 @@ int sys_eventfd(unsigned value, int flags)
     return (int)CALL2(SYS_eventfd2, value, flags);
 }
 
+int sys_pipe(int ret_ends[2])
+{
+    return (int)CALL2(SYS_pipe2, ret_ends, O_CLOEXEC | O_NONBLOCK);
+}
+
 #ifdef SYS_fcntl64
 #define FCNTL SYS_fcntl64
 #else
@@ -369,23 +374,18 @@ int sys_madvise(void *at, size_t size, int advice)
     return (int)CALL3(SYS_madvise, at, size, advice);
 }
 
-/* The kernel's words of four bytes for FUTEX_WAKE_OP: the one that nobody waits at, */
-static int no_waiters;
-
-/* and what to do to the other one; see futex(2). */
-static int wake_op(const void *first, const void *second, int operation)
-{
-#ifdef SYS_futex
-    return (int)CALL6(SYS_futex, first, FUTEX_WAKE_OP_PRIVATE, 0, 0, second, operation);
-#else
-    return (int)CALL6(SYS_futex_time64, first, FUTEX_WAKE_OP_PRIVATE, 0, 0, second, operation);
+#ifndef SYS_futex /* the newer 32-bit processors */
+#define SYS_futex SYS_futex_time64
 #endif
-}
+
+/* Nobody waits at this word: see futex(2), FUTEX_WAKE_OP. */
+static int no_waiters;
 
 /* Adds 0 to the word, as one operation, and wakes nobody. */
 int sys_probe_write(void *word)
 {
-    return wake_op(&no_waiters, word, FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, 0));
+    return (int)CALL6(SYS_futex, &no_waiters, FUTEX_WAKE_OP_PRIVATE, 0, 0, word,
+                      FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, 0));
 }
 
 /* Reads a set of signals to be set in a way that there is not. */
@@ -401,7 +401,8 @@ int sys_probe_address(const void *word)
 {
     enum { NO_SUCH_OPERATION = 15 };
 
-    return wake_op(word, &no_waiters, FUTEX_OP(NO_SUCH_OPERATION, 0, FUTEX_OP_CMP_LT, 0));
+    return (int)CALL6(SYS_futex, word, FUTEX_WAKE_OP_PRIVATE, 0, 0, &no_waiters,
+                      FUTEX_OP(NO_SUCH_OPERATION, 0, FUTEX_OP_CMP_LT, 0));
 }
 
 /* --- processes, threads, signals --------------------------------------------------------- */

@@ -133,6 +133,8 @@ ssize_t sys_pread(int fd, void *buf, size_t size, uint64_t offset);
 ssize_t sys_pwrite(int fd, const void *buf, size_t size, uint64_t offset);
 /* EPOLL: a proxy's descriptor. */
 int sys_eventfd(unsigned value, int flags);
+/* PARTS: a copy to memory that may go at any moment. It does not block. */
+int sys_pipe(int ret_ends[2]);
 int sys_fcntl(int fd, int command, long argument);
 /* PARTS: a record lock on a socket (Wine). */
 struct flock;

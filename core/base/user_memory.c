@@ -10,17 +10,40 @@
 #include <string.h>
 
 __thread struct user_memory user_memory;
-atomic_uintptr_t user_memory_generations[USER_MEMORY_GENERATIONS];
+FAST_PATH_DATA atomic_uintptr_t user_memory_generation = 1;
+
+/* How often the memory of a part of the address space has changed; many parts share one. */
+enum { PART_SHIFT = USER_MEMORY_SHIFT + 6, PARTS = 256 }; /* parts of 256 KiB */
+static atomic_uint changes[PARTS];
 
 static uintptr_t page_of(const void *at)
 {
     return (uintptr_t)at >> USER_MEMORY_SHIFT;
 }
 
-static struct user_page page_as_it_is(uintptr_t page)
+static unsigned changes_of(uintptr_t page)
 {
-    return (struct user_page){
-        page + 1, atomic_load_explicit(user_memory_generation(page), memory_order_relaxed)};
+    return atomic_load_explicit(&changes[(page >> (PART_SHIFT - USER_MEMORY_SHIFT)) % PARTS],
+                                memory_order_relaxed);
+}
+
+static void keep_unchanged(uintptr_t *page, const unsigned *page_changes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (page[i] != 0 && page_changes[i] != changes_of(page[i] - 1))
+            page[i] = 0;
+}
+
+void user_memory_catch_up(void)
+{
+    /* The parts first: user_memory_forget() counts in the other order. */
+    uintptr_t now = atomic_load_explicit(&user_memory_generation, memory_order_acquire);
+
+    if (user_memory.generation == now)
+        return;
+    keep_unchanged(&user_memory.page[0][0], &user_memory.page_changes[0][0], 2 * USER_MEMORY_SETS);
+    keep_unchanged(user_memory.readable, user_memory.readable_changes, USER_MEMORY_READABLE);
+    user_memory.generation = now;
 }
 
 /* A block that malloc(3) has mapped for itself begins so in its first page, and free(3) unmaps it
@@ -32,20 +55,26 @@ static bool begins_a_block(const void *at)
     uintptr_t here = (uintptr_t)__builtin_frame_address(0), there = (uintptr_t)at;
 
     return (there & (USER_MEMORY_PAGE - 1)) == HEAD && (there < here || there - here > STACK) &&
-           (uint64_t)there >> 40 == (uint64_t)(uintptr_t)user_memory_generations >> 40;
+           (uint64_t)there >> 40 == (uint64_t)(uintptr_t)&user_memory_generation >> 40;
 }
 
 static void learn_page(uintptr_t page)
 {
-    struct user_page *set = user_memory.page[page % USER_MEMORY_SETS];
+    uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
+    unsigned *set_changes = user_memory.page_changes[page % USER_MEMORY_SETS];
 
-    if (set[1].number == page + 1) {
-        set[1] = page_as_it_is(page);
+    if (set[0] == page + 1 || set[1] == page + 1)
         return;
-    }
-    if (set[0].number != page + 1)
-        set[1] = set[0];
-    set[0] = page_as_it_is(page);
+    set[1] = 0; /* a signal handler must not find the one with the other's changes */
+    atomic_signal_fence(memory_order_seq_cst);
+    set_changes[1] = set_changes[0];
+    atomic_signal_fence(memory_order_seq_cst);
+    set[1] = set[0];
+    set[0] = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    set_changes[0] = changes_of(page);
+    atomic_signal_fence(memory_order_seq_cst);
+    set[0] = page + 1;
 }
 
 void user_memory_learn(const void *at, size_t size)
@@ -56,22 +85,23 @@ void user_memory_learn(const void *at, size_t size)
         return;
     if (last - first >= USER_MEMORY_SETS)
         last = first + USER_MEMORY_SETS - 1;
+    user_memory_catch_up();
     for (uintptr_t page = first; page <= last; page++)
         learn_page(page);
 }
 
 void user_memory_forget(const void *at, size_t size)
 {
-    uintptr_t first = (uintptr_t)at >> USER_MEMORY_PART_SHIFT;
-    uintptr_t last = ((uintptr_t)at + size - 1) >> USER_MEMORY_PART_SHIFT;
+    uintptr_t first = (uintptr_t)at >> PART_SHIFT;
+    uintptr_t last = ((uintptr_t)at + size - 1) >> PART_SHIFT;
 
     if (size == 0)
         return;
-    if (last < first || last - first >= USER_MEMORY_GENERATIONS)
-        last = first + USER_MEMORY_GENERATIONS - 1;
+    if (last < first || last - first >= PARTS)
+        last = first + PARTS - 1;
     for (uintptr_t part = first; part <= last; part++)
-        atomic_fetch_add_explicit(&user_memory_generations[part % USER_MEMORY_GENERATIONS], 1,
-                                  memory_order_relaxed);
+        atomic_fetch_add_explicit(&changes[part % PARTS], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&user_memory_generation, 1, memory_order_release);
 }
 
 void user_memory_forget_all(void)
@@ -81,15 +111,31 @@ void user_memory_forget_all(void)
 
 /* --- copies ------------------------------------------------------------------------------ */
 
+static atomic_bool asks_nothing;
+
+void user_memory_may_ask(bool may)
+{
+    atomic_store_explicit(&asks_nothing, !may, memory_order_relaxed);
+}
+
+static bool is_not_asked(void)
+{
+    return atomic_load_explicit(&asks_nothing, memory_order_relaxed);
+}
+
+/* Bytes that are looked at, aligned. */
+enum { WRITE_SIZE = 4, READ_SIZE = 8 };
+
 /* Both look at one word of the page. Where a filter refuses even that, the direct copy is what is
  * left. */
 static bool is_writable(const void *at, size_t size)
 {
-    enum { WORD = 4 };
-
-    if (user_memory_known(at))
+    if (user_memory_known(at) || is_not_asked())
         return true;
-    if (sys_probe_write((void *)((uintptr_t)at & ~(uintptr_t)(WORD - 1))) == -EFAULT)
+    /* Where the program itself provides its memory (userfaultfd(2)) only a read waits for that. */
+    if (revocable_has(at, size))
+        sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(READ_SIZE - 1)));
+    if (sys_probe_write((void *)((uintptr_t)at & ~(uintptr_t)(WRITE_SIZE - 1))) == -EFAULT)
         return false;
     user_memory_learn(at, size);
     return true;
@@ -97,18 +143,22 @@ static bool is_writable(const void *at, size_t size)
 
 static bool is_readable(const void *at, size_t size)
 {
-    enum { WORDS = 8 };
     uintptr_t page = page_of(at);
-    struct user_page *readable = &user_memory.readable[page % USER_MEMORY_READABLE];
-    struct user_page now = page_as_it_is(page);
+    unsigned index = page % USER_MEMORY_READABLE;
 
-    if ((readable->number == now.number && readable->generation == now.generation) ||
-        user_memory_known(at) || page == page_of(__builtin_frame_address(0)))
+    if (user_memory.readable[index] == page + 1 || user_memory_known(at) ||
+        page == page_of(__builtin_frame_address(0)) || is_not_asked())
         return true;
-    if (page == 0 || sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(WORDS - 1))) == -EFAULT)
+    if (page == 0 ||
+        sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(READ_SIZE - 1))) == -EFAULT)
         return false;
-    if (!revocable_has(at, size))
-        *readable = now;
+    if (!revocable_has(at, size)) {
+        user_memory.readable[index] = 0;
+        atomic_signal_fence(memory_order_seq_cst);
+        user_memory.readable_changes[index] = changes_of(page);
+        atomic_signal_fence(memory_order_seq_cst);
+        user_memory.readable[index] = page + 1;
+    }
     return true;
 }
 
@@ -118,6 +168,7 @@ static int copy(char *to, const char *from, size_t size, const char *caller,
 {
     if ((uintptr_t)caller + size < (uintptr_t)caller)
         return -EFAULT;
+    user_memory_catch_up();
     while (size > 0) {
         size_t piece = USER_MEMORY_PAGE - ((uintptr_t)caller & (USER_MEMORY_PAGE - 1));
 
@@ -134,14 +185,53 @@ static int copy(char *to, const char *from, size_t size, const char *caller,
     return 0;
 }
 
+/* What may go between a question and a copy is copied by the kernel, through a pipe. 0, -EFAULT, or
+ * another negative errno where there is no pipe to be had. */
+static int copy_by_kernel(char *to, const char *from, size_t size)
+{
+    int ends[2], error = sys_pipe(ends);
+
+    if (error)
+        return error;
+    while (size > 0 && !error) {
+        ssize_t put = sys_write(ends[1], from, size);
+        ssize_t got = put > 0 ? sys_read(ends[0], to, (size_t)put) : put;
+
+        if (got <= 0) {
+            error = got < 0 ? (int)got : -EIO;
+        } else if (got < put) { /* up to the page that is not there */
+            error = -EFAULT;
+        } else {
+            to += got;
+            from += got;
+            size -= (size_t)got;
+        }
+    }
+    sys_close(ends[0]);
+    sys_close(ends[1]);
+    return error;
+}
+
+static int copy_checked(void *to, const void *from, size_t size, const void *caller,
+                        bool (*may)(const void *at, size_t size))
+{
+    if (revocable_has(caller, size) && !is_not_asked()) {
+        int error = copy_by_kernel(to, from, size);
+
+        if (error == 0 || error == -EFAULT)
+            return error;
+    }
+    return copy(to, from, size, caller, may);
+}
+
 int user_memory_write(void *to, const void *from, size_t size)
 {
-    return copy(to, from, size, to, is_writable);
+    return copy_checked(to, from, size, to, is_writable);
 }
 
 int user_memory_read(void *to, const void *from, size_t size)
 {
-    return copy(to, from, size, from, is_readable);
+    return copy_checked(to, from, size, from, is_readable);
 }
 
 bool user_memory_impossible(const struct iovec *iov, size_t iovlen)
@@ -154,7 +244,7 @@ bool user_memory_impossible(const struct iovec *iov, size_t iovlen)
         if (end < first)
             return true;
         /* What is possible is so up to an address, and the stack has one of the highest. */
-        if (end <= possible || user_memory_known(iov[i].iov_base))
+        if (end <= possible || user_memory_known(iov[i].iov_base) || is_not_asked())
             continue;
         if (sys_probe_address((void *)((end > first ? end - 1 : end) & ~(uintptr_t)3)) == -EFAULT)
             return true;

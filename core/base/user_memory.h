@@ -22,47 +22,44 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Internal: the pages that this thread knows. The parts of the address space have generations (many
- * parts share one): when a generation changes, no page of its parts is known any more. */
+/* Internal: the pages that this thread knows. Each change of the program's memory is a new
+ * generation, in which no page is known until the thread has looked which ones are left: see
+ * user_memory_catch_up(). */
 enum {
     USER_MEMORY_SETS = 32,
     USER_MEMORY_READABLE = 8,
     USER_MEMORY_SHIFT = 12,
     USER_MEMORY_PAGE = 1 << USER_MEMORY_SHIFT,
-    USER_MEMORY_PART_SHIFT = USER_MEMORY_SHIFT + 6, /* parts of 256 KiB */
-    USER_MEMORY_GENERATIONS = 256,
-};
-
-struct user_page {
-    uintptr_t number; /* of the page, + 1; 0: none */
-    uintptr_t generation;
 };
 
 struct user_memory {
-    /* By page number, two-way: a buffer and the stack must not drive each other out. */
-    struct user_page page[USER_MEMORY_SETS][2];
-    struct user_page readable[USER_MEMORY_READABLE]; /* direct-mapped; may only be read */
+    uintptr_t generation;
+    /* Page number + 1; 0: none. By page number, two-way: a buffer and the stack must not drive each
+     * other out. */
+    uintptr_t page[USER_MEMORY_SETS][2];
+    uintptr_t readable[USER_MEMORY_READABLE]; /* direct-mapped; pages that may only be read */
+    /* How often the memory around the page had changed when it was learnt. */
+    unsigned page_changes[USER_MEMORY_SETS][2];
+    unsigned readable_changes[USER_MEMORY_READABLE];
 };
 
 extern __thread struct user_memory user_memory;
-extern atomic_uintptr_t user_memory_generations[USER_MEMORY_GENERATIONS];
-
-static inline atomic_uintptr_t *user_memory_generation(uintptr_t page)
-{
-    return &user_memory_generations[(page >> (USER_MEMORY_PART_SHIFT - USER_MEMORY_SHIFT)) %
-                                    USER_MEMORY_GENERATIONS];
-}
+extern atomic_uintptr_t user_memory_generation;
 
 /* Whether the kernel has written to the page of `at` for this thread. */
 static inline bool user_memory_known(const void *at)
 {
+    const struct user_memory *known = &user_memory;
     uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
-    uintptr_t generation = atomic_load_explicit(user_memory_generation(page), memory_order_relaxed);
-    const struct user_page *set = user_memory.page[page % USER_MEMORY_SETS];
+    const uintptr_t *set = known->page[page % USER_MEMORY_SETS];
 
-    return LIKELY(set[0].number == page + 1 && set[0].generation == generation) ||
-           (set[1].number == page + 1 && set[1].generation == generation);
+    return LIKELY(set[0] == page + 1 || set[1] == page + 1) &&
+           known->generation == atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
 }
+
+/* Drops the pages whose memory has changed since this thread looked last. The fast path does
+ * without: no page is known to it then, and the slow path looks. Async-signal-safe. */
+void user_memory_catch_up(void);
 
 /* Whether all of `size` bytes at `at` are known, if the page of `at` is. False for more than a
  * page. */
@@ -79,6 +76,10 @@ void user_memory_learn(const void *at, size_t size);
  * Nothing of it is known any more, in any thread. Async-signal-safe. */
 void user_memory_forget(const void *at, size_t size);
 void user_memory_forget_all(void);
+
+/* Whether the kernel may be asked: not where a filter may kill for it. Then all memory is taken to be
+ * good. */
+void user_memory_may_ask(bool may);
 
 /* Copies `size` bytes to or from the caller's memory: 0, or -EFAULT as the kernel would say, and as
  * there the bytes before the bad page may have been copied. Async-signal-safe. */

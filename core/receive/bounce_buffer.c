@@ -74,7 +74,7 @@ static struct bounce_buffer *map_another(size_t size, const void *owner)
 }
 
 /* A larger area in the place of one that is ours now. */
-static bool grow(struct bounce_buffer *area, size_t size)
+static bool bounce_grow(struct bounce_buffer *area, size_t size)
 {
     struct bounce_buffer larger = {.size = 0};
 
@@ -128,7 +128,7 @@ struct bounce_buffer *bounce_acquire(size_t size, const void *owner)
 
         if (!take(area, owner))
             continue;
-        if (area->size < size && !grow(area, size)) {
+        if (area->size < size && !bounce_grow(area, size)) {
             area->owner = NULL;
             return NULL;
         }

@@ -12,6 +12,8 @@
 #ifndef WSRX_RECEIVE_BOUNCE_BUFFER_H
 #define WSRX_RECEIVE_BOUNCE_BUFFER_H
 
+#include "base/arch/syscall.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +33,7 @@ struct bounce_buffer {
     struct iovec *iov; /* BOUNCE_IOVECS of them, at the mapping's start */
     char *room;        /* behind them: a page more than the size */
     size_t mapped;     /* bytes in all */
-    /* NULL: free. Else where the call on the stack ends that uses it: BOUNCE_CALL. */
+    /* NULL: free. Else a place in the frame of the call that uses it: BOUNCE_CALL, or BOUNCE_STACK. */
     const void *volatile owner;
     struct bounce_buffer *more; /* the next one of those beyond BOUNCE_AREAS */
 };
@@ -45,9 +47,10 @@ struct bounce_own {
 
 extern __thread struct bounce_own bounce_own;
 
-/* Where the frame of the calling function ends, with its return address. Two calls that have not
- * returned cannot end at the same place. */
-#define BOUNCE_CALL ((const void *)__builtin_dwarf_cfa())
+/* A place in the frame of the calling function: where it ends, with the return address, or where the
+ * stack stands. No two calls that have not returned can have it in common. */
+#define BOUNCE_CALL  ((const void *)__builtin_dwarf_cfa())
+#define BOUNCE_STACK (sys_stack_pointer())
 
 /* Prepares the release of buffers when their threads end. 0, or a negative errno. */
 int bounce_start(void);

@@ -33,6 +33,7 @@ struct receive {
     bool control_came; /* the msghdr already has the control data of a message behind it */
     struct receive_report report;
     struct receive_site site;
+    const void *stack;   /* BOUNCE_CALL of the function that has this structure */
     socklen_t name_room; /* for the peer's address; set if the receive is recorded */
 };
 

@@ -96,7 +96,7 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
           LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) && LIKELY(receive_bounces()) &&
           LIKELY(!table_may_hold(state.table, fd_class_cookie(class))) &&
           LIKELY(receive_may_bounce(class, buf, name, namelen)) &&
-          LIKELY(bounce = bounce_acquire_own(fd_class_longest(class), site.stack))))
+          LIKELY(bounce = bounce_acquire_own(fd_class_longest(class), BOUNCE_STACK))))
         return receive_passes(class, len)
                    ? receive_pass()
                    : receive_slow_path(fd, buf, len, flags, name, namelen, site);
@@ -106,8 +106,13 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
     result = sys_recvfrom(fd, bounce->data, bounce->size, flags, name, namelen);
     if (!(LIKELY(result > 0) && LIKELY((size_t)result <= len) &&
           LIKELY(user_memory_still(buf, (size_t)result)) &&
-          LIKELY(!table_may_hold(state.table, fd_class_cookie(class)))))
-        return receive_after_bounce(fd, buf, len, flags, name, namelen, bounce, result, room, site);
+          LIKELY(!table_may_hold(state.table, fd_class_cookie(class))))) {
+        struct receive_result after =
+            receive_after_bounce(fd, buf, len, flags, name, namelen, bounce, result, room, site);
+
+        __asm__ volatile(""); /* no tail call: our frame says that the bounce buffer is in use */
+        return after;
+    }
     memcpy(buf, bounce->data, (size_t)result);
     bounce_release(bounce, USER_MEMORY_PAGE);
     USDT_PART(fd, result, len, result, 0);

@@ -84,7 +84,7 @@ static bool get_bounce(struct receive *receive, fd_class class)
     static atomic_int reported;
 
     if (!receive->bounce)
-        receive->bounce = bounce_acquire(fd_class_longest(class), receive->site.stack);
+        receive->bounce = bounce_acquire(fd_class_longest(class), receive->stack);
     if (!receive->bounce)
         diag_once(reported, "no memory for a bounce buffer; receives are as without the library");
     return receive->bounce;
@@ -212,7 +212,7 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
         return false;
     if (iovlen > FEW) {
         receive->bounce =
-            bounce_acquire(fd_class_longest(fd_class_get(receive->fd)), receive->site.stack);
+            bounce_acquire(fd_class_longest(fd_class_get(receive->fd)), receive->stack);
         if (!receive->bounce)
             return false;
         copy = receive->bounce->iov;
@@ -242,10 +242,13 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
                               .room = len,
                               .name = name,
                               .namelen = namelen,
-                              .site = site};
+                              .site = site,
+                              .stack = BOUNCE_CALL};
     int saved = errno;
-    struct receive_result result = run_and_release(&receive);
+    struct receive_result result;
 
+    user_memory_catch_up();
+    result = run_and_release(&receive);
     errno = saved;
     return result;
 }
@@ -266,6 +269,7 @@ struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int fl
                               .namelen = namelen,
                               .bounce = bounce,
                               .site = site,
+                              .stack = BOUNCE_CALL,
                               .name_room = room};
     int saved = errno;
     struct receive_result result;
@@ -295,7 +299,8 @@ struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
                               .room = len,
                               .name = (struct sockaddr *)name,
                               .namelen = namelen,
-                              .site = site};
+                              .site = site,
+                              .stack = BOUNCE_CALL};
     struct receive_result result;
 
     if (atomic_load_explicit(&state.active, memory_order_acquire))
@@ -308,7 +313,8 @@ struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
 struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
                                      struct receive_site site)
 {
-    struct receive receive = {.fd = fd, .flags = flags, .kind = CALL_PLAIN, .site = site};
+    struct receive receive = {
+        .fd = fd, .flags = flags, .kind = CALL_PLAIN, .site = site, .stack = BOUNCE_CALL};
     struct iovec few[FEW];
     struct receive_result result = receive_pass();
 
@@ -326,8 +332,12 @@ struct receive_result receive_message_noting(int fd, struct msghdr *msg, int fla
                                              struct receive_site site, bool *ret_tail)
 {
     struct msghdr copy;
-    struct receive receive = {
-        .fd = fd, .flags = flags, .kind = CALL_REPORTING, .msg = &copy, .site = site};
+    struct receive receive = {.fd = fd,
+                              .flags = flags,
+                              .kind = CALL_REPORTING,
+                              .msg = &copy,
+                              .site = site,
+                              .stack = BOUNCE_CALL};
     struct iovec few[FEW];
     struct receive_result result = receive_pass();
 
@@ -364,7 +374,8 @@ static struct receive_result receive_for_wine(int fd, struct msghdr *msg, int fl
                               .iov = msg->msg_iov,
                               .iovlen = msg->msg_iovlen,
                               .msg = msg,
-                              .site = site};
+                              .site = site,
+                              .stack = BOUNCE_CALL};
 
     for (size_t i = 0; i < msg->msg_iovlen; i++)
         receive.room += msg->msg_iov[i].iov_len;

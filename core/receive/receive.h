@@ -13,8 +13,6 @@
 #ifndef WSRX_RECEIVE_RECEIVE_H
 #define WSRX_RECEIVE_RECEIVE_H
 
-#include "receive/bounce_buffer.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -55,15 +53,13 @@ struct receive_report {
     size_t lost; /* dropped with this receive, by the mode or because the caller asked for it */
 };
 
-/* Where a receive comes from: for its record, looked at only while somebody wants records; and for
- * its bounce buffer. */
+/* Where a receive comes from, for its record; looked at only while somebody wants records. */
 struct receive_site {
     unsigned long call; /* enum record_call; long, so that no gap behind it is copied too */
     const void *caller; /* the address that the call returns to */
-    const void *stack;  /* BOUNCE_CALL */
 };
 
-#define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0), BOUNCE_CALL})
+#define RECEIVE_SITE(call) ((struct receive_site){(call), __builtin_return_address(0)})
 
 /* The program has set SO_PEEK_OFF on a socket: its own peeks move on from then on, and ours would
  * move it, so that a message of such a socket is not held in the kernel. Async-signal-safe. */

@@ -7,20 +7,17 @@
 #include "rows.h"
 #include "scenario.h"
 
-static const char *const calls[] = {"recv",           "read",   "recvfrom",        "readv",
+static const char *const calls[] = {"recv",           "read",   "recvfrom", "readv",
                                     "recvmsg noname", "__read", "sys_read", "sys_recvfrom"};
 
 /* Found good three times, so that the fast path takes it. */
-#define THREE_RECEIVES(how) \
-    "send 10\n"             \
-    "send 11\n"             \
-    "send 12\n"             \
-    "$C 1000 buf=x" how     \
-    "\n"                    \
-    "$C 1000 buf=x" how     \
-    "\n"                    \
-    "$C 1000 buf=x" how     \
-    "\n"
+#define THREE_RECEIVES(how)  \
+    "send 10\n"              \
+    "send 11\n"              \
+    "send 12\n"              \
+    "$C 1000 buf=x" how "\n" \
+    "$C 1000 buf=x" how "\n" \
+    "$C 1000 buf=x" how "\n"
 
 /* Bad now; and what the receive has consumed is as without the library. */
 #define BAD_NOW           \
@@ -70,8 +67,8 @@ static const struct scenario rows[] = {
     },
     {
         .name = "a shared file that ends earlier now, and then later",
-        .transcript = "filemap x 65536\n" THREE_RECEIVES("") "truncate x 0\n" BAD_NOW
-                      "truncate x 65536\n" THREE_RECEIVES(""),
+        .transcript = "filemap x 65536\n" THREE_RECEIVES(
+            "") "truncate x 0\n" BAD_NOW "truncate x 65536\n" THREE_RECEIVES(""),
     },
     {
         .name = "a private mapping of a file that ends earlier now",
@@ -79,22 +76,26 @@ static const struct scenario rows[] = {
     },
     {
         .name = "a shared file, protected and not, that ends earlier now",
-        .transcript = "filemap x 65536\n" THREE_RECEIVES("") "protect x\n" THREE_RECEIVES("")
-                      "truncate x 4096\n" THREE_RECEIVES("") "truncate x 0\n" BAD_NOW,
+        .transcript = "filemap x 65536\n" THREE_RECEIVES("") "protect x\n" THREE_RECEIVES(
+            "") "truncate x 4096\n" THREE_RECEIVES("") "truncate x 0\n" BAD_NOW,
     },
     {
         .name = "MADV_DONTFORK, in a child",
         .transcript = "map x 65536\n" THREE_RECEIVES("") "dontfork x\n"
-                      "fork c\n"
-                      "send 13\n"
-                      "send 14\n"
-                      "$C 1000 buf=x in=c\n"
-                      "$C 1000 buf=x\n",
+                                                         "fork c\n"
+                                                         "send 13\n"
+                                                         "send 14\n"
+                                                         "$C 1000 buf=x in=c\n"
+                                                         "$C 1000 buf=x\n",
+    },
+    {
+        .name = "userfaultfd(2)",
+        .transcript = "map x 65536\n" THREE_RECEIVES("") "userfault x\n" BAD_NOW,
     },
     {
         .name = "another thread's buffer",
-        .transcript = "map x 65536\n" THREE_RECEIVES(" in=thread") THREE_RECEIVES("")
-                      "cover x\n" BAD_NOW,
+        .transcript =
+            "map x 65536\n" THREE_RECEIVES(" in=thread") THREE_RECEIVES("") "cover x\n" BAD_NOW,
     },
 };
 

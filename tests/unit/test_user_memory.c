@@ -11,10 +11,15 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- fixture ----------------------------------------------------------------------------- */
@@ -366,30 +371,37 @@ Test(user_memory_forget, in_every_thread)
     cr_expect_null(result, "the thread itself remembers");
 }
 
+static bool known_still(const char *at)
+{
+    user_memory_catch_up();
+    return user_memory_known(at);
+}
+
 /* What is far away from a change stays known: whoever maps and unmaps takes the fast path from
  * nobody else. */
 Test(user_memory_forget, a_range_and_no_other)
 {
-    enum { PART = 1 << USER_MEMORY_PART_SHIFT, STEP = PART + PAGE };
+    enum { STEP = (256 << 10) + PAGE }; /* in the next part of the address space, another set */
     char *at = mmap(NULL, 4 * STEP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     cr_assert_neq(at, MAP_FAILED);
     for (unsigned i = 0; i < 3; i++)
         user_memory_learn(at + i * STEP, 1);
     user_memory_forget(at + STEP, STEP + 1);
-    cr_expect(user_memory_known(at));
-    cr_expect_not(user_memory_known(at + STEP));
-    cr_expect_not(user_memory_known(at + 2 * STEP));
+    cr_expect_not(user_memory_known(at), "nothing is, until one has looked");
+    cr_expect(known_still(at));
+    cr_expect_not(known_still(at + STEP));
+    cr_expect_not(known_still(at + 2 * STEP));
     user_memory_forget(at, 0);
-    cr_expect(user_memory_known(at));
+    cr_expect(known_still(at));
     user_memory_forget(at + 5, 1);
-    cr_expect_not(user_memory_known(at));
+    cr_expect_not(known_still(at));
     user_memory_learn(at, 1);
     user_memory_forget(NULL, SIZE_MAX / 2);
-    cr_expect_not(user_memory_known(at));
+    cr_expect_not(known_still(at));
     user_memory_learn(at, 1);
     user_memory_forget(at - PAGE, SIZE_MAX); /* more than there is: to the end and round */
-    cr_expect_not(user_memory_known(at));
+    cr_expect_not(known_still(at));
 }
 
 /* --- memory that others can take away ---------------------------------------------------- */
@@ -441,6 +453,67 @@ Test(user_memory_learn, nothing_of_many_files)
     /* There is room again. */
     revocable_add(at, PAGE);
     cr_expect(revocable_has(at, 1));
+}
+
+static atomic_bool stop;
+
+static void *change_the_size(void *file)
+{
+    while (!stop) {
+        ftruncate(*(int *)file, 0);
+        ftruncate(*(int *)file, 4 * PAGE);
+    }
+    return NULL;
+}
+
+/* Somebody has the file open, too, and makes it shorter and longer all the time. */
+Test(user_memory_write, while_a_file_becomes_shorter)
+{
+    int file = memfd_create("shared", MFD_CLOEXEC);
+    char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    unsigned written = 0, refused = 0;
+    char back[2 * PAGE];
+    pthread_t thread;
+
+    cr_assert_neq(at, MAP_FAILED);
+    revocable_add(at, 4 * PAGE);
+    cr_assert_eq(pthread_create(&thread, NULL, change_the_size, &file), 0);
+    for (time_t end = time(NULL) + 2; time(NULL) < end;) {
+        int error = user_memory_write(at + PAGE / 2, pattern, 2 * PAGE);
+
+        cr_assert(error == 0 || error == -EFAULT, "%d", error);
+        written += error == 0;
+        refused += error != 0;
+        error = user_memory_read(back, at + PAGE / 2, sizeof back);
+        cr_assert(error == 0 || error == -EFAULT, "%d", error);
+    }
+    stop = true;
+    pthread_join(thread, NULL);
+    cr_expect(written > 0 && refused > 0, "%u written, %u refused", written, refused);
+}
+
+/* --- a filter of system calls ------------------------------------------------------------ */
+
+/* Strict mode kills for any call but read, write and exit. */
+Test(user_memory_write, in_a_sandbox_asks_nothing)
+{
+    pid_t child = fork();
+    int status;
+
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        char to[100];
+        bool good;
+
+        user_memory_may_ask(false);
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+        good = user_memory_write(page(1), pattern, PAGE) == 0 &&
+               user_memory_read(to, page(2), sizeof to) == 0 && memcmp(page(1), pattern, PAGE) == 0;
+        syscall(SYS_exit, good ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status), "killed by signal %d", WTERMSIG(status));
+    cr_assert_eq(WEXITSTATUS(status), 0);
 }
 
 /* --- user_memory_scatter ----------------------------------------------------------------- */

@@ -23,4 +23,13 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
     return result;
 }
 
+/* Of the calling function, whose frame begins there. */
+static inline __attribute__((always_inline)) const void *sys_stack_pointer(void)
+{
+    const void *at;
+
+    __asm__ volatile("mov %%esp, %0" : "=r"(at));
+    return at;
+}
+
 #endif

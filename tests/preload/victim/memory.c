@@ -3,9 +3,11 @@
 #include "victim.h"
 
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -133,8 +135,7 @@ static void map_file(struct mapping *mapping, int flags)
     if (mapping->file < 0 || ftruncate(mapping->file, (off_t)mapping->length) < 0)
         victim_fail("no file");
     munmap(mapping->start, mapping->length);
-    mapping->start =
-        mmap(NULL, mapping->length, PROT_READ | PROT_WRITE, flags, mapping->file, 0);
+    mapping->start = mmap(NULL, mapping->length, PROT_READ | PROT_WRITE, flags, mapping->file, 0);
     if (mapping->start == MAP_FAILED)
         victim_fail("mmap failed");
 }
@@ -179,6 +180,19 @@ static void move_away(const struct op *op, struct mapping *mapping)
             (long)map(mapping->length));
 }
 
+/* A touch of a page that is not there is from now on a signal, or EFAULT: userfaultfd(2). */
+static void give_faults(struct mapping *mapping)
+{
+    struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_SIGBUS};
+    struct uffdio_register range = {.range = {(uintptr_t)mapping->start, mapping->length},
+                                    .mode = UFFDIO_REGISTER_MODE_MISSING};
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1); /* UFFD_USER_MODE_ONLY */
+
+    if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &range) < 0)
+        return; /* it is good as it was, then, with the library and without */
+    madvise(mapping->start, mapping->length, MADV_DONTNEED);
+}
+
 static bool going_operation(const struct op *op)
 {
     const char *what = op->word[0];
@@ -199,6 +213,8 @@ static bool going_operation(const struct op *op)
         cover(op, mapping);
     else if (strcmp(what, "move") == 0)
         move_away(op, mapping);
+    else if (strcmp(what, "userfault") == 0)
+        give_faults(mapping);
     else if (strcmp(what, "dontfork") == 0)
         call_by(op, SYS_madvise, mapping, MADV_DONTFORK, 0, 0);
     else if (ftruncate(mapping->file, (off_t)op_number_or(op, 0)) < 0)
@@ -208,8 +224,8 @@ static bool going_operation(const struct op *op)
 
 static bool is_going(const char *what)
 {
-    static const char *const words[] = {"attach", "filemap", "detach",  "cover",
-                                        "move",   "dontfork", "truncate"};
+    static const char *const words[] = {"attach", "filemap",  "detach",   "cover",
+                                        "move",   "dontfork", "truncate", "userfault"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (strcmp(what, words[i]) == 0)
