@@ -6,9 +6,6 @@
 
 #include <pthread.h>
 
-/* How many this thread is in. A handler never finds it above 0. */
-static __thread unsigned depth;
-
 /* What is to be done after the outermost one, or NULL. */
 static __thread void (*postponed)(void);
 
@@ -16,7 +13,7 @@ static __thread void (*postponed)(void);
  * under a debugger (force_sig() of the kernel). */
 void critical_section_enter(struct critical_section *section)
 {
-    if (depth == 0) {
+    if (sys_critical_sections == 0) {
         sigset_t all;
 
         sigfillset(&all);
@@ -24,14 +21,14 @@ void critical_section_enter(struct critical_section *section)
         sys_set_signal_mask(&all, &section->signals);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &section->cancel);
     }
-    depth++;
+    sys_critical_sections++;
 }
 
 void critical_section_leave(const struct critical_section *section)
 {
     void (*action)(void);
 
-    if (--depth > 0)
+    if (--sys_critical_sections > 0)
         return;
     action = postponed;
     postponed = NULL;
@@ -41,14 +38,9 @@ void critical_section_leave(const struct critical_section *section)
         action();
 }
 
-bool critical_section_is_entered(void)
-{
-    return depth > 0;
-}
-
 bool critical_section_postpone(void (*action)(void))
 {
-    if (depth == 0)
+    if (sys_critical_sections == 0)
         return false;
     postponed = action;
     return true;

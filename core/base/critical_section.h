@@ -25,9 +25,6 @@ struct critical_section {
 void critical_section_enter(struct critical_section *section);
 void critical_section_leave(const struct critical_section *section);
 
-/* Whether this thread is in one, so that its signals are blocked. */
-bool critical_section_is_entered(void);
-
 /* Has `action` called when this thread leaves its outermost critical section; there is one action a
  * thread, which may be asked for many times. It must leave errno alone. False: the thread is in no
  * section, so there is nothing to wait for. */

@@ -2,8 +2,6 @@
 #define _GNU_SOURCE
 #include "base/sys.h"
 
-#include "base/critical_section.h"
-
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -14,7 +12,8 @@
 
 struct next_calls next_calls;
 FAST_PATH_DATA atomic_bool sys_libc_beneath;
-atomic_bool sys_sandboxed;
+FAST_PATH_DATA atomic_bool sys_sandboxed;
+__thread unsigned sys_critical_sections;
 
 /* The kernel's calls by their number and up to six arguments. */
 #define CALL0(number)          sys_call((number), 0, 0, 0, 0, 0, 0)
@@ -58,7 +57,7 @@ struct quiet {
 /* All are blocked, for a handler must not jump out of this. */
 static void quiet_enter(struct quiet *quiet)
 {
-    quiet->masks = !critical_section_is_entered();
+    quiet->masks = sys_critical_sections == 0;
     if (quiet->masks) {
         sigset_t all;
 

@@ -203,6 +203,9 @@ pid_t sys_gettid(void);
 uid_t sys_geteuid(void);
 void sys_yield(void);
 void sys_sleep(long nanoseconds);
+/* How many critical sections (critical_section.h) this thread is in: its signals are blocked there. A
+ * handler never finds it above 0. */
+extern __thread unsigned sys_critical_sections;
 /* SIG_SETMASK. PARTS, EPOLL and TRACE: around our locks. */
 void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before);
 int sys_membarrier(int command);
