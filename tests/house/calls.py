@@ -36,12 +36,7 @@ CASES = (
 )
 
 # What is known not to be so yet.
-TODO = {
-    "filter-and-copies": "the process asks for its number",
-    "filter-and-epoll": "epoll_ctl() asks, and locks",
-    "filter-and-fork": "the registry's lock, and the child's number",
-    "fork-with-epoll": "a set that two processes have is waited on in slices",
-}
+TODO = {}
 
 PYTHON = """
 import os, select, selectors, socket, subprocess, threading

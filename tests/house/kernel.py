@@ -18,6 +18,13 @@ NOBODY = "-7777"
 # Whoever shares memory with others makes these or not as it happens; and where the heap ends, at
 # which start-up has left it.
 CHANCE = {"brk", "futex", "sched_yield", "restart_syscall", "rt_sigreturn"}
+# In whose arguments or results a number may be that of a process.
+ABOUT_PROCESSES = {
+    "clone", "clone3", "fcntl", "fork", "getpgid", "getpgrp", "getpid", "getsid", "gettid", "ioctl",
+    "kill", "prlimit64", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "sched_getaffinity",
+    "sched_setaffinity", "set_tid_address", "setpgid", "setsid", "tgkill", "tkill", "vfork", "wait4",
+    "waitid",
+}
 
 
 class Call:
@@ -109,6 +116,8 @@ class Trace:
         text = re.sub(r"0x[0-9a-f]{5,}", "ADDRESS", str(call))
         if call.name in ("alarm", "getppid"):
             return re.sub(r" = .*", "", str(call))
+        if call.name not in ABOUT_PROCESSES:
+            return re.sub(r"\s+=", " =", text)
         pids = "|".join(str(pid) for pid in self.calls)
         return re.sub(rf"\b({pids})\b", "PID", re.sub(r"\s+=", " =", text))
 
