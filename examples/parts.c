@@ -7,9 +7,9 @@
  *
  * It is plain Windows code, so MinGW and -lmswsock can build it too.
  */
-#include <winsock2.h>
 #include <mswsock.h>
 #include <stdio.h>
+#include <winsock2.h>
 
 int main(void)
 {

@@ -208,8 +208,8 @@ Test(exports, second_names)
 /* The numbers that the compiler knows: lines of "#define SYS_name". */
 static void read_numbers(struct names *names)
 {
-    const char *const argv[] = {"cc", "-E", "-dM", "-include", "sys/syscall.h", "-x", "c",
-                                "/dev/null", NULL};
+    const char *const argv[] = {"cc", "-E", "-dM",       "-include", "sys/syscall.h",
+                                "-x", "c",  "/dev/null", NULL};
     char *text = run(argv);
 
     for (const char *at = text; (at = strstr(at, "#define SYS_"));) {

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-static const char *const calls[] = {
-    "poll",     "__poll",  "__poll_chk", "ppoll",     "__ppoll_chk", "select",
-    "__select", "pselect", "sys_poll",   "sys_ppoll", "sys_select",  "sys_pselect6"};
+static const char *const calls[] = {"poll",        "__poll",    "__poll_chk", "ppoll",
+                                    "__ppoll_chk", "select",    "__select",   "pselect",
+                                    "sys_poll",    "sys_ppoll", "sys_select", "sys_pselect6"};
 
 static const struct scenario rows[] = {
     {

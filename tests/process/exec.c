@@ -35,7 +35,7 @@ static const struct check rows[] = {
                   "os.execvp(\"true\", [\"true\"])'",
         .out = "012345",
         .report = "exec: 14 bytes held for 2 descriptors are lost to the next program; "
-                "WSRX_TABLE=path keeps them\n",
+                  "WSRX_TABLE=path keeps them\n",
         .without = CHECK_SAME,
     },
     {HEADS("bash")},

@@ -19,8 +19,8 @@
 
 enum { BEFORE = 3, AFTER = 40 };
 
-#define ALLOW(number)                                                              \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                           \
+#define ALLOW(number)                                    \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 static int confine(int by_syscall)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "table/backing.h"
 #include "tails.h"
+#include "table/backing.h"
 
 #include "pattern.h"
 
