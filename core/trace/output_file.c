@@ -202,7 +202,7 @@ static void wait_until_made(struct output_file *output)
 enum output_state output_file_ready(struct output_file *output,
                                     const struct output_file_maker *maker)
 {
-    int now = output_file_state(output);
+    int now = (int)output_file_state(output);
 
     if (now > OUTPUT_MAKING || state_is_sandboxed())
         return (enum output_state)now;

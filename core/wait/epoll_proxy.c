@@ -13,8 +13,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+enum { OUT_OF_THE_WAY = 256 }; /* descriptor numbers below this are left to the program */
+
 enum {
-    OUT_OF_THE_WAY = 256, /* descriptor numbers below this are left to the program */
     /* The kernel's private bits, which a fired shot keeps (EP_PRIVATE_BITS). */
     MANNER = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP,
     /* Marks a registration as muted: nothing ever raises it on a socket. */
