@@ -104,6 +104,10 @@ bool fd_is_stream_now(int fd);
 /* Only the cookie, from the kernel: 0 if there is none. */
 uint64_t fd_query_cookie(int fd);
 
+/* Whether `fd` is still the socket with this cookie. Where the question itself is forbidden it is
+ * taken to be so: a tail that nobody sees any more would be lost. */
+bool fd_has_cookie(int fd, uint64_t cookie);
+
 /* The program made, closed or duplicated a descriptor. No system call, but for a number that makes
  * a chunk necessary. */
 void fd_made(int fd, int domain, int type, int protocol);

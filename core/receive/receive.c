@@ -72,7 +72,7 @@ static enum held_kind look_up(int fd, fd_class *class, struct table_found *ret_f
         if (cookie == 0 || !table_may_hold(state.table, cookie))
             return HELD_NOT;
         held = table_find(state.table, cookie, ret_found);
-        if (held == HELD_NOT || state_is_sandboxed() || fd_query_cookie(fd) == cookie)
+        if (held == HELD_NOT || state_is_sandboxed() || fd_has_cookie(fd, cookie))
             return held;
         *class = fd_class_query(fd);
     }

@@ -133,7 +133,7 @@ static void light_flare(struct registration *registration)
 {
     int fd;
 
-    if (fd_query_cookie(registration->fd) != registration->cookie)
+    if (!fd_has_cookie(registration->fd, registration->cookie))
         return;
     fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
     if (fd < 0)

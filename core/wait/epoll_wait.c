@@ -17,7 +17,7 @@ enum { EVENTS = 0xffff }; /* of epoll_event.events: no manners */
  * file's by now, while a duplicate keeps the registration. -1: none is known. */
 static int number_now(const struct registration *registration)
 {
-    if (!registration->cookie || fd_query_cookie(registration->fd) == registration->cookie)
+    if (!registration->cookie || fd_has_cookie(registration->fd, registration->cookie))
         return registration->fd;
     return fd_next_duplicate(registration->fd, -1, registration->cookie);
 }

@@ -21,7 +21,7 @@ static enum held_kind held_on(int fd, size_t *ret_left)
     if (cookie == 0)
         return HELD_NOT;
     kind = table_look(state.table, cookie, ret_left);
-    if (kind != HELD_NOT && fd_query_cookie(fd) != cookie) {
+    if (kind != HELD_NOT && !fd_has_cookie(fd, cookie)) {
         fd_class_query(fd);
         return HELD_NOT;
     }
