@@ -107,21 +107,27 @@ void change_end(struct inside *inside)
 /* From /proc, as "123 (name) T 1 ...", where the name may have any bytes in it. */
 bool mutex_owner_is_stopped(const struct inside *inside)
 {
-    char path[] = "/proc/4294967295/stat", line[128], *at = path + sizeof "/proc/4294967295" - 1;
+    static const char before[] = "/proc/", after[] = "/stat";
+    char path[sizeof before + sizeof after + 10], line[128], digits[10], state_of_it = 0;
     uint32_t tid = atomic_load(&inside->lock) & FUTEX_TID_MASK;
+    size_t length = sizeof before - 1, count = 0;
     ssize_t got;
     int fd;
 
+    memcpy(path, before, length);
     do
-        *--at = (char)('0' + tid % 10);
+        digits[count++] = (char)('0' + tid % 10);
     while (tid /= 10);
-    memmove(path + sizeof "/proc/" - 1, at, strlen(at) + 1);
+    while (count > 0)
+        path[length++] = digits[--count];
+    memcpy(path + length, after, sizeof after);
     fd = sys_open(path, O_RDONLY, 0);
     if (fd < 0)
         return false;
-    got = sys_read(fd, line, sizeof line - 1);
+    got = sys_read(fd, line, sizeof line);
     sys_close(fd);
-    line[got > 0 ? got : 0] = '\0';
-    at = strrchr(line, ')');
-    return at && at[1] == ' ' && (at[2] == 'T' || at[2] == 't');
+    for (ssize_t i = 0; i + 2 < got; i++)
+        if (line[i] == ')')
+            state_of_it = line[i + 2];
+    return state_of_it == 'T' || state_of_it == 't';
 }

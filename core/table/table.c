@@ -499,9 +499,3 @@ void table_abandon(struct table *table, uint64_t cookie, bool last)
     }
     table_leave(table, &section);
 }
-
-void table_count_lost(struct table *table, size_t bytes)
-{
-    atomic_fetch_add_explicit(&table->counters.messages_lost, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&table->counters.bytes_lost, bytes, memory_order_relaxed);
-}

@@ -172,6 +172,10 @@ void table_leave_shared(struct table *table);
 void table_count_part(struct table *table, const struct part *part, size_t remaining);
 
 /* Counts a message that lost bytes. */
-void table_count_lost(struct table *table, size_t bytes);
+static inline void table_count_lost(struct table *table, size_t bytes)
+{
+    atomic_fetch_add_explicit(&table->counters.messages_lost, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&table->counters.bytes_lost, bytes, memory_order_relaxed);
+}
 
 #endif
