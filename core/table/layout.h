@@ -47,8 +47,8 @@ struct slot {
     uint32_t last;               /* the socket's last message (first messages only) */
     uint32_t chain;              /* * the bucket's next socket (first messages only) */
     uint32_t orphan;             /* abandoned, and kept for whoever may still ask */
-    int32_t holder;              /* process id of who held it */
-    int32_t error;               /* * */
+    int32_t holder; /* process id of who held it, or 0: while the table was not shared */
+    int32_t error;  /* * */
     int64_t missed;
     _Alignas(8) uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* *= */
 };

@@ -43,6 +43,7 @@ static unsigned mark(struct inside *inside)
 {
     struct answers answers = {0};
     bool shared = atomic_load(&inside->table.shared);
+    pid_t own = sys_getpid();
     unsigned marked = 0;
 
     for (uint32_t at = 1; at < top_of(inside); at++) {
@@ -53,8 +54,7 @@ static unsigned mark(struct inside *inside)
          * it has been received. */
         if (slot->kind == HELD_NOT || slot->kind == HELD_KERNEL)
             continue;
-        dead =
-            slot->holder == state.pid ? !shared && state.pid > 0 : is_gone(&answers, slot->holder);
+        dead = slot->holder == own || slot->holder == 0 ? !shared : is_gone(&answers, slot->holder);
         slot->orphan = (slot->orphan & ORPHAN) | (dead ? CANDIDATE : 0);
         marked += dead;
     }
@@ -134,8 +134,8 @@ void sweep_locked(struct inside *inside)
 {
     int64_t now = clock_read(CLOCK_MONOTONIC), since = now - inside->swept;
 
-    /* Without a process id nobody has started the core: these are not real sockets. */
-    if ((since >= 0 && since < PAUSE) || state.pid == 0 || state_is_sandboxed() ||
+    /* Where the core has not been started these are not real sockets. */
+    if ((since >= 0 && since < PAUSE) || !atomic_load(&state.active) || state_is_sandboxed() ||
         atomic_load(&inside->table.used) == 0)
         return;
     if (mark(inside) > 0) {

@@ -6,6 +6,7 @@
 #include "table/table.h"
 
 #include "base/diag.h"
+#include "base/sys.h"
 #include "state.h"
 #include "table/links.h"
 #include "table/lockless.h"
@@ -266,7 +267,7 @@ static void write_message(struct inside *inside, uint32_t at, const struct messa
     gather(page_of(inside, at), iov, iovlen, message->stored, size);
     slot_write(slot, message);
     slot->orphan = false;
-    slot->holder = state.pid;
+    slot->holder = is_suspect(inside) ? sys_getpid() : 0;
     atomic_store(&slot->state, state_of((old >> 32) + 1, message->stored));
     if (!is_suspect(inside))
         return;
