@@ -188,6 +188,12 @@ static void prepare_trace(void)
 /* Whether this thread's filter is the first one: a second one that is refused lifts nothing. */
 static __thread bool is_first_filter;
 
+void lifecycle_changes_identity(void)
+{
+    if (state_is_active() && state_is_own_as_seen())
+        table_confines();
+}
+
 void lifecycle_confining(void)
 {
     is_first_filter = !state_is_sandboxed() && state_is_own();
@@ -195,6 +201,7 @@ void lifecycle_confining(void)
         user_memory_may_ask(false);
     if (!is_first_filter)
         return;
+    table_confines();
     epoll_ctl_before_sandbox();
     prepare_trace();
     state_enter_sandbox();

@@ -45,6 +45,9 @@ void lifecycle_exec(void);
 void lifecycle_confining(void);
 /* The filter was refused. */
 void lifecycle_not_confined(void);
+/* The program is about to change who it is, or what it can reach (setuid(2), chroot(2) and the like):
+ * it leaves the fragment table that it shares with others. Async-signal-safe. */
+void lifecycle_changes_identity(void);
 /* The calling thread has descriptors of its own from now on: nothing is known of them, and what the
  * thread does to them does not change what is known of the others'. */
 void lifecycle_own_descriptors(void);

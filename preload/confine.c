@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interposed calls by which a program confines itself: filters of system calls, and descriptors
- * of its own for a thread.
+ * The interposed calls by which a program confines itself: filters of system calls, descriptors of
+ * its own for a thread, another identity.
  *
- * From such a call on the library makes no system call but the program's own: a filter may kill for
- * any other.
+ * After a filter the library makes no system call but the program's own: it may kill for any other.
  */
 #define _GNU_SOURCE
 #include "lifecycle.h"
@@ -29,6 +28,8 @@ INTERPOSED int prctl(int option, ...)
     va_end(list);
     if (filters)
         lifecycle_confining();
+    else if (option == PR_SET_NO_NEW_PRIVS)
+        lifecycle_changes_identity();
     result = REAL(prctl)(option, argument[0], argument[1], argument[2], argument[3]);
     if (filters && result != 0)
         lifecycle_not_confined();
@@ -37,9 +38,35 @@ INTERPOSED int prctl(int option, ...)
 
 INTERPOSED int unshare(int flags)
 {
-    int result = REAL(unshare)(flags);
+    int result;
 
+    lifecycle_changes_identity();
+    result = REAL(unshare)(flags);
     if (result == 0 && (flags & CLONE_FILES) && !sys_is_single_threaded())
         lifecycle_own_descriptors();
     return result;
 }
+
+/* --- identity ---------------------------------------------------------------------------- */
+
+/* Whoever changes who it is, or what it can reach, has a fragment table of its own from then on:
+ * the others that share the old one need not trust it. Each is libc's function otherwise. */
+#define IDENTITY(name, parameters, arguments) \
+    INTERPOSED int name parameters            \
+    {                                         \
+        lifecycle_changes_identity();         \
+        return REAL(name) arguments;          \
+    }
+
+IDENTITY(setuid, (uid_t user), (user))
+IDENTITY(seteuid, (uid_t user), (user))
+IDENTITY(setreuid, (uid_t actual, uid_t effective), (actual, effective))
+IDENTITY(setresuid, (uid_t actual, uid_t effective, uid_t saved), (actual, effective, saved))
+IDENTITY(setgid, (gid_t group), (group))
+IDENTITY(setegid, (gid_t group), (group))
+IDENTITY(setregid, (gid_t actual, gid_t effective), (actual, effective))
+IDENTITY(setresgid, (gid_t actual, gid_t effective, gid_t saved), (actual, effective, saved))
+IDENTITY(setgroups, (size_t count, const gid_t *groups), (count, groups))
+IDENTITY(initgroups, (const char *user, gid_t group), (user, group))
+IDENTITY(capset, (void *header, const void *data), (header, data))
+IDENTITY(chroot, (const char *path), (path))

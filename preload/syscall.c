@@ -442,6 +442,28 @@ static bool redirect_process(const struct call *call, long *ret_result)
         return true;
     case SYS_exit_group:
         _exit((int)a[0]);
+    /* libc's functions change all threads, the system calls only this one: it stays the call that
+     * it is. */
+    case SYS_setuid:
+    case SYS_setreuid:
+    case SYS_setresuid:
+    case SYS_setgid:
+    case SYS_setregid:
+    case SYS_setresgid:
+    case SYS_setgroups:
+    case SYS_capset:
+    case SYS_chroot:
+#ifdef SYS_setuid32
+    case SYS_setuid32:
+    case SYS_setreuid32:
+    case SYS_setresuid32:
+    case SYS_setgid32:
+    case SYS_setregid32:
+    case SYS_setresgid32:
+    case SYS_setgroups32:
+#endif
+        lifecycle_changes_identity();
+        return false;
     case SYS_prctl:
         *ret_result = prctl((int)a[0], a[1], a[2], a[3], a[4]);
         return true;

@@ -23,7 +23,6 @@ ERRORS = ("EPERM", "ENOMEM", "ENOSYS", "EMFILE")
 
 # What is known to go wrong still: (system call, a function that it comes through), and why.
 KNOWN = {
-    ("getsockopt", "fd_query_cookie"): "a held tail is not seen by a wait whose question fails",
 }
 
 # settings ("@": a directory), the program's cases
