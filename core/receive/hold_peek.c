@@ -260,14 +260,28 @@ static struct receive_result first_locked(struct attempt *attempt)
     return receive_done(result);
 }
 
+/* The program's own call. What it cuts off of a plain call's message the mode drops. */
+static struct receive_result whole_locked(struct receive *receive)
+{
+    struct policy policy =
+        receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
+    struct receive_result result = receive_passthrough(receive, MSG_DONTWAIT | MSG_TRUNC);
+    bool drops = receive->kind == CALL_PLAIN && receive->room > 0 &&
+                 !(receive->flags & (MSG_PEEK | MSG_TRUNC));
+
+    if (result.outcome != RECEIVE_DONE || result.value < 0 || !drops || receive->report.lost == 0)
+        return result;
+    table_count_lost(state.table, receive->report.lost);
+    return policy.emsgsize ? receive_done(-EMSGSIZE) : result;
+}
+
 /* One try. -EAGAIN: the queue is empty. RECEIVE_AGAIN: things have changed. */
 static struct receive_result try_locked(struct attempt *attempt, bool parts)
 {
     struct held held;
 
     if (!table_get_locked(state.table, attempt->cookie, &held))
-        return parts ? first_locked(attempt)
-                     : receive_passthrough(attempt->receive, MSG_DONTWAIT | MSG_TRUNC);
+        return parts ? first_locked(attempt) : whole_locked(attempt->receive);
     if (held.kind != HELD_KERNEL)
         return receive_again();
     if (held.length == 0) { /* not a message, but an error that came during the last one */

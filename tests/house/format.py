@@ -14,7 +14,7 @@ import house
 
 VERSION = "14"
 # The folders that are in form. What comes here once stays here.
-FOLDERS = ("core", "preload", "shim", "tests/house")
+FOLDERS = ("core", "preload", "shim", "tools", "tests", "examples")
 
 
 def clang_format():

@@ -93,6 +93,15 @@ static const struct scenario bounds[] = {
                       "recv 1000 -> 5 m2[0..4]\n",
     },
     {
+        .name = "no memory at all, and the tail is dropped: the caller hears of it",
+        .environment = {"WSRX_HOLD_MAX=0", "WSRX_MODE=discard"},
+        .transcript = "send 3000\n"
+                      "send 5\n"
+                      "recv 1000 -> -1 EMSGSIZE filled m1[0..999]\n"
+                      "recv 1000 -> 5 m2[0..4]\n"
+                      "wsrx_counters -> held 0 parts 0 saved 0 lost 1/2000 now 0\n",
+    },
+    {
         .name = "past the bound, in the kernel; below it again, in the process",
         .environment = {"WSRX_HOLD_MAX=64K"},
         .transcript = "rcvbuf r\n"
