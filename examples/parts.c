@@ -7,9 +7,10 @@
  *
  * It is plain Windows code, so MinGW and -lmswsock can build it too.
  */
-#include <mswsock.h>
-#include <stdio.h>
 #include <winsock2.h>
+
+#include <mswsock.h> /* after winsock2.h */
+#include <stdio.h>
 
 int main(void)
 {

@@ -57,6 +57,12 @@ static bool has_vfork(void)
 #endif
 }
 
+/* ThreadSanitizer. A dlsym() that finds nothing allocates memory, so mmap() is looked at first. */
+static bool has_race_detector(void)
+{
+    return !real_is_libc((void *)real.mmap) && dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
+}
+
 __attribute__((constructor)) static void start(void)
 {
     struct lifecycle_face face;
@@ -73,6 +79,8 @@ __attribute__((constructor)) static void start(void)
     face.next.epoll_ctl = real.epoll_ctl;
     face.libc_beneath =
         real_is_libc((void *)real.recvfrom) && real_is_libc((void *)real.epoll_wait);
+    face.next.mmap = has_race_detector() ? real.mmap : NULL;
+    face.next.munmap = face.next.mmap ? real.munmap : NULL;
     face.under_wine = is_wine_loader();
     state.sees_vfork = has_vfork();
     lifecycle_start(&face, environ);

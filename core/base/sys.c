@@ -307,13 +307,27 @@ ssize_t sys_getcwd(char *to, size_t size)
 
 /* --- memory ------------------------------------------------------------------------------ */
 
+#ifdef __LP64__
+static long map_by_next(size_t size, int protection, int flags, int fd, uint64_t offset)
+{
+    int saved = errno;
+    void *at = next_calls.mmap(NULL, size, protection, flags, fd, (off_t)offset);
+    long result = at == MAP_FAILED ? -errno : (long)at;
+
+    errno = saved;
+    return result;
+}
+#endif
+
 void *sys_map(size_t size, int protection, int flags, int fd, uint64_t offset, int *ret_error)
 {
-#ifdef __SANITIZE_THREAD__ /* it must see memory come and go, or takes it for what was there before */
-    void *mapped = mmap(NULL, size, protection, flags, fd, (off_t)offset);
-    long at = mapped == MAP_FAILED ? -errno : (long)mapped;
-#elif defined(__LP64__)
-    long at = CALL6(SYS_mmap, 0, size, protection, flags, fd, offset);
+#ifdef __LP64__
+    long at;
+
+    if (next_calls.mmap)
+        at = map_by_next(size, protection, flags, fd, offset);
+    else
+        at = CALL6(SYS_mmap, 0, size, protection, flags, fd, offset);
 #else
     long at = CALL6(SYS_mmap2, 0, size, protection, flags, fd, offset / 4096);
 #endif
@@ -361,11 +375,13 @@ int sys_unlock_memory(void *at, size_t size)
 
 int sys_unmap(void *at, size_t size)
 {
-#ifdef __SANITIZE_THREAD__
-    return munmap(at, size) == 0 ? 0 : -errno;
-#else
-    return (int)CALL2(SYS_munmap, at, size);
-#endif
+    int saved = errno, result;
+
+    if (!next_calls.munmap)
+        return (int)CALL2(SYS_munmap, at, size);
+    result = next_calls.munmap(at, size) == 0 ? 0 : -errno;
+    errno = saved;
+    return result;
 }
 
 int sys_madvise(void *at, size_t size, int advice)

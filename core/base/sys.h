@@ -59,6 +59,10 @@ struct next_calls {
     int (*pselect)(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                    const struct timespec *timeout, const sigset_t *mask);
     int (*epoll_ctl)(int epfd, int operation, int fd, struct epoll_event *event);
+    /* Where libc's own do not stand beneath, and NULL elsewhere: a sanitizer has to see memory come
+     * and go, ours too, or it takes it for what was there before. */
+    void *(*mmap)(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+    int (*munmap)(void *at, size_t size);
 };
 
 /* Set by lifecycle_start(), before the core is active. */

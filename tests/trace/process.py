@@ -25,7 +25,9 @@ def start(bench, *argv, directory=None, **more):
         environment["XDG_RUNTIME_DIR"] = bench.path(directory)
     return subprocess.Popen([bench.command, *argv], cwd=bench.directory, env=environment,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, bufsize=0)
+                            stderr=subprocess.PIPE, bufsize=0,
+                            # Not an orphaned group, whose members SIGTSTP does not stop.
+                            process_group=0)
 
 
 def line_of(stream):
