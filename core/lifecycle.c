@@ -197,10 +197,9 @@ void lifecycle_changes_identity(void)
 void lifecycle_confining(void)
 {
     is_first_filter = !state_is_sandboxed() && state_is_own();
-    if (state_is_own())
-        user_memory_may_ask(false);
     if (!is_first_filter)
         return;
+    user_memory_may_ask(false);
     table_confines();
     epoll_ctl_before_sandbox();
     prepare_trace();

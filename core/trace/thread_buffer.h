@@ -76,8 +76,7 @@ struct thread_buffer_own {
     struct thread_buffer *buffer;
     unsigned process;
 };
-extern __thread struct thread_buffer_own thread_buffer_own
-    __attribute__((tls_model("initial-exec")));
+extern __thread struct thread_buffer_own thread_buffer_own;
 
 SLOW_PATH struct thread_buffer *thread_buffer_acquire_slow(void);
 SLOW_PATH void thread_buffer_leave(struct thread_buffer *buffer);
