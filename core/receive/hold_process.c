@@ -156,78 +156,41 @@ static struct receive_result next_or_again(struct receive *receive, uint64_t coo
     return hold_process_next(receive, &found);
 }
 
-/* A message that does not fit, or one that was taken while an earlier one is held. */
-static struct receive_result finish_held(struct receive *receive, const struct taken *taken)
+static void note_peer(struct held *held, const struct taken *taken)
 {
-    struct policy policy =
-        receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
-    struct held held = {.length = taken->length, .msg_flags = taken->msg_flags};
-    bool fits = taken->length <= receive->room;
-    struct part part = part_next(taken->length, receive->room, 0);
-    uint64_t cookie = fd_class_cookie(fd_class_cached(receive->fd));
-    enum held_kind kind = HELD_NOT; /* of the message that is held before it */
-    bool stream = false;
+    if (!taken->peer)
+        return;
+    held->peer_known = true;
+    held->peer_length =
+        taken->peer_length < sizeof held->peer ? taken->peer_length : (socklen_t)sizeof held->peer;
+    memcpy(&held->peer, taken->peer, held->peer_length);
+}
+
+/* Into the table, and shown to the epoll sets. As table_hold(). */
+static int put(const struct receive *receive, uint64_t cookie, const struct held *held,
+               const struct taken *taken)
+{
     struct critical_section section;
-    int error = 0;
+    int result;
 
-    if (!fits || cookie == 0 || table_look(state.table, cookie, NULL) != HELD_NOT)
-        error = fd_identify(receive->fd, &cookie, &stream);
-    if (!error)
-        kind = table_look(state.table, cookie, NULL);
-    held.kind = stream ? HELD_STREAM : HELD_HERE;
-    if (fits && kind == HELD_NOT) {
-        error = deliver(receive, taken);
-        return receive_done(error ? error : copy_out_part(receive, &part, taken->length, &held));
-    }
-    if (!fits) {
-        int fault = deliver(receive, taken);
-
-        if (fault || (!stream && !policy.hold)) {
-            table_count_lost(state.table, taken->length - (fault ? 0 : part.given));
-            part.left = 0;
-            return receive_done(fault ? fault
-                                      : copy_out_part(receive, &part, taken->length, &held));
-        }
-        if (error)
-            return receive_done(
-                copy_out_cut(receive, taken->length, "the socket cannot be identified"));
-        held.offset = part.given;
-    }
-
-    if (taken->peer) {
-        held.peer_known = true;
-        held.peer_length = taken->peer_length < sizeof held.peer ? taken->peer_length
-                                                                 : (socklen_t)sizeof held.peer;
-        memcpy(&held.peer, taken->peer, held.peer_length);
-    }
-    /* It may be the message that is held in the kernel: peeked by another receive, then taken by
-     * us. */
-    if (kind == HELD_KERNEL)
-        held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
     critical_section_enter(&section);
-    error = table_hold(table_needed(), cookie, &held, taken->iov, taken->iovlen);
-    if (error >= 0) {
-        if (stream)
+    result = table_hold(table_needed(), cookie, held, taken->iov, taken->iovlen);
+    if (result >= 0) {
+        if (held->kind == HELD_STREAM)
             fd_set_stream(receive->fd, cookie);
         else if (cookie != fd_class_cookie(fd_class_cached(receive->fd)))
             fd_class_query(receive->fd);
         epoll_ctl_tail_changed(cookie);
     }
     critical_section_leave(&section);
-    if (error < 0 && fits) {
-        error = deliver(receive, taken);
-        return receive_done(error ? error : (ssize_t)taken->length);
-    }
-    if (error < 0)
-        return receive_done(copy_out_cut(receive, taken->length, "the fragment table is full"));
+    return result;
+}
 
-    if (error == 0 && !fits) {
-        held.offset = 0;
-        return receive_done(copy_out_part(receive, &part, taken->length, &held));
-    }
-    /* The next part of the earlier message is handed over instead; if other receives have taken
-     * both messages meanwhile, this receive starts again. Only the control data of this message
-     * cannot wait, since it may carry descriptors: it is delivered with that part. */
+/* The part of an earlier message is handed over instead: the lengths are the caller's again. Only
+ * the control data of this message cannot wait, since it may carry descriptors: it is delivered with
+ * that part. */
+static void restore_lengths(struct receive *receive, const struct taken *taken)
+{
     if (receive->msg) {
         receive->msg->msg_namelen = taken->name_room;
         if (receive->msg->msg_controllen > 0)
@@ -237,6 +200,72 @@ static struct receive_result finish_held(struct receive *receive, const struct t
     } else if (receive->name) {
         user_memory_write(receive->namelen, &taken->name_room, sizeof taken->name_room);
     }
+}
+
+/* What the caller gets of a message whose first part is in place, and that is not held. */
+static struct receive_result cut(struct receive *receive, const struct taken *taken,
+                                 struct part *part, const struct held *held, int fault)
+{
+    size_t lost = taken->length - (fault ? 0 : part->given);
+
+    if (lost > 0)
+        table_count_lost(state.table, lost);
+    part->left = 0;
+    return receive_done(fault ? fault : copy_out_part(receive, part, taken->length, held));
+}
+
+/* A message that does not fit, or one that was taken while an earlier one is held. */
+static struct receive_result finish_held(struct receive *receive, const struct taken *taken)
+{
+    struct policy policy =
+        receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
+    struct held held = {.length = taken->length, .msg_flags = taken->msg_flags};
+    struct part part = part_next(taken->length, receive->room, 0);
+    bool fits = taken->length <= receive->room, stream = false;
+    enum held_kind kind = HELD_NOT; /* of the message that is held before it */
+    uint64_t cookie;
+    int error = 0, fault;
+
+    /* The filter came while the receive slept: nothing can be asked any more. */
+    if (state_is_sandboxed())
+        return cut(receive, taken, &part, &held, deliver(receive, taken));
+    cookie = fd_cookie(receive->fd);
+    if (!fits || cookie == 0 || table_look(state.table, cookie, NULL) != HELD_NOT)
+        error = fd_identify(receive->fd, &cookie, &stream);
+    if (!error)
+        kind = table_look(state.table, cookie, NULL);
+    held.kind = stream ? HELD_STREAM : HELD_HERE;
+    if (!fits || kind == HELD_NOT) {
+        fault = deliver(receive, taken);
+        if (fits)
+            return receive_done(fault ? fault
+                                      : copy_out_part(receive, &part, taken->length, &held));
+        if (fault || (!stream && !policy.hold))
+            return cut(receive, taken, &part, &held, fault);
+        if (error)
+            return receive_done(
+                copy_out_cut(receive, taken->length, "the socket cannot be identified"));
+        held.offset = part.given;
+    }
+
+    note_peer(&held, taken);
+    /* It may be the message that is held in the kernel: peeked by another receive, then taken by
+     * us. */
+    if (kind == HELD_KERNEL)
+        held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
+    error = put(receive, cookie, &held, taken);
+    if (error < 0 && fits) {
+        error = deliver(receive, taken);
+        return receive_done(error ? error : (ssize_t)taken->length);
+    }
+    if (error < 0)
+        return receive_done(copy_out_cut(receive, taken->length, "the fragment table is full"));
+    if (error == 0 && !fits) {
+        held.offset = 0;
+        return receive_done(copy_out_part(receive, &part, taken->length, &held));
+    }
+    /* If other receives have taken both messages meanwhile, this receive starts again. */
+    restore_lengths(receive, taken);
     return next_or_again(receive, cookie);
 }
 
