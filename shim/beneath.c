@@ -154,7 +154,11 @@ static bool is_free(const struct link_map *ntdll, void *slot)
 static int start_core(void)
 {
     static const struct lifecycle_face face = {
-        .next = {recvfrom, recvmsg, ppoll, pselect, epoll_ctl},
+        .next = {.recvfrom = recvfrom,
+                 .recvmsg = recvmsg,
+                 .ppoll = ppoll,
+                 .pselect = pselect,
+                 .epoll_ctl = epoll_ctl},
         .under_wine = true,
     };
 
