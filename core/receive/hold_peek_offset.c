@@ -185,7 +185,7 @@ static struct receive_result part_locked(struct attempt *at, int offset)
     if (held)
         look.msg_controllen = 0; /* delivered with the first part */
     length = (held ? system_receive_again : system_receive)(fd, &look, flags);
-    if (held && (length == -EAGAIN || (length >= 0 && (size_t)length < start))) {
+    if (held && (length == -EAGAIN || (length > 0 && (size_t)length < start))) {
         /* Taken by a process that does not know of us. */
         set_offset(fd, NOT_HELD);
         return length < 0 ? receive_done(length) : part_locked(at, NOT_HELD);
@@ -233,12 +233,14 @@ static struct receive_result part_locked(struct attempt *at, int offset)
 }
 
 /* Whether the message at the head of the queue fits. Not asked by a peek, which copies it, or, with
- * MSG_TRUNC and no room, moves an offset that is set by all of its length. False: it may not. */
+ * MSG_TRUNC and no room, moves an offset that is set by all of its length. False: it may not. A
+ * length of 0 is most often an empty queue, and says nothing of a message that arrives after it. */
 static bool fits(const struct attempt *at)
 {
     int length;
 
-    return sys_queued(at->receive->fd, &length) == 0 && (size_t)length <= at->receive->room;
+    return sys_queued(at->receive->fd, &length) == 0 && length > 0 &&
+           (size_t)length <= at->receive->room;
 }
 
 /* The system's own receive, which tells how long the message is; what does not fit is lost. The

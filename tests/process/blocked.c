@@ -19,6 +19,9 @@ static const struct check rows[] = {
     {.name = "Wine: two programs take the parts of the same messages",
      .script = WINE("shared-parts"),
      .out = "ok\n"},
+    {.name = "Wine: a message comes just as its receive has found the queue empty",
+     .script = WINE("into-empty-queue"),
+     .out = "ok\n"},
 };
 
 CHECKS(blocked, rows, rows)

@@ -12,12 +12,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -326,6 +328,46 @@ static void shared_parts(void)
         EXPECT(kill(taker[i], SIGKILL) == 0 && waitpid(taker[i], NULL, 0) == taker[i]);
 }
 
+enum { SINGLE_MESSAGES = 1000 };
+
+/* Each as soon as the one before has been received. It does not sleep: whoever wakes up on the
+ * receiver's processor finds it between two receives, and never within one. */
+static void send_one_by_one(const struct link *link, const atomic_uint *received)
+{
+    for (unsigned message = 0; message < SINGLE_MESSAGES; message++) {
+        while (atomic_load(received) < message)
+            sched_yield();
+        link_send(link, message, 3000);
+    }
+    _exit(0);
+}
+
+/* A message that comes between the look at an empty queue and the receive is not cut. */
+static void into_empty_queue(void)
+{
+    struct link link = link_make(LINK_UDP);
+    unsigned char bytes[1000];
+    atomic_uint *received;
+    pid_t sender;
+
+    alarm(STARVED);
+    received =
+        mmap(NULL, sizeof *received, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    EXPECT(received != MAP_FAILED);
+    sender = fork_child();
+    if (sender == 0)
+        send_one_by_one(&link, received);
+    for (unsigned message = 0; message < SINGLE_MESSAGES; message++) {
+        for (size_t offset = 0; offset < 3000; offset += sizeof bytes) {
+            while (receive(link.r, bytes, sizeof bytes) == -1 && errno == EAGAIN)
+                EXPECT(offset == 0); /* the rest of a message is there at once */
+            EXPECT(pattern_match(bytes, sizeof bytes, message, offset, 3000) == sizeof bytes);
+        }
+        atomic_store(received, message + 1);
+    }
+    EXPECT(waitpid(sender, NULL, 0) == sender);
+}
+
 const struct scenario_entry blocked_scenarios[] = {
     {"full-stderr", full_stderr},
     {"full-stderr-begun", full_stderr_begun},
@@ -334,6 +376,7 @@ const struct scenario_entry blocked_scenarios[] = {
     {"steal", steal},
     {"locked-socket", locked_socket},
     {"shared-parts", shared_parts},
+    {"into-empty-queue", into_empty_queue},
     {"take", take},
     {NULL, NULL},
 };
