@@ -65,6 +65,30 @@ def interposed(root):
     return set(names)
 
 
+def shown_by_preload(build):
+    """What the objects of preload/ define for the dynamic linker, as INTERPOSED or .globl does.
+
+    The version script is made from calls.def: a name that is not there becomes local when the
+    library is linked, and interposes nothing. So the objects are read, and not the library.
+    """
+    shown = set()
+    for entry in house.compilations(build).values():
+        if entry["output"].startswith("preload/"):
+            done = subprocess.run(["readelf", "-sW",
+                                   os.path.join(entry["directory"], entry["output"])],
+                                  capture_output=True, text=True, check=True)
+            shown.update(re.findall(r"(?:GLOBAL|WEAK)\s+DEFAULT\s+\d+ (\w+)$", done.stdout, re.M))
+    return {name for name in shown if not name.startswith("wsrx_")}
+
+
+def ill_interposed(shown, calls):
+    """Wrappers without a row in calls.def, and rows without a wrapper."""
+    return ([f"{name}() is defined in preload/, but has no row in calls.def: it interposes nothing"
+             for name in sorted(shown - calls)]
+            + [f"{name} has a row in calls.def, but no definition in preload/"
+               for name in sorted(calls - shown)])
+
+
 def libc_names(here):
     return [line.split(maxsplit=1) for line in house.words(house.read(here, "libc-names"))]
 
@@ -141,6 +165,8 @@ def main():
     outside = {name: objects.beyond(name) for name in sorted(objects.refers)}
     tap = house.Tap()
     tap.case("the core's objects are there", [] if len(outside) > 20 else ["too few"])
+    tap.case("every interposed name stands in calls.def, and the reverse",
+             ill_interposed(shown_by_preload(build), calls))
     tap.case("no object of the core refers to an interposed call",
              [f"core/{name}.c: {symbol}" for name, symbols in outside.items()
               for symbol in sorted(symbols & calls)])
