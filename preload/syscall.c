@@ -67,13 +67,23 @@ static void bracket_close(int was)
         pthread_setcancelstate(was, NULL);
 }
 
-#define BRACKETED(ret_result, call)    \
-    do {                               \
-        int bracket_ = bracket_open(); \
-                                       \
-        *(ret_result) = (call);        \
-        bracket_close(bracket_);       \
-    } while (0)
+/* --- the rows of the switches ------------------------------------------------------------- */
+
+/* A number whose call is the wrapper of the same name. */
+#define SAME(name, ...)                        \
+    case SYS_##name:                           \
+        *ret_result = (long)name(__VA_ARGS__); \
+        break
+
+/* The same, where the wrapper may block at a cancellation point. */
+#define SAME_IN_BRACKETS(name, ...)              \
+    case SYS_##name: {                           \
+        int bracket = bracket_open();            \
+                                                 \
+        *ret_result = (long)(name(__VA_ARGS__)); \
+        bracket_close(bracket);                  \
+        break;                                   \
+    }
 
 /* --- receives ---------------------------------------------------------------------------- */
 
@@ -117,83 +127,69 @@ static long send_as_it_is(const struct call *call)
     return result;
 }
 
-static bool redirect_receive(const struct call *call, long *ret_result)
+/* Whether the library has nothing to do with the receive. */
+static bool passes(const struct call *call)
 {
+    fd_class class = fd_class_cached((int)call->a[0]);
     const long *a = call->a;
-    fd_class class = fd_class_cached((int)a[0]);
 
     switch (call->number) {
     case SYS_read:
-        if (a[2] <= 0 || receive_passes(class, (size_t)a[2]))
-            return false;
-        BRACKETED(ret_result, read((int)a[0], (void *)a[1], (size_t)a[2]));
-        return true;
+        return a[2] <= 0 || receive_passes(class, (size_t)a[2]);
     case SYS_recvfrom:
-        if (receive_passes(class, (size_t)a[2]))
-            return false;
-        BRACKETED(ret_result, recvfrom((int)a[0], (void *)a[1], (size_t)a[2], (int)a[3],
-                                       (struct sockaddr *)a[4], (socklen_t *)a[5]));
-        return true;
-    case SYS_readv:
-        if (receive_passes(class, 0))
-            return false;
-        BRACKETED(ret_result, readv((int)a[0], (const struct iovec *)a[1], (int)a[2]));
-        return true;
+        return receive_passes(class, (size_t)a[2]);
     case SYS_preadv2:
         /* The offset travels in two halves; on 64-bit machines the first is all of it. */
-        if (a[3] != -1 || (sizeof(long) < 8 && a[4] != -1) || receive_passes(class, 0))
-            return false;
-        BRACKETED(ret_result,
-                  preadv2((int)a[0], (const struct iovec *)a[1], (int)a[2], -1, (int)a[5]));
-        return true;
-    case SYS_recvmsg:
-        if (receive_passes(class, 0))
-            *ret_result = receive_as_it_is(call);
-        else
-            BRACKETED(ret_result, recvmsg((int)a[0], (struct msghdr *)a[1], (int)a[2]));
-        return true;
-    case SYS_recvmmsg:
-        if (receive_passes(class, 0))
-            *ret_result = receive_as_it_is(call);
-        else
-            BRACKETED(ret_result, recvmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2],
-                                           (int)a[3], (struct timespec *)a[4]));
-        return true;
-    case SYS_setsockopt:
-        *ret_result =
-            setsockopt((int)a[0], (int)a[1], (int)a[2], (const void *)a[3], (socklen_t)a[4]);
-        return true;
-    case SYS_splice:
-        if (table_nothing_held())
-            return false;
-        BRACKETED(ret_result, splice((int)a[0], (off64_t *)a[1], (int)a[2], (off64_t *)a[3],
-                                     (size_t)a[4], (unsigned)a[5]));
-        return true;
-    case SYS_sendfile:
-        if (table_nothing_held())
-            return false;
-        BRACKETED(ret_result, sendfile((int)a[0], (int)a[1], (off_t *)a[2], (size_t)a[3]));
-        return true;
-#ifdef SYS_sendfile64
-    case SYS_sendfile64:
-        if (table_nothing_held())
-            return false;
-        BRACKETED(ret_result, sendfile64((int)a[0], (int)a[1], (off64_t *)a[2], (size_t)a[3]));
-        return true;
-#endif
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-        *ret_result = send_as_it_is(call);
-        return true;
+        return a[3] != -1 || (sizeof(long) < 8 && a[4] != -1) || receive_passes(class, 0);
+    default:
+        return receive_passes(class, 0);
+    }
+}
+
+static bool redirect_receive(const struct call *call, long *ret_result)
+{
+    const long *a = call->a;
+
+    if (passes(call))
+        return false;
+    switch (call->number) {
+        SAME_IN_BRACKETS(read, (int)a[0], (void *)a[1], (size_t)a[2]);
+        SAME_IN_BRACKETS(recvfrom, (int)a[0], (void *)a[1], (size_t)a[2], (int)a[3],
+                         (struct sockaddr *)a[4], (socklen_t *)a[5]);
+        SAME_IN_BRACKETS(readv, (int)a[0], (const struct iovec *)a[1], (int)a[2]);
+        SAME_IN_BRACKETS(preadv2, (int)a[0], (const struct iovec *)a[1], (int)a[2], -1, (int)a[5]);
+        SAME_IN_BRACKETS(recvmsg, (int)a[0], (struct msghdr *)a[1], (int)a[2]);
+        SAME_IN_BRACKETS(recvmmsg, (int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3],
+                         (struct timespec *)a[4]);
     default:
         return false;
     }
+    return true;
+}
+
+static bool redirect_splice(const struct call *call, long *ret_result)
+{
+    const long *a = call->a;
+
+    if (table_nothing_held())
+        return false;
+    switch (call->number) {
+        SAME_IN_BRACKETS(splice, (int)a[0], (off64_t *)a[1], (int)a[2], (off64_t *)a[3],
+                         (size_t)a[4], (unsigned)a[5]);
+        SAME_IN_BRACKETS(sendfile, (int)a[0], (int)a[1], (off_t *)a[2], (size_t)a[3]);
+#ifdef SYS_sendfile64
+        SAME_IN_BRACKETS(sendfile64, (int)a[0], (int)a[1], (off64_t *)a[2], (size_t)a[3]);
+#endif
+    default:
+        return false;
+    }
+    return true;
 }
 
 /* --- waits ------------------------------------------------------------------------------- */
 
-/* Whether a tail ends the wait; else it is the program's own system call, which tells its timeout's
- * rest as libc's function does not. */
+/* Whether a tail ends the wait; if not, it is the program's own system call, which writes the rest
+ * of the timeout back, as libc's function does not. */
 static bool is_ready(int count, int saved, long *ret_result)
 {
     errno = count < 0 ? -count : saved;
@@ -246,12 +242,12 @@ static bool redirect_wait(const struct call *call, long *ret_result)
         return is_ready(
             poll_with_tails((struct pollfd *)a[0], (nfds_t)a[1], (const sigset_t *)a[3]), errno,
             ret_result);
-#if defined SYS__newselect
+#if defined SYS__newselect || defined SYS_select
+#ifdef SYS__newselect
     case SYS__newselect:
-        return poll_is_timeval((const struct timeval *)a[4]) &&
-               select_is_ready(call, NULL, ret_result);
-#elif defined SYS_select
+#else
     case SYS_select:
+#endif
         return poll_is_timeval((const struct timeval *)a[4]) &&
                select_is_ready(call, NULL, ret_result);
 #endif
@@ -277,38 +273,24 @@ static bool redirect_epoll(const struct call *call, long *ret_result)
 
     switch (call->number) {
 #ifdef SYS_epoll_create
-    case SYS_epoll_create:
-        *ret_result = epoll_create((int)a[0]);
-        return true;
+        SAME(epoll_create, (int)a[0]);
 #endif
-    case SYS_epoll_create1:
-        *ret_result = epoll_create1((int)a[0]);
-        return true;
-    case SYS_epoll_ctl:
-        *ret_result = epoll_ctl((int)a[0], (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
-        return true;
+        SAME(epoll_create1, (int)a[0]);
+        SAME(epoll_ctl, (int)a[0], (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
 #ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-        BRACKETED(ret_result,
-                  epoll_wait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3]));
-        return true;
+        SAME_IN_BRACKETS(epoll_wait, (int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3]);
 #endif
-    case SYS_epoll_pwait:
-        BRACKETED(ret_result, epoll_pwait((int)a[0], (struct epoll_event *)a[1], (int)a[2],
-                                          (int)a[3], (sigset_t *)a[4]));
-        return true;
-#if defined SYS_epoll_pwait2 && defined __LP64__
-    case SYS_epoll_pwait2: /* of 32 bits, its time is another one than libc's */
-        BRACKETED(ret_result, epoll_pwait2((int)a[0], (struct epoll_event *)a[1], (int)a[2],
-                                           (struct timespec *)a[3], (sigset_t *)a[4]));
-        return true;
+        SAME_IN_BRACKETS(epoll_pwait, (int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3],
+                         (const sigset_t *)a[4]);
+#if defined SYS_epoll_pwait2 && defined __LP64__ /* of 32 bits, its time is not libc's */
+        SAME_IN_BRACKETS(epoll_pwait2, (int)a[0], (struct epoll_event *)a[1], (int)a[2],
+                         (const struct timespec *)a[3], (const sigset_t *)a[4]);
 #endif
-    case SYS_ioctl:
-        *ret_result = ioctl((int)a[0], (unsigned long)a[1], a[2]);
-        return true;
+        SAME(ioctl, (int)a[0], (unsigned long)a[1], a[2]);
     default:
         return false;
     }
+    return true;
 }
 
 /* --- descriptors ------------------------------------------------------------------------- */
@@ -327,36 +309,16 @@ static bool redirect_descriptor(const struct call *call, long *ret_result)
     const long *a = call->a;
 
     switch (call->number) {
-    case SYS_socket:
-        *ret_result = socket((int)a[0], (int)a[1], (int)a[2]);
-        return true;
-    case SYS_socketpair:
-        *ret_result = socketpair((int)a[0], (int)a[1], (int)a[2], (int *)a[3]);
-        return true;
-#ifdef SYS_accept
-    case SYS_accept:
-#endif
-    case SYS_accept4:
-        *ret_result = CALL_AS_IT_IS(call);
-        fd_accepted((int)a[0], (int)*ret_result);
-        return true;
-    case SYS_close:
-        BRACKETED(ret_result, close((int)a[0]));
-        return true;
-    case SYS_close_range:
-        *ret_result = close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
-        return true;
-    case SYS_dup:
-        *ret_result = dup((int)a[0]);
-        return true;
+        SAME(socket, (int)a[0], (int)a[1], (int)a[2]);
+        SAME(socketpair, (int)a[0], (int)a[1], (int)a[2], (int *)a[3]);
+        SAME_IN_BRACKETS(close, (int)a[0]);
+        SAME(close_range, (unsigned)a[0], (unsigned)a[1], (int)a[2]);
+        SAME(setsockopt, (int)a[0], (int)a[1], (int)a[2], (const void *)a[3], (socklen_t)a[4]);
+        SAME(dup, (int)a[0]);
 #ifdef SYS_dup2
-    case SYS_dup2:
-        *ret_result = dup2((int)a[0], (int)a[1]);
-        return true;
+        SAME(dup2, (int)a[0], (int)a[1]);
 #endif
-    case SYS_dup3:
-        *ret_result = dup3((int)a[0], (int)a[1], (int)a[2]);
-        return true;
+        SAME(dup3, (int)a[0], (int)a[1], (int)a[2]);
 #ifdef SYS_fcntl64
     case SYS_fcntl64:
 #endif
@@ -364,6 +326,31 @@ static bool redirect_descriptor(const struct call *call, long *ret_result)
         if (blocks((int)a[1]))
             return false;
         *ret_result = fcntl((int)a[0], (int)a[1], a[2]);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+/* The call as it is, and then a look at the descriptors that it has made or passed on. */
+static bool redirect_new_descriptors(const struct call *call, long *ret_result)
+{
+    switch (call->number) {
+#ifdef SYS_accept
+    case SYS_accept:
+#endif
+    case SYS_accept4:
+        *ret_result = CALL_AS_IT_IS(call);
+        fd_accepted((int)call->a[0], (int)*ret_result);
+        return true;
+    case SYS_recvmsg: /* those that pass: see redirect_receive() */
+    case SYS_recvmmsg:
+        *ret_result = receive_as_it_is(call);
+        return true;
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+        *ret_result = send_as_it_is(call);
         return true;
     default:
         return false;
@@ -381,69 +368,39 @@ static bool redirect_memory(const struct call *call, long *ret_result)
     case SYS_mmap2:
         *ret_result = (long)mmap64((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4],
                                    (off64_t)(unsigned long)a[5] * 4096);
-        return true;
+        break;
 #elif defined SYS_mmap
-    case SYS_mmap:
-        *ret_result = (long)mmap((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
-        return true;
+        SAME(mmap, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
 #endif
-    case SYS_munmap:
-        *ret_result = munmap((void *)a[0], (size_t)a[1]);
-        return true;
-    case SYS_mprotect:
-        *ret_result = mprotect((void *)a[0], (size_t)a[1], (int)a[2]);
-        return true;
-    case SYS_pkey_mprotect:
-        *ret_result = pkey_mprotect((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
-        return true;
-    case SYS_mremap:
-        *ret_result =
-            (long)mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
-        return true;
-    case SYS_madvise:
-        *ret_result = madvise((void *)a[0], (size_t)a[1], (int)a[2]);
-        return true;
-    case SYS_remap_file_pages:
-        *ret_result =
-            remap_file_pages((void *)a[0], (size_t)a[1], (int)a[2], (size_t)a[3], (int)a[4]);
-        return true;
+        SAME(munmap, (void *)a[0], (size_t)a[1]);
+        SAME(mprotect, (void *)a[0], (size_t)a[1], (int)a[2]);
+        SAME(pkey_mprotect, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
+        SAME(mremap, (void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
+        SAME(madvise, (void *)a[0], (size_t)a[1], (int)a[2]);
+        SAME(remap_file_pages, (void *)a[0], (size_t)a[1], (int)a[2], (size_t)a[3], (int)a[4]);
 #ifdef SYS_shmat
-    case SYS_shmat:
-        *ret_result = (long)shmat((int)a[0], (const void *)a[1], (int)a[2]);
-        return true;
-    case SYS_shmdt:
-        *ret_result = shmdt((const void *)a[0]);
-        return true;
+        SAME(shmat, (int)a[0], (const void *)a[1], (int)a[2]);
+        SAME(shmdt, (const void *)a[0]);
 #endif
 #ifdef SYS_ipc
     case SYS_ipc: /* of these, shmat(2) and shmdt(2) */
 #endif
-    case SYS_brk: /* tells something else than libc's function */
+    case SYS_brk: /* its result is not that of libc's function */
         user_memory_forget_all();
         return false;
     default:
         return false;
     }
+    return true;
 }
 
 /* --- processes --------------------------------------------------------------------------- */
 
-static bool redirect_process(const struct call *call, long *ret_result)
+/* libc's functions change all threads, the system calls only this one: it stays the call that it
+ * is. */
+static bool changes_identity(long number)
 {
-    const long *a = call->a;
-
-    switch (call->number) {
-    case SYS_execve:
-        *ret_result = execve((const char *)a[0], (char *const *)a[1], (char *const *)a[2]);
-        return true;
-    case SYS_execveat:
-        *ret_result = execveat((int)a[0], (const char *)a[1], (char *const *)a[2],
-                               (char *const *)a[3], (int)a[4]);
-        return true;
-    case SYS_exit_group:
-        _exit((int)a[0]);
-    /* libc's functions change all threads, the system calls only this one: it stays the call that
-     * it is. */
+    switch (number) {
     case SYS_setuid:
     case SYS_setreuid:
     case SYS_setresuid:
@@ -451,8 +408,6 @@ static bool redirect_process(const struct call *call, long *ret_result)
     case SYS_setregid:
     case SYS_setresgid:
     case SYS_setgroups:
-    case SYS_capset:
-    case SYS_chroot:
 #ifdef SYS_setuid32
     case SYS_setuid32:
     case SYS_setreuid32:
@@ -462,29 +417,52 @@ static bool redirect_process(const struct call *call, long *ret_result)
     case SYS_setresgid32:
     case SYS_setgroups32:
 #endif
-        lifecycle_changes_identity();
+    case SYS_capset:
+    case SYS_chroot:
+        return true;
+    default:
         return false;
-    case SYS_prctl:
-        *ret_result = prctl((int)a[0], a[1], a[2], a[3], a[4]);
-        return true;
-    case SYS_unshare:
-        *ret_result = unshare((int)a[0]);
-        return true;
-    case SYS_seccomp: /* libc has no function for it */
-        if (a[0] != SECCOMP_SET_MODE_STRICT && a[0] != SECCOMP_SET_MODE_FILTER)
-            return false;
+    }
+}
+
+/* libc has no function for it. */
+static long confine(const struct call *call)
+{
+    bool confines = call->a[0] == SECCOMP_SET_MODE_STRICT || call->a[0] == SECCOMP_SET_MODE_FILTER;
+    long result;
+
+    if (confines)
         lifecycle_confining();
-        *ret_result = CALL_AS_IT_IS(call);
-        if (*ret_result != 0)
-            lifecycle_not_confined();
-        return true;
+    result = CALL_AS_IT_IS(call);
+    if (confines && result != 0)
+        lifecycle_not_confined();
+    return result;
+}
+
+static bool redirect_process(const struct call *call, long *ret_result)
+{
+    const long *a = call->a;
+
+    if (changes_identity(call->number))
+        lifecycle_changes_identity();
+    switch (call->number) {
+        SAME(execve, (const char *)a[0], (char *const *)a[1], (char *const *)a[2]);
+        SAME(execveat, (int)a[0], (const char *)a[1], (char *const *)a[2], (char *const *)a[3],
+             (int)a[4]);
+        SAME(prctl, (int)a[0], a[1], a[2], a[3], a[4]);
+        SAME(unshare, (int)a[0]);
+    case SYS_exit_group:
+        _exit((int)a[0]);
+    case SYS_seccomp:
+        *ret_result = confine(call);
+        break;
 #ifdef SYS_vfork
     case SYS_vfork:
         /* The child would return through our frame, which is its parent's: it gets memory of its
          * own, and the parent waits for it as ever. */
         lifecycle_forks();
         *ret_result = REAL(syscall)(SYS_clone, CLONE_VFORK | SIGCHLD, 0L, 0L, 0L, 0L);
-        return true;
+        break;
 #endif
     case SYS_clone:
 #ifdef SYS_fork
@@ -498,6 +476,7 @@ static bool redirect_process(const struct call *call, long *ret_result)
     default:
         return false;
     }
+    return true;
 }
 
 /* --- all --------------------------------------------------------------------------------- */
@@ -528,8 +507,9 @@ static bool unpack(const struct call *packed, struct call *ret_call)
 
 static bool redirect(const struct call *call, long *ret_result)
 {
-    return redirect_receive(call, ret_result) || redirect_wait(call, ret_result) ||
-           redirect_epoll(call, ret_result) || redirect_descriptor(call, ret_result) ||
+    return redirect_receive(call, ret_result) || redirect_splice(call, ret_result) ||
+           redirect_wait(call, ret_result) || redirect_epoll(call, ret_result) ||
+           redirect_descriptor(call, ret_result) || redirect_new_descriptors(call, ret_result) ||
            redirect_memory(call, ret_result) || redirect_process(call, ret_result);
 }
 
