@@ -4,11 +4,12 @@
  * enough. Nothing is lost, and so the library has no reason to make a system call of its own: see
  * calls.py. `program CASE` exits with 0 if the case went as it must.
  *
- * The cases with "tail" in their names lose something: there the library has a reason.
+ * The cases with "tail" in their names lose something: see program_tails.c.
  */
 #define _GNU_SOURCE
+#include "program.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -17,7 +18,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -29,83 +29,10 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MESSAGE = 3000, ROOM = 5000, SHORT = 1000 };
-
-static char message[MESSAGE], room[ROOM];
-static char **arguments;
-
-#define MUST(condition)                                                          \
-    do {                                                                         \
-        if (!(condition)) {                                                      \
-            dprintf(2, "line %d: %s (errno %d)\n", __LINE__, #condition, errno); \
-            exit(1);                                                             \
-        }                                                                        \
-    } while (0)
-
-struct pair {
-    int receiver, sender;
-};
-
-/* --- sockets ----------------------------------------------------------------------------- */
-
-static struct pair udp(int family)
-{
-    struct pair pair = {socket(family, SOCK_DGRAM, 0), socket(family, SOCK_DGRAM, 0)};
-    struct sockaddr_storage name = {.ss_family = (sa_family_t)family};
-    socklen_t length = sizeof name;
-
-    if (family == AF_INET)
-        ((struct sockaddr_in *)&name)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    else
-        ((struct sockaddr_in6 *)&name)->sin6_addr = in6addr_loopback;
-    MUST(bind(pair.receiver, (struct sockaddr *)&name,
-              family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)) == 0);
-    MUST(getsockname(pair.receiver, (struct sockaddr *)&name, &length) == 0);
-    MUST(connect(pair.sender, (struct sockaddr *)&name, length) == 0);
-    return pair;
-}
-
-static struct pair local(int type)
-{
-    int fds[2];
-
-    MUST(socketpair(AF_UNIX, type, 0, fds) == 0);
-    return (struct pair){fds[0], fds[1]};
-}
-
-static struct pair accepted(int family, int type)
-{
-    struct pair pair;
-    struct sockaddr_storage name = {.ss_family = (sa_family_t)family};
-    socklen_t length = sizeof name;
-    int listener = socket(family, type | SOCK_CLOEXEC, 0);
-    socklen_t bound = family == AF_UNIX ? sizeof(sa_family_t) : sizeof(struct sockaddr_in);
-
-    MUST(listener >= 0 && bind(listener, (struct sockaddr *)&name, bound) == 0);
-    MUST(listen(listener, 5) == 0);
-    MUST(getsockname(listener, (struct sockaddr *)&name, &length) == 0);
-    pair.sender = socket(family, type, 0);
-    MUST(connect(pair.sender, (struct sockaddr *)&name, length) == 0);
-    pair.receiver = family == AF_UNIX ? accept(listener, NULL, NULL)
-                                      : accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    MUST(pair.receiver >= 0 && close(listener) == 0);
-    return pair;
-}
-
-static void give(struct pair pair)
-{
-    MUST(send(pair.sender, message, MESSAGE, 0) == MESSAGE);
-}
-
-static void take(struct pair pair)
-{
-    give(pair);
-    MUST(recv(pair.receiver, room, ROOM, 0) == MESSAGE);
-}
+char **arguments;
 
 /* --- receives ---------------------------------------------------------------------------- */
 
@@ -521,114 +448,6 @@ static void case_inherited_2(void)
 
     for (int i = 0; i < 3; i++)
         take(pair);
-}
-
-/* --- what is lost without the library ---------------------------------------------------- */
-
-static void lose(struct pair pair)
-{
-    give(pair);
-    recv(pair.receiver, room, SHORT, 0);
-    while (recv(pair.receiver, room, SHORT, MSG_DONTWAIT) > 0)
-        ;
-}
-
-static void case_tail(void)
-{
-    struct pair pair = udp(AF_INET);
-
-    lose(pair);
-    lose(pair);
-    lose(local(SOCK_SEQPACKET));
-}
-
-static void case_tail_in_waits(void)
-{
-    struct pair pair = udp(AF_INET);
-    struct pollfd polled = {.fd = pair.receiver, .events = POLLIN};
-    struct timeval none = {0, 0};
-    fd_set set;
-    int waiting;
-
-    give(pair);
-    recv(pair.receiver, room, SHORT, 0);
-    poll(&polled, 1, 0);
-    FD_ZERO(&set);
-    FD_SET(pair.receiver, &set);
-    select(pair.receiver + 1, &set, NULL, NULL, &none);
-    ioctl(pair.receiver, FIONREAD, &waiting);
-    while (recv(pair.receiver, room, SHORT, MSG_DONTWAIT) > 0)
-        ;
-}
-
-static void tail_in_epoll(uint32_t manner, bool nested)
-{
-    struct pair pair = udp(AF_INET);
-    struct epoll_event event = {.events = EPOLLIN | manner}, got;
-    int set = epoll_create1(0), copy = dup(pair.receiver), status;
-
-    if (nested) {
-        int outer = epoll_create1(0);
-
-        MUST(epoll_ctl(outer, EPOLL_CTL_ADD, set, &(struct epoll_event){.events = EPOLLIN}) == 0);
-    }
-
-    MUST(epoll_ctl(set, EPOLL_CTL_ADD, pair.receiver, &event) == 0);
-    for (int i = 0; i < 2; i++) {
-        give(pair);
-        MUST(epoll_wait(set, &got, 1, 0) == 1);
-        recv(pair.receiver, room, SHORT, 0);
-        epoll_wait(set, &got, 1, 0);
-        recv(pair.receiver, room, SHORT, MSG_DONTWAIT);
-        epoll_ctl(set, EPOLL_CTL_MOD, pair.receiver, &event);
-        epoll_wait(set, &got, 1, 0);
-        recv(pair.receiver, room, SHORT, MSG_DONTWAIT);
-        epoll_wait(set, &got, 1, 0);
-    }
-    give(pair);
-    recv(pair.receiver, room, SHORT, 0);
-    if (fork() == 0) {
-        epoll_wait(set, &got, 1, 0);
-        recv(pair.receiver, room, SHORT, MSG_DONTWAIT);
-        exit(0);
-    }
-    MUST(wait(&status) > 0 && status == 0);
-    epoll_wait(set, &got, 1, 0);
-    close(copy);
-    close(pair.receiver);
-    close(set);
-}
-
-static void case_tail_in_epoll(void)
-{
-    tail_in_epoll(0, false);
-}
-
-static void case_tail_in_epoll_edge(void)
-{
-    tail_in_epoll(EPOLLET, false);
-}
-
-static void case_tail_in_epoll_nested(void)
-{
-    tail_in_epoll(0, true);
-}
-
-static void case_tail_at_exec(void)
-{
-    struct pair pair = udp(AF_INET);
-
-    give(pair);
-    recv(pair.receiver, room, SHORT, 0);
-    execl("/proc/self/exe", arguments[0], "udp4", NULL);
-}
-
-static void case_tail_at_end(void)
-{
-    struct pair pair = udp(AF_INET);
-
-    give(pair);
-    recv(pair.receiver, room, SHORT, 0);
 }
 
 static const struct {
