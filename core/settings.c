@@ -3,6 +3,7 @@
 #include "settings.h"
 
 #include "base/diag.h"
+#include "base/strbuf.h"
 #include "base/sys.h"
 #include "trace/output_path.h"
 #include "trace/record.h"
@@ -49,24 +50,6 @@ static bool find_word(const struct word *words, const char *value, int *ret_valu
     return false;
 }
 
-/* A whole number in decimal, all of `value` up to `end`. */
-static bool number(const char *value, const char *end, size_t max, size_t *ret_number)
-{
-    size_t result = 0;
-
-    if (value == end)
-        return false;
-    for (; value < end; value++) {
-        size_t digit = (size_t)(*value - '0');
-
-        if (digit > 9 || result > (max - digit) / 10)
-            return false;
-        result = result * 10 + digit;
-    }
-    *ret_number = result;
-    return true;
-}
-
 static bool size(const char *value, size_t *ret_size)
 {
     static const char units[] = "KMG";
@@ -78,7 +61,7 @@ static bool size(const char *value, size_t *ret_size)
         shift = 10 * (unsigned)(unit - units + 1);
         end--;
     }
-    if (!number(value, end, SIZE_MAX >> shift, ret_size))
+    if (!read_number(value, (size_t)(end - value), SIZE_MAX >> shift, ret_size))
         return false;
     *ret_size <<= shift;
     return true;
@@ -167,7 +150,8 @@ static bool parse_argument(struct selector *selector, const char *item, const ch
     switch (selector->kind) {
     case SELECT_PORT:
     case SELECT_FD:
-        if (!number(item, end, selector->kind == SELECT_PORT ? UINT16_MAX : INT_MAX, &parsed))
+        if (!read_number(item, (size_t)(end - item),
+                         selector->kind == SELECT_PORT ? UINT16_MAX : INT_MAX, &parsed))
             return false;
         selector->number = (unsigned)parsed;
         return true;

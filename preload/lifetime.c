@@ -219,27 +219,8 @@ INTERPOSED int fcntl(int fd, int command, ...)
     return result;
 }
 
-INTERPOSED int fcntl64(int fd, int command, ...)
-{
-    va_list list;
-    void *argument;
-
-    va_start(list, command);
-    argument = va_arg(list, void *);
-    va_end(list);
-    return fcntl(fd, command, argument);
-}
-
-INTERPOSED int __fcntl(int fd, int command, ...)
-{
-    va_list list;
-    void *argument;
-
-    va_start(list, command);
-    argument = va_arg(list, void *);
-    va_end(list);
-    return fcntl(fd, command, argument);
-}
+INTERPOSED int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
+INTERPOSED int __fcntl(int fd, int command, ...) __attribute__((alias("fcntl")));
 
 /* A message that carries a descriptor is a duplicate of it, until it is received. */
 static void note_passing(const struct msghdr *msg)

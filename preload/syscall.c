@@ -222,7 +222,7 @@ static bool redirect_wait(const struct call *call, long *ret_result)
     struct mask_argument with = {NULL, KERNEL_SIGSET};
     const long *a = call->a;
 
-    if (!poll_tails_held())
+    if (!table_tails_here())
         return false;
     switch (call->number) {
 #ifdef SYS_poll

@@ -28,7 +28,7 @@ static bool ends(int result, int saved)
 
 #define RETURN_IF_READY(valid, call)               \
     do {                                           \
-        if (poll_tails_held() && (valid)) {        \
+        if (table_tails_here() && (valid)) {       \
             int saved_ = errno;                    \
             int result_ = (call);                  \
                                                    \

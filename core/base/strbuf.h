@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text, put together piece by piece: the only place that turns numbers into digits.
+ * Text, put together piece by piece: the only place that turns numbers into digits, and back.
  *
  * struct strbuf is bounded: what does not fit is cut, and `cut` reports it. It is for messages,
  * names and tables. The put_…() functions write into memory that is known to be large enough, and
@@ -77,6 +77,22 @@ static inline char *put_hex(char *to, uint64_t number)
     for (unsigned at = digits; at > 0; at--, number >>= 4)
         to[at - 1] = line_hex_digits[number & 15];
     return to + digits;
+}
+
+/* The other way round: a whole number in decimal that is all of `text`, and at most `max`. */
+static inline bool read_number(const char *text, size_t length, size_t max, size_t *ret_number)
+{
+    size_t result = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        size_t digit = (size_t)(text[i] - '0');
+
+        if (digit > 9 || result > (max - digit) / 10)
+            return false;
+        result = result * 10 + digit;
+    }
+    *ret_number = result;
+    return length > 0;
 }
 
 /* --- bounded ----------------------------------------------------------------------------- */

@@ -216,6 +216,22 @@ static const char *judge_messages_locked(const struct inside *inside)
     return NULL;
 }
 
+/* Makes sure that the head, the bitmap, and `populated` slots and pages can be written to: a full
+ * disk is found now, and not by a SIGBUS later. 0, or a negative errno. */
+static int reserve_disk(struct inside *inside, const struct extents *extents, uint32_t populated)
+{
+    char *at = (char *)inside;
+    int error = pages_make_sure(at, sizeof *inside);
+
+    if (!error)
+        error = pages_make_sure(at + extents->bitmap_at, extents->arena_at - extents->bitmap_at);
+    if (!error)
+        error = pages_make_sure(at + extents->slots_at, populated * sizeof(struct slot));
+    if (!error)
+        error = pages_make_sure(at + extents->arena_at, (size_t)populated * PAGE);
+    return error;
+}
+
 static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside)
 {
     struct extents extents;
@@ -231,16 +247,7 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     if (!inside)
         return strerrordesc_np(-error);
 
-    /* The head, the bitmap and the first pages: a full disk shows now, not by SIGBUS. */
-    error = pages_make_sure(inside, sizeof *inside);
-    if (!error)
-        error = pages_make_sure((char *)inside + extents.bitmap_at,
-                                extents.arena_at - extents.bitmap_at);
-    if (!error)
-        error =
-            pages_make_sure((char *)inside + extents.slots_at, TABLE_FIRST * sizeof(struct slot));
-    if (!error)
-        error = pages_make_sure((char *)inside + extents.arena_at, (size_t)TABLE_FIRST * PAGE);
+    error = reserve_disk(inside, &extents, TABLE_FIRST);
     if (error) {
         unmap(inside, extents.size);
         sys_ftruncate(fd, 0);
@@ -273,22 +280,14 @@ static bool lock_file(int fd)
     return true;
 }
 
-/* Of a file with holes, what will be written to is made sure of now: a full disk would tell by
- * SIGBUS. */
+/* Whether a file that may have holes can be written to. */
 static bool is_whole(struct inside *inside, uint64_t on_disk)
 {
     const struct extents *extents = &inside->extents;
-    size_t arena = (size_t)inside->populated * PAGE;
+    uint64_t needed = sizeof *inside + (uint64_t)inside->populated * (sizeof(struct slot) + PAGE) +
+                      extents->arena_at - extents->bitmap_at;
 
-    if (on_disk >= sizeof *inside + (size_t)inside->populated * sizeof(struct slot) +
-                       (extents->arena_at - extents->bitmap_at) + arena)
-        return true;
-    return pages_make_sure(inside, sizeof *inside) == 0 &&
-           pages_make_sure((char *)inside + extents->bitmap_at,
-                           extents->arena_at - extents->bitmap_at) == 0 &&
-           pages_make_sure((char *)inside + extents->slots_at,
-                           (size_t)inside->populated * sizeof(struct slot)) == 0 &&
-           pages_make_sure((char *)inside + extents->arena_at, arena) == 0;
+    return on_disk >= needed || reserve_disk(inside, extents, inside->populated) == 0;
 }
 
 static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside **ret_inside)

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "table/links.h"
 
+#include "fd/fd_class.h"
 #include "table/page_alloc.h"
 #include "table/slot.h"
 
@@ -26,6 +27,20 @@ static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t coo
 uint32_t *links_find(struct inside *inside, uint64_t cookie)
 {
     return find_from(inside, inside->table.bucket, cookie);
+}
+
+void links_each_own(struct inside *inside, void (*act)(void *context, uint32_t at), void *context)
+{
+    for (unsigned fd = 0; fd <= fd_highest(); fd++) {
+        uint64_t cookie = fd_query_cookie((int)fd);
+        uint32_t *link = cookie ? links_find(inside, cookie) : NULL;
+        uint32_t at = link ? index_in(inside, *link) : 0;
+
+        for (uint32_t i = 0; at && i < extents_of(inside)->page_count; i++) {
+            act(context, at);
+            at = index_in(inside, slot_of(inside, at)->next);
+        }
+    }
 }
 
 /* Behind the first message of its socket, or behind a later one. */

@@ -21,6 +21,10 @@ void links_insert(struct inside *inside, uint32_t at);
 /* Takes the first message out; its socket's next one takes the place. */
 void links_remove(struct inside *inside, uint32_t *link);
 
+/* Calls `act` for each message of the sockets that this process has. The kernel is asked for their
+ * cookies, for a cached class may be stale. */
+void links_each_own(struct inside *inside, void (*act)(void *context, uint32_t at), void *context);
+
 /* Makes links, bitmap and sums anew, from the messages that are whole. Those that cannot be are
  * dropped and counted as lost. */
 void links_rebuild(struct inside *inside);

@@ -2,12 +2,12 @@
 #define _GNU_SOURCE
 #include "table/mutex.h"
 
+#include "base/strbuf.h"
 #include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <string.h>
 
 /* Who releases the mutex wakes one of those who wait for it, but may be killed in between. So
  * nobody sleeps for longer without another look. */
@@ -107,20 +107,12 @@ void change_end(struct inside *inside)
 /* From /proc, as "123 (name) T 1 ...", where the name may have any bytes in it. */
 bool mutex_owner_is_stopped(const struct inside *inside)
 {
-    static const char before[] = "/proc/", after[] = "/stat";
-    char path[sizeof before + sizeof after + 10], line[128], digits[10], state_of_it = 0;
     uint32_t tid = atomic_load(&inside->lock) & FUTEX_TID_MASK;
-    size_t length = sizeof before - 1, count = 0;
+    char path[sizeof "/proc/" + STRBUF_NUMBER + sizeof "/stat"], line[128], run_state = 0;
     ssize_t got;
     int fd;
 
-    memcpy(path, before, length);
-    do
-        digits[count++] = (char)('0' + tid % 10);
-    while (tid /= 10);
-    while (count > 0)
-        path[length++] = digits[--count];
-    memcpy(path + length, after, sizeof after);
+    *PUT(put_number(PUT(path, "/proc/"), tid), "/stat") = '\0';
     fd = sys_open(path, O_RDONLY, 0);
     if (fd < 0)
         return false;
@@ -128,6 +120,6 @@ bool mutex_owner_is_stopped(const struct inside *inside)
     sys_close(fd);
     for (ssize_t i = 0; i + 2 < got; i++)
         if (line[i] == ')')
-            state_of_it = line[i + 2];
-    return state_of_it == 'T' || state_of_it == 't';
+            run_state = line[i + 2];
+    return run_state == 'T' || run_state == 't';
 }

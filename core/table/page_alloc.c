@@ -21,7 +21,8 @@ int pages_make_sure(void *at, size_t size)
     return sys_madvise((void *)from, (uintptr_t)at + size - from, MADV_POPULATE_WRITE);
 }
 
-bool pages_populate(struct inside *inside, uint32_t page)
+/* Makes sure that the pages below `page`, and their slots, can be written to. */
+static bool populate(struct inside *inside, uint32_t page)
 {
     enum { STEP = 256 };
     uint32_t count = extents_of(inside)->page_count, from = inside->populated;
@@ -91,7 +92,7 @@ uint32_t pages_take(struct inside *inside, uint32_t count)
     page = page > 0 ? pages_find(inside, page, extents_of(inside)->page_count, count) : 0;
     if (!page)
         page = pages_find(inside, 1, extents_of(inside)->page_count, count);
-    if (!page || !pages_populate(inside, page + count))
+    if (!page || !populate(inside, page + count))
         return 0;
     pages_mark(inside, page, count, true);
     inside->search = page + count;
@@ -149,5 +150,5 @@ void pages_reset(struct inside *inside)
 bool pages_are_full(struct inside *inside)
 {
     return inside->pages_used >= extents_of(inside)->pages_max ||
-           !pages_populate(inside, inside->top + TABLE_AHEAD);
+           !populate(inside, inside->top + TABLE_AHEAD);
 }

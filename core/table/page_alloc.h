@@ -22,11 +22,8 @@ void pages_clear(struct inside *inside);
 void pages_reset(struct inside *inside);
 void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used);
 
-/* Makes sure that the pages below `page`, and their slots, can be written to: of a file on a full
- * disk they cannot. */
-bool pages_populate(struct inside *inside, uint32_t page);
-
-/* The same for a piece of a file's mapping. 0, or a negative errno. */
+/* Makes sure that a piece of a file's mapping can be written to: on a full disk it cannot. 0, or a
+ * negative errno. */
 int pages_make_sure(void *at, size_t size);
 
 /* Whether WSRX_HOLD_MAX is reached, or so little of a file can be written to that the next message

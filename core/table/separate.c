@@ -3,7 +3,6 @@
 #include "table/separate.h"
 
 #include "base/sys.h"
-#include "fd/fd_class.h"
 #include "state.h"
 #include "table/backing.h"
 #include "table/links.h"
@@ -18,6 +17,7 @@
 struct move {
     struct inside *from;
     struct inside *to;
+    bool locked; /* the mutex of `from` is held */
 };
 
 static struct slot *copied_slot(const struct move *move, uint32_t at)
@@ -52,8 +52,9 @@ static void copy(const struct move *move)
 }
 
 /* Takes a message out of the shared table, where nobody else has taken all of it by now. */
-static void claim(const struct move *move, uint32_t at, bool locked)
+static void claim(void *context, uint32_t at)
 {
+    const struct move *move = context;
     struct slot *slot = slot_of(move->from, at), *copied = copied_slot(move, at);
     uint64_t state_before = atomic_load(&slot->state);
 
@@ -65,22 +66,8 @@ static void claim(const struct move *move, uint32_t at, bool locked)
         continue;
     atomic_store(&copied->state, state_before);
     copied->orphan = false;
-    if (locked)
+    if (move->locked)
         pages_release(move->from, at, slot->pages);
-}
-
-static void claim_ours(const struct move *move, bool locked)
-{
-    for (unsigned fd = 0; fd <= fd_highest(); fd++) {
-        uint64_t cookie = fd_query_cookie((int)fd);
-        uint32_t *link = cookie ? links_find(move->from, cookie) : NULL;
-        uint32_t at = link ? index_in(move->from, *link) : 0;
-
-        for (uint32_t i = 0; at && i < extents_of(move->from)->page_count; i++) {
-            claim(move, at, locked);
-            at = index_in(move->from, slot_of(move->from, at)->next);
-        }
-    }
 }
 
 /* The shared table goes on elsewhere, for as long as it takes to release its mutex. */
@@ -97,11 +84,13 @@ bool separate(struct inside *inside, bool locked)
 {
     size_t size = extents_of(inside)->size;
     int error = 0;
-    struct move move = {inside, state_is_sandboxed()
-                                    ? NULL
-                                    : backing_map(size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error)};
-    struct inside *shared = move.to ? sys_remap(inside, 0, size, NULL) : NULL;
+    struct move move = {.from = inside, .locked = locked};
+    struct inside *shared = NULL;
 
+    if (!state_is_sandboxed())
+        move.to = backing_map(size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error);
+    if (move.to)
+        shared = sys_remap(inside, 0, size, NULL);
     if (!shared) {
         if (move.to)
             sys_unmap((char *)move.to - PAGE, PAGE + size);
@@ -112,7 +101,7 @@ bool separate(struct inside *inside, bool locked)
     if (locked && change_begin(inside))
         links_rebuild(inside);
     copy(&move);
-    claim_ours(&move, locked);
+    links_each_own(inside, claim, &move);
     if (locked)
         links_rebuild(inside);
     atomic_store(&view_of(inside)->suspect, false);

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "fd/fd_class.h"
 #include "state.h"
 #include "table/links.h"
 #include "table/page_alloc.h"
@@ -61,20 +60,10 @@ static unsigned mark(struct inside *inside)
     return marked;
 }
 
-/* This process may have the socket of a dead one. The kernel is asked, for what is known of a
- * descriptor may be stale. */
-static void unmark_ours(struct inside *inside)
+/* This process may have the socket of a dead one. */
+static void unmark(void *inside, uint32_t at)
 {
-    for (unsigned fd = 0; fd <= fd_highest(); fd++) {
-        uint64_t cookie = fd_query_cookie((int)fd);
-        uint32_t *link = cookie ? links_find(inside, cookie) : NULL;
-        uint32_t at = link ? *link : 0;
-
-        for (uint32_t i = 0; at && i < extents_of(inside)->page_count; i++) {
-            slot_of(inside, at)->orphan &= ORPHAN;
-            at = slot_of(inside, at)->next;
-        }
-    }
+    slot_of(inside, at)->orphan &= ORPHAN;
 }
 
 static void drop(struct inside *inside, uint32_t at)
@@ -139,7 +128,7 @@ void sweep_locked(struct inside *inside)
         atomic_load(&inside->table.used) == 0)
         return;
     if (mark(inside) > 0) {
-        unmark_ours(inside);
+        links_each_own(inside, unmark, inside);
         drop_marked(inside, CANDIDATE);
     }
     if (pages_are_full(inside))

@@ -204,19 +204,27 @@ static struct message message_of(const struct held *held, uint64_t cookie, size_
     return message;
 }
 
-/* Somebody without the mutex may be copying what was there before, to throw it away then. Not by
- * memcpy(): in a program that is built with a race detector it would be the detector's, and tell.
- */
-static void overwrite(char *to, const char *from, size_t size)
+/* Writes one piece. A receive without the mutex may be copying what was there before, and throws it
+ * away then. Not by memcpy(): a race detector in the program would replace it, and report. */
+static bool overwrite(char *to, const char *from, size_t size)
 {
 #ifdef __x86_64__
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
 #else
     memcpy(to, from, size);
 #endif
+    return true;
 }
 
-static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip, size_t size)
+static bool is_equal(char *to, const char *from, size_t size)
+{
+    return memcmp(to, from, size) == 0;
+}
+
+/* Does it for the bytes of the message that are to be stored at `at`: `size` of them, after the
+ * first `skip`. false: `act` was false for a piece, and the rest is left out. */
+static bool each_piece(char *at, const struct iovec *iov, size_t iovlen, size_t skip, size_t size,
+                       bool (*act)(char *to, const char *from, size_t size))
 {
     for (size_t i = 0; i < iovlen && size > 0; i++) {
         size_t piece = iov[i].iov_len;
@@ -226,26 +234,7 @@ static void gather(char *to, const struct iovec *iov, size_t iovlen, size_t skip
             continue;
         }
         piece = piece - skip < size ? piece - skip : size;
-        overwrite(to, (char *)iov[i].iov_base + skip, piece);
-        to += piece;
-        size -= piece;
-        skip = 0;
-    }
-}
-
-/* Whether the bytes in the pages are those of the message. */
-static bool is_there(const char *at, const struct iovec *iov, size_t iovlen, size_t skip,
-                     size_t size)
-{
-    for (size_t i = 0; i < iovlen && size > 0; i++) {
-        size_t piece = iov[i].iov_len;
-
-        if (skip >= piece) {
-            skip -= piece;
-            continue;
-        }
-        piece = piece - skip < size ? piece - skip : size;
-        if (memcmp(at, (char *)iov[i].iov_base + skip, piece) != 0)
+        if (!act(at, (char *)iov[i].iov_base + skip, piece))
             return false;
         at += piece;
         size -= piece;
@@ -254,17 +243,18 @@ static bool is_there(const char *at, const struct iovec *iov, size_t iovlen, siz
     return true;
 }
 
-/* Writes the message, in its new generation, and all but its kind. Where others write, too, its
- * sums are right only if what was summed is the message still. */
+/* Writes the message, in its new generation, and all but its kind. Where other processes write, too,
+ * its sums are right only if what was summed is still the message. */
 static void write_message(struct inside *inside, uint32_t at, const struct message *message,
                           const struct iovec *iov, size_t iovlen, size_t size)
 {
     enum { TRIES = 4 };
     struct slot *slot = slot_of(inside, at);
+    char *page = page_of(inside, at);
     /* Whoever reads a byte of the new message finds that the old one is gone. */
     uint64_t old = atomic_fetch_add(&slot->state, state_of(1, 0));
 
-    gather(page_of(inside, at), iov, iovlen, message->stored, size);
+    each_piece(page, iov, iovlen, message->stored, size, overwrite);
     slot_write(slot, message);
     slot->orphan = false;
     slot->holder = is_suspect(inside) ? sys_getpid() : 0;
@@ -273,8 +263,8 @@ static void write_message(struct inside *inside, uint32_t at, const struct messa
         return;
     slot_seal(inside, at, message);
     for (unsigned i = 0;
-         i < TRIES && !is_there(page_of(inside, at), iov, iovlen, message->stored, size); i++) {
-        gather(page_of(inside, at), iov, iovlen, message->stored, size);
+         i < TRIES && !each_piece(page, iov, iovlen, message->stored, size, is_equal); i++) {
+        each_piece(page, iov, iovlen, message->stored, size, overwrite);
         slot_seal(inside, at, message);
     }
 }
@@ -427,15 +417,6 @@ int table_take_found(struct table *table, struct table_found *found, size_t room
     if (result == 1 && !(how & PART_PEEK))
         table_count_part(table, ret_part, ret_held->length - ret_held->offset);
     return result;
-}
-
-int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, table_copy copy,
-               void *context, struct held *ret_held, struct part *ret_part)
-{
-    struct table_found found;
-
-    table_find(table, cookie, &found);
-    return table_take_found(table, &found, room, how, copy, context, ret_held, ret_part);
 }
 
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held)

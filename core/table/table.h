@@ -131,10 +131,6 @@ enum held_kind table_find(struct table *table, uint64_t cookie, struct table_fou
 int table_take_found(struct table *table, struct table_found *found, size_t room, unsigned how,
                      table_copy copy, void *context, struct held *ret_held, struct part *ret_part);
 
-/* Both in one. */
-int table_take(struct table *table, uint64_t cookie, size_t room, unsigned how, table_copy copy,
-               void *context, struct held *ret_held, struct part *ret_part);
-
 /* As table_find(): the kind, and where `ret_left` is not NULL and something is held, the bytes that
  * remain of it. */
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left);

@@ -149,23 +149,6 @@ unsigned record_port(const struct sockaddr *address, socklen_t length)
 
 /* --- filters ----------------------------------------------------------------------------- */
 
-static bool small_number(const char *value, size_t length, unsigned max, unsigned *ret_number)
-{
-    unsigned result = 0;
-
-    if (length == 0)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        unsigned digit = (unsigned)(value[i] - '0');
-
-        if (digit > 9 || result > (max - digit) / 10)
-            return false;
-        result = result * 10 + digit;
-    }
-    *ret_number = result;
-    return true;
-}
-
 static bool starts(const char *item, size_t length, const char *prefix, size_t *ret_after)
 {
     *ret_after = strlen(prefix);
@@ -175,8 +158,7 @@ static bool starts(const char *item, size_t length, const char *prefix, size_t *
 static bool parse_item(struct trace_filter *filter, const char *item, size_t length)
 {
     static const char *const states[] = {"partial", "lost", "error"};
-    unsigned number;
-    size_t after;
+    size_t after, number;
 
     for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
         if (strlen(states[i]) == length && memcmp(states[i], item, length) == 0) {
@@ -185,16 +167,16 @@ static bool parse_item(struct trace_filter *filter, const char *item, size_t len
         }
     if (starts(item, length, "fd=", &after)) {
         if (filter->fds == TRACE_FILTER_MAX ||
-            !small_number(item + after, length - after, INT32_MAX, &number))
+            !read_number(item + after, length - after, INT32_MAX, &number))
             return false;
         filter->fd[filter->fds++] = (int)number;
         return true;
     }
     if (starts(item, length, "port=", &after)) {
         if (filter->ports == TRACE_FILTER_MAX ||
-            !small_number(item + after, length - after, UINT16_MAX, &number))
+            !read_number(item + after, length - after, UINT16_MAX, &number))
             return false;
-        filter->port[filter->ports++] = number;
+        filter->port[filter->ports++] = (unsigned)number;
         return true;
     }
     if (starts(item, length, "call=", &after)) {

@@ -16,13 +16,6 @@
 #include <signal.h>
 #include <sys/select.h>
 
-/* Whether a tail that the kernel does not know of is held on any socket: one atomic read. */
-static inline bool poll_tails_held(void)
-{
-    return atomic_load_explicit(&state.active, memory_order_acquire) &&
-           atomic_load_explicit(&state.table->here, memory_order_acquire) != 0;
-}
-
 /* Whether a time to wait is one: the kernel refuses others before it looks at anything, and so the
  * face makes the program's own call. NULL is one. Async-signal-safe; may change errno. */
 bool poll_is_timespec(const struct timespec *timeout);

@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include "child.h"
+#include "table_take.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>

@@ -4,6 +4,7 @@
 #include "table/backing.h"
 
 #include "pattern.h"
+#include "table_take.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

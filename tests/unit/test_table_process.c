@@ -8,6 +8,7 @@
 
 #include "child.h"
 #include "pattern.h"
+#include "table_take.h"
 #include "tails.h"
 
 #include <criterion/criterion.h>

@@ -9,6 +9,7 @@
 
 #include "interrupt.h"
 #include "pattern.h"
+#include "table_take.h"
 #include "tails.h"
 
 #include <criterion/criterion.h>
