@@ -108,7 +108,7 @@ static void expose_shared_data(const struct set *set, uint64_t data)
 {
     for (struct registration *each = registration_of_data(set, data); each;
          each = registration_next_of_data(each))
-        if (each->pending)
+        if (each->state == TAIL_PENDING)
             proxy_expose(each);
 }
 
@@ -222,12 +222,13 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
 
 static void forget_set_number(int fd)
 {
+    struct registration *registration;
     struct set *set = set_of(fd);
 
     if (!set || !set_drop_number(set, fd))
         return;
-    while (set->first)
-        registration_end(registration_at(set->first), true);
+    while ((registration = registration_first(set, REGISTRATION_ALL)))
+        registration_end(registration, true);
     set_free(set);
 }
 
@@ -239,12 +240,12 @@ static bool is_unknown(int fd)
 
 static void forget_locked(int fd, bool gone)
 {
-    uint32_t at;
+    struct registration *registration;
 
     forget_set_number(fd);
     /* The kernel keeps the registration while a dup is open. */
-    while (gone && (at = registry_first_of(fd)))
-        registration_end(registration_at(at), true);
+    while (gone && (registration = registration_of_fd(fd)))
+        registration_end(registration, true);
 }
 
 void epoll_ctl_forget(int fd, bool gone)
@@ -276,9 +277,9 @@ void epoll_ctl_forget_socket(uint64_t cookie)
 static void forget_proxies(unsigned first, unsigned last)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        for (struct registration *each = registration_at(set->first_active), *next; each;
+        for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next; each;
              each = next) {
-            next = registration_at(each->next_active);
+            next = registration_next(each, REGISTRATION_ACTIVE);
             if (each->proxy >= 0 && (unsigned)each->proxy >= first && (unsigned)each->proxy <= last)
                 proxy_end(each, false);
         }

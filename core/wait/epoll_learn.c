@@ -106,10 +106,9 @@ static void empty_set(struct set *set)
 {
     struct registration *each;
 
-    while ((each = registration_at(set->first))) {
+    while ((each = registration_first(set, REGISTRATION_ALL))) {
         proxy_end(each, false);
-        each->spent = false;
-        registration_set_active(each, false);
+        registration_set_state(each, TAIL_IDLE);
         registration_free(each);
     }
 }
@@ -231,8 +230,8 @@ static int fill_sets(void)
 
 static void note_nested(const struct set *set)
 {
-    for (struct registration *each = registration_at(set->first); each;
-         each = registration_at(each->next_in_set)) {
+    for (struct registration *each = registration_first(set, REGISTRATION_ALL); each;
+         each = registration_next(each, REGISTRATION_ALL)) {
         struct set *inner = set_of(each->fd);
 
         if (inner && inner != set)
@@ -331,7 +330,7 @@ void learn_call_followed(void)
     if (table_tails_here() || ++idle_calls < 64 + 4 * registry_size())
         return;
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        if (set->first_active)
+        if (registration_first(set, REGISTRATION_ACTIVE))
             return;
     stop_following();
 }

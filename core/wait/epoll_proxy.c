@@ -94,15 +94,6 @@ bool proxy_has_fired(const struct registration *registration)
             ~(int64_t)MANNER) == 0;
 }
 
-static void set_pending(struct registration *registration, bool pending)
-{
-    if (pending && !registration->pending)
-        atomic_fetch_add(&registration_set(registration)->pending_count, 1);
-    else if (!pending && registration->pending)
-        atomic_fetch_sub(&registration_set(registration)->pending_count, 1);
-    registration->pending = pending;
-}
-
 /* --- begin ------------------------------------------------------------------------------- */
 
 static int make_eventfd(void)
@@ -191,12 +182,12 @@ static bool nobody_else_looks(const struct set *set)
 static void begin(struct registration *registration)
 {
     struct set *set = registration_set(registration);
-    bool alone = registration_is_alone(registration);
+    bool alone = registration_is_alone(registration), pending;
 
     registration->reported = SIZE_MAX;
-    set_pending(registration, (alone && nobody_else_looks(set)) || !attach(registration) ||
-                                  (alone && is_inherited(registration)));
-    registration_set_active(registration, true);
+    pending = (alone && nobody_else_looks(set)) || !attach(registration) ||
+              (alone && is_inherited(registration));
+    registration_set_state(registration, pending ? TAIL_PENDING : TAIL_SHOWN);
 }
 
 static bool is_armed(const struct registration *registration)
@@ -209,12 +200,12 @@ static bool is_armed(const struct registration *registration)
 
 void proxy_update(struct registration *registration, bool held, bool asked)
 {
-    if (registration->spent)
+    if (registration->state == TAIL_SPENT)
         return;
     if (!held || !(registration->events & PROXY_READABLE)) {
-        if (registration->active)
+        if (registration->state != TAIL_IDLE)
             proxy_end(registration, false);
-    } else if (!registration->active) {
+    } else if (registration->state == TAIL_IDLE) {
         if (asked || (!(registration->events & EPOLLET) &&
                       (!(registration->events & EPOLLONESHOT) || is_armed(registration))))
             begin(registration);
@@ -223,16 +214,16 @@ void proxy_update(struct registration *registration, bool held, bool asked)
 
 void proxy_expose(struct registration *registration)
 {
-    if (registration->proxy < 0 && !registration->spent && attach(registration) &&
+    if (registration->proxy < 0 && registration->state == TAIL_PENDING && attach(registration) &&
         !is_inherited(registration))
-        set_pending(registration, false);
+        registration_set_state(registration, TAIL_SHOWN);
 }
 
 void proxy_watch(struct set *set)
 {
     set->exposed = true;
-    for (struct registration *each = registration_at(set->first_active); each;
-         each = registration_at(each->next_active))
+    for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE); each;
+         each = registration_next(each, REGISTRATION_ACTIVE))
         proxy_expose(each);
 }
 
@@ -245,8 +236,7 @@ void proxy_reported(struct registration *registration)
         control(registration, EPOLL_CTL_MOD, registration->fd, EPOLLONESHOT);
         registration->muted = false;
         proxy_end(registration, false);
-        registration->spent = true;
-        registration_set_active(registration, true);
+        registration_set_state(registration, TAIL_SPENT);
     } else if (registration->events & EPOLLET) {
         proxy_end(registration, false);
     } else if (registration->proxy >= 0 && is_inherited(registration)) {
@@ -280,15 +270,15 @@ void proxy_end(struct registration *registration, bool closing)
     if (registration->muted && !closing && is_still_muted(registration))
         control(registration, EPOLL_CTL_MOD, registration->fd, registration->events);
     registration->muted = false;
-    set_pending(registration, false);
-    if (!registration->spent)
-        registration_set_active(registration, false);
+    if (registration->state != TAIL_SPENT)
+        registration_set_state(registration, TAIL_IDLE);
 }
 
 void proxy_reset(struct registration *registration, bool closing)
 {
-    registration->spent = registration->muted = false;
+    registration->muted = false;
     proxy_end(registration, closing);
+    registration_set_state(registration, TAIL_IDLE);
 }
 
 /* --- processes --------------------------------------------------------------------------- */
@@ -297,30 +287,28 @@ static void scan_one(struct registration *registration)
 {
     proxy_update(registration, proxy_is_held(registration->cookie), false);
     /* What another process's wait has reported is to be reported here, too. */
-    if (registration->proxy >= 0 && !registration->pending &&
-        !(registration->events & (EPOLLET | EPOLLONESHOT)))
+    if (registration->state == TAIL_SHOWN && !(registration->events & (EPOLLET | EPOLLONESHOT)))
         proxy_reported(registration);
 }
 
 void proxy_scan(struct set *set)
 {
-    for (struct registration *each = registration_at(set->first); each;
-         each = registration_at(each->next_in_set))
-        if (each->cookie && (each->active || table_may_hold(state.table, each->cookie)))
+    for (struct registration *each = registration_first(set, REGISTRATION_ALL); each;
+         each = registration_next(each, REGISTRATION_ALL))
+        if (each->cookie && (each->state != TAIL_IDLE || table_may_hold(state.table, each->cookie)))
             scan_one(each);
 }
 
 void proxy_before_fork(void)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        for (struct registration *each = registration_at(set->first_active), *next; each;
+        for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next; each;
              each = next) {
-            next = registration_at(each->next_active);
-            if (each->spent)
+            next = registration_next(each, REGISTRATION_ACTIVE);
+            if (each->state == TAIL_SPENT)
                 continue;
             proxy_end(each, false);
-            set_pending(each, true);
-            registration_set_active(each, true);
+            registration_set_state(each, TAIL_PENDING);
         }
 }
 
@@ -329,8 +317,8 @@ void proxy_after_fork(void)
     for (struct set *set = set_next(NULL); set; set = set_next(set)) {
         if (sys_is_single_threaded() && !set->exposed)
             continue;
-        for (struct registration *each = registration_at(set->first_active); each;
-             each = registration_at(each->next_active))
+        for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE); each;
+             each = registration_next(each, REGISTRATION_ACTIVE))
             proxy_expose(each);
     }
 }

@@ -72,52 +72,44 @@ static void store(_Atomic uint32_t *to, uint32_t value)
 
 /* --- memory ------------------------------------------------------------------------------ */
 
-static bool no_room(void)
+/* The chunk `index` of something; the first one is here. NULL: there is no room. */
+static void *new_chunk(size_t index, size_t chunks, void *the_first, size_t size)
 {
-    atomic_store_explicit(&registry_is_full, true, memory_order_relaxed);
-    return false;
+    void *chunk = index == 0 ? the_first : index < chunks ? sys_map_private(size) : NULL;
+
+    if (!chunk)
+        atomic_store_explicit(&registry_is_full, true, memory_order_relaxed);
+    return chunk;
 }
 
 static bool need_number(int fd)
 {
-    struct registry_number *chunk;
+    size_t index = (size_t)fd / REGISTRY_CHUNK;
 
-    if (registry_number(fd))
-        return true;
-    chunk = fd < REGISTRY_CHUNK ? first.numbers : sys_map_private(REGISTRY_CHUNK * sizeof *chunk);
-    if (!chunk)
-        return no_room();
-    atomic_store_explicit(&registry_numbers[fd / REGISTRY_CHUNK], chunk, memory_order_release);
-    return true;
+    if (registry_in_range(fd) && !registry_numbers[index])
+        registry_numbers[index] = new_chunk(index, REGISTRY_NUMBERS / REGISTRY_CHUNK, first.numbers,
+                                            sizeof first.numbers);
+    return registry_number(fd) != NULL;
 }
 
 static bool need_set(uint32_t at)
 {
-    struct set *chunk;
+    size_t index = at / SETS_CHUNK;
 
-    if (at / SETS_CHUNK >= SETS_CHUNKS)
-        return no_room();
-    if (atomic_load_explicit(&set_chunks[at / SETS_CHUNK], memory_order_relaxed))
-        return true;
-    chunk = at < SETS_CHUNK ? first.sets : sys_map_private(SETS_CHUNK * sizeof *chunk);
-    if (!chunk)
-        return no_room();
-    atomic_store_explicit(&set_chunks[at / SETS_CHUNK], chunk, memory_order_release);
-    return true;
+    if (index < SETS_CHUNKS && !set_chunks[index])
+        set_chunks[index] = new_chunk(index, SETS_CHUNKS, first.sets, sizeof first.sets);
+    return index < SETS_CHUNKS && set_chunks[index];
 }
 
 static bool need_registration(uint32_t at)
 {
-    struct registration **chunk;
+    size_t index = at / REGISTRATIONS_CHUNK;
 
     buckets = &first.buckets;
-    if (at / REGISTRATIONS_CHUNK >= REGISTRATIONS_CHUNKS)
-        return no_room();
-    chunk = &registration_chunks[at / REGISTRATIONS_CHUNK];
-    if (!*chunk)
-        *chunk = at < REGISTRATIONS_CHUNK ? first.registrations
-                                          : sys_map_private(REGISTRATIONS_CHUNK * sizeof **chunk);
-    return *chunk || no_room();
+    if (index < REGISTRATIONS_CHUNKS && !registration_chunks[index])
+        registration_chunks[index] =
+            new_chunk(index, REGISTRATIONS_CHUNKS, first.registrations, sizeof first.registrations);
+    return index < REGISTRATIONS_CHUNKS && registration_chunks[index];
 }
 
 /* Of what others read without the lock each word is written as one. */
@@ -139,7 +131,7 @@ void registry_clear(void)
         atomic_store(&set->watched, 0);
         atomic_store(&set->pending_count, 0);
         set->numbers = set->sockets = 0;
-        set->first = set->first_active = 0;
+        memset(set->first, 0, sizeof set->first);
     }
     if (buckets)
         memset(buckets, 0, sizeof *buckets);
@@ -180,7 +172,7 @@ struct set *set_make(int epfd)
     uint32_t at = lists.free_set;
     struct set *set;
 
-    if (!registry_in_range(epfd) || !need_number(epfd))
+    if (!need_number(epfd))
         return NULL;
     if (at)
         lists.free_set = set_at(at)->next_free;
@@ -202,7 +194,7 @@ struct set *set_make(int epfd)
 
 void set_add_number(struct set *set, int epfd)
 {
-    if (!registry_in_range(epfd) || !need_number(epfd))
+    if (!need_number(epfd))
         return;
     set->numbers++;
     note_number(epfd);
@@ -236,9 +228,25 @@ struct set *set_next(const struct set *set)
 
 /* --- registrations ----------------------------------------------------------------------- */
 
-struct registration *registration_at(uint32_t at)
+static struct registration *registration_at(uint32_t at)
 {
     return at ? &registration_chunks[at / REGISTRATIONS_CHUNK][at % REGISTRATIONS_CHUNK] : NULL;
+}
+
+struct registration *registration_first(const struct set *set, enum registration_list list)
+{
+    return registration_at(set->first[list]);
+}
+
+struct registration *registration_next(const struct registration *registration,
+                                       enum registration_list list)
+{
+    return registration_at(registration->listed[list].next);
+}
+
+struct registration *registration_of_fd(int fd)
+{
+    return registration_at(registry_first_of(fd));
 }
 
 struct set *registration_set(const struct registration *registration)
@@ -256,10 +264,10 @@ struct registration *registry_next_proxy(const struct registration *registration
 
 struct registration *registration_find(const struct set *set, int fd)
 {
-    struct registration *registration = registration_at(registry_first_of(fd));
+    struct registration *registration = registration_of_fd(fd);
 
     while (registration && registration_set(registration) != set)
-        registration = registration_at(registration->next_of_fd);
+        registration = registration_at(registration->chained[CHAIN_FD]);
     return registration;
 }
 
@@ -275,7 +283,7 @@ static struct registration *same_data(uint32_t at, uint32_t set, uint64_t data)
     struct registration *registration = registration_at(at);
 
     while (registration && (registration->set != set || registration->data.u64 != data))
-        registration = registration_at(registration->next_of_data);
+        registration = registration_at(registration->chained[CHAIN_DATA]);
     return registration;
 }
 
@@ -286,7 +294,7 @@ struct registration *registration_of_data(const struct set *set, uint64_t data)
 
 struct registration *registration_next_of_data(const struct registration *registration)
 {
-    return same_data(registration->next_of_data, registration->set, registration->data.u64);
+    return same_data(registration->chained[CHAIN_DATA], registration->set, registration->data.u64);
 }
 
 bool registration_is_alone(const struct registration *registration)
@@ -306,7 +314,7 @@ static struct registration *same_cookie(uint32_t at, uint64_t cookie)
     struct registration *registration = registration_at(at);
 
     while (registration && registration->cookie != cookie)
-        registration = registration_at(registration->next_of_cookie);
+        registration = registration_at(registration->chained[CHAIN_COOKIE]);
     return registration;
 }
 
@@ -317,36 +325,68 @@ struct registration *registration_of_cookie(uint64_t cookie)
 
 struct registration *registration_next_of_cookie(const struct registration *registration)
 {
-    return same_cookie(registration->next_of_cookie, registration->cookie);
+    return same_cookie(registration->chained[CHAIN_COOKIE], registration->cookie);
 }
 
-static void link_data(struct registration *registration)
+static void chain_in(uint32_t *head, struct registration *registration,
+                     enum registration_chain chain)
 {
-    uint32_t *bucket = data_bucket(registration->set, registration->data.u64);
-
-    registration->next_of_data = *bucket;
-    *bucket = registration->self;
+    registration->chained[chain] = *head;
+    *head = registration->self;
 }
 
-static void unlink_data(const struct registration *registration)
+static void chain_out(uint32_t *link, const struct registration *registration,
+                      enum registration_chain chain)
 {
-    uint32_t *link = data_bucket(registration->set, registration->data.u64);
-
     while (*link != registration->self)
-        link = &registration_at(*link)->next_of_data;
-    *link = registration->next_of_data;
+        link = &registration_at(*link)->chained[chain];
+    *link = registration->chained[chain];
+}
+
+static void chain_in_data(struct registration *registration)
+{
+    chain_in(data_bucket(registration->set, registration->data.u64), registration, CHAIN_DATA);
+}
+
+static void chain_out_data(const struct registration *registration)
+{
+    chain_out(data_bucket(registration->set, registration->data.u64), registration, CHAIN_DATA);
+}
+
+static void list_in(struct registration *registration, enum registration_list list)
+{
+    uint32_t *head = &registration_set(registration)->first[list];
+
+    registration->listed[list].previous = 0;
+    registration->listed[list].next = *head;
+    if (*head)
+        registration_at(*head)->listed[list].previous = registration->self;
+    *head = registration->self;
+}
+
+static void list_out(const struct registration *registration, enum registration_list list)
+{
+    struct set *set = registration_set(registration);
+    uint32_t next = registration->listed[list].next, previous = registration->listed[list].previous;
+
+    if (next)
+        registration_at(next)->listed[list].previous = previous;
+    if (previous)
+        registration_at(previous)->listed[list].next = next;
+    else
+        set->first[list] = next;
 }
 
 struct registration *registration_make(struct set *set, int fd, const struct epoll_event *event)
 {
-    uint32_t at = lists.free ? lists.free : lists.used;
+    uint32_t at = lists.free ? lists.free : lists.used, head;
     struct registration *made;
 
-    if (!registry_in_range(fd) || !need_number(fd) || !need_registration(at))
+    if (!need_number(fd) || !need_registration(at))
         return NULL;
     made = registration_at(at);
     if (lists.free)
-        lists.free = made->next_of_data;
+        lists.free = made->chained[0];
     else
         lists.used++;
     *made = (struct registration){.self = at,
@@ -354,106 +394,75 @@ struct registration *registration_make(struct set *set, int fd, const struct epo
                                   .fd = fd,
                                   .events = event->events,
                                   .data = event->data,
-                                  .next_of_fd = registry_first_of(fd),
-                                  .next_in_set = set->first,
                                   .proxy = -1,
                                   .flare = -1};
-    store(&registry_number(fd)->first, at);
+    head = registry_first_of(fd);
+    chain_in(&head, made, CHAIN_FD);
+    store(&registry_number(fd)->first, head);
     note_number(fd);
-    if (set->first)
-        registration_at(set->first)->previous_in_set = at;
-    set->first = at;
-    link_data(made);
+    list_in(made, REGISTRATION_ALL);
+    chain_in_data(made);
     return made;
 }
 
 void registration_change(struct registration *registration, const struct epoll_event *event)
 {
-    unlink_data(registration);
+    chain_out_data(registration);
     registration->events = event->events;
     registration->data = event->data;
-    link_data(registration);
+    chain_in_data(registration);
 }
 
 void registration_set_socket(struct registration *registration, uint64_t cookie)
 {
     struct set *set = registration_set(registration);
-    uint32_t *link;
 
     if (registration->cookie == cookie)
         return;
     if (registration->cookie) {
-        link = cookie_bucket(registration->cookie);
-        while (*link != registration->self)
-            link = &registration_at(*link)->next_of_cookie;
-        *link = registration->next_of_cookie;
+        chain_out(cookie_bucket(registration->cookie), registration, CHAIN_COOKIE);
         set->sockets--;
         atomic_fetch_sub(&registry_sockets, 1);
     }
     registration->cookie = cookie;
     if (cookie) {
-        link = cookie_bucket(cookie);
-        registration->next_of_cookie = *link;
-        *link = registration->self;
+        chain_in(cookie_bucket(cookie), registration, CHAIN_COOKIE);
         set->sockets++;
         atomic_fetch_add(&registry_sockets, 1);
     }
 }
 
-void registration_set_active(struct registration *registration, bool active)
+void registration_set_state(struct registration *registration, enum tail_state state)
 {
     struct set *set = registration_set(registration);
-    uint32_t at = registration->self;
+    enum tail_state before = registration->state;
 
-    if (registration->active == active)
-        return;
-    registration->active = active;
-    if (active) {
-        registration->previous_active = 0;
-        registration->next_active = set->first_active;
-        if (set->first_active)
-            registration_at(set->first_active)->previous_active = at;
-        set->first_active = at;
+    registration->state = state;
+    if (before == TAIL_PENDING && state != TAIL_PENDING)
+        atomic_fetch_sub(&set->pending_count, 1);
+    if (before != TAIL_PENDING && state == TAIL_PENDING)
+        atomic_fetch_add(&set->pending_count, 1);
+    if (before == TAIL_IDLE && state != TAIL_IDLE) {
+        list_in(registration, REGISTRATION_ACTIVE);
         atomic_fetch_add(&set->watched, 1);
         atomic_fetch_add(&registry_watched, 1);
-        return;
     }
-    if (registration->previous_active)
-        registration_at(registration->previous_active)->next_active = registration->next_active;
-    else
-        set->first_active = registration->next_active;
-    if (registration->next_active)
-        registration_at(registration->next_active)->previous_active = registration->previous_active;
-    atomic_fetch_sub(&set->watched, 1);
-    atomic_fetch_sub(&registry_watched, 1);
-}
-
-static void unlink_fd(const struct registration *registration)
-{
-    uint32_t at = registry_first_of(registration->fd);
-
-    if (at == registration->self) {
-        store(&registry_number(registration->fd)->first, registration->next_of_fd);
-        return;
+    if (before != TAIL_IDLE && state == TAIL_IDLE) {
+        list_out(registration, REGISTRATION_ACTIVE);
+        atomic_fetch_sub(&set->watched, 1);
+        atomic_fetch_sub(&registry_watched, 1);
     }
-    while (registration_at(at)->next_of_fd != registration->self)
-        at = registration_at(at)->next_of_fd;
-    registration_at(at)->next_of_fd = registration->next_of_fd;
 }
 
 void registration_free(struct registration *registration)
 {
-    struct set *set = registration_set(registration);
+    uint32_t head = registry_first_of(registration->fd);
 
     registration_set_socket(registration, 0);
-    unlink_data(registration);
-    unlink_fd(registration);
-    if (registration->previous_in_set)
-        registration_at(registration->previous_in_set)->next_in_set = registration->next_in_set;
-    else
-        set->first = registration->next_in_set;
-    if (registration->next_in_set)
-        registration_at(registration->next_in_set)->previous_in_set = registration->previous_in_set;
-    registration->next_of_data = lists.free;
+    chain_out_data(registration);
+    chain_out(&head, registration, CHAIN_FD);
+    store(&registry_number(registration->fd)->first, head);
+    list_out(registration, REGISTRATION_ALL);
+    registration->chained[0] = lists.free;
     lists.free = registration->self;
 }

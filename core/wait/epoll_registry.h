@@ -29,6 +29,11 @@ enum {
     REGISTRY_CHUNK = 512,       /* of them whose entries are mapped together: a page */
 };
 
+/* The lists that a registration is in: by its set, and by numbers with the same hash or the same
+ * descriptor. */
+enum registration_list { REGISTRATION_ALL, REGISTRATION_ACTIVE, REGISTRATION_LISTS };
+enum registration_chain { CHAIN_FD, CHAIN_DATA, CHAIN_COOKIE, REGISTRATION_CHAINS };
+
 /* An epoll set, by whatever numbers this process knows it. Named by index; 0 is none. */
 struct set {
     atomic_uint watched;       /* active registrations; 0: a wait is the program's own call */
@@ -39,9 +44,16 @@ struct set {
     unsigned sockets;          /* message sockets registered */
     atomic_bool inherited;     /* it was there before a fork: other processes may have it */
     atomic_bool exposed;       /* others than its waits may look at it: nested, polled, not ours */
-    uint32_t first;            /* registration */
-    uint32_t first_active;
+    uint32_t first[REGISTRATION_LISTS];
     uint32_t next_free;
+};
+
+/* How a held tail is reported: see epoll_proxy.h. */
+enum tail_state {
+    TAIL_IDLE,    /* there is none, or it has been reported */
+    TAIL_PENDING, /* the wait adds the event */
+    TAIL_SHOWN,   /* a proxy is in the set */
+    TAIL_SPENT,   /* one shot: reported, and the program has not asked anew */
 };
 
 /* One registration of a descriptor in a set. Named by index; 0 is none. */
@@ -52,18 +64,14 @@ struct registration {
     uint32_t events; /* as the program asked */
     epoll_data_t data;
     uint64_t cookie; /* of a message socket, whose numbers may come and go; 0: anything else */
-    uint32_t next_of_fd;
-    uint32_t next_of_data; /* by set and data; in the free list: the next free one */
-    uint32_t next_of_cookie;
-    uint32_t next_in_set, previous_in_set;
-    uint32_t next_active, previous_active;
+    uint32_t chained[REGISTRATION_CHAINS]; /* the next one in each chain; free: in the first */
+    struct {
+        uint32_t next, previous;
+    } listed[REGISTRATION_LISTS];
 
-    /* How a held tail is reported: see epoll_proxy.h. */
-    bool active;     /* in any way, or spent */
-    bool pending;    /* by the wait itself */
+    enum tail_state state;
     bool muted;      /* one shot: its own registration waits while the proxy is armed */
-    bool spent;      /* one shot: reported, and the program has not asked anew */
-    int proxy;       /* by the kernel: the eventfd, or -1 */
+    int proxy;       /* the eventfd, or -1 */
     int flare;       /* in an inherited set: the number by which the socket is in it too, or -1 */
     size_t reported; /* what was left of the tail when the wait last reported it */
     unsigned wait_serial; /* by which wait, */
@@ -148,7 +156,13 @@ void set_free(struct set *set);
 /* The next one after `set` (NULL: the first); NULL: no more. */
 struct set *set_next(const struct set *set);
 
-struct registration *registration_at(uint32_t at); /* NULL for 0 */
+/* The first registration in a list of the set, and the next; NULL: no more. The active ones are
+ * those that are not idle. */
+struct registration *registration_first(const struct set *set, enum registration_list list);
+struct registration *registration_next(const struct registration *registration,
+                                       enum registration_list list);
+/* The first registration by this number in any set; NULL: there is none. */
+struct registration *registration_of_fd(int fd);
 struct set *registration_set(const struct registration *registration);
 struct registration *registration_find(const struct set *set, int fd);
 /* Of this socket: the first, and the next. */
@@ -165,7 +179,7 @@ struct registration *registration_make(struct set *set, int fd, const struct epo
 void registration_change(struct registration *registration, const struct epoll_event *event);
 /* What its descriptor is: a message socket's cookie, or 0. */
 void registration_set_socket(struct registration *registration, uint64_t cookie);
-void registration_set_active(struct registration *registration, bool active);
+void registration_set_state(struct registration *registration, enum tail_state state);
 void registration_free(struct registration *registration);
 
 #endif

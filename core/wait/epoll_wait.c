@@ -78,7 +78,7 @@ static bool complete_edge(struct registration *registration, bool held)
 {
     if (!held)
         proxy_end(registration, false);
-    else if (registration->active)
+    else if (registration->state != TAIL_IDLE)
         proxy_reported(registration);
     return true;
 }
@@ -127,18 +127,18 @@ static bool complete_shared(struct registration *first)
     bool reports = false;
 
     for (struct registration *each = first; each; each = registration_next_of_data(each)) {
-        bool held = has_tail(each);
+        bool held = has_tail(each), active = each->state != TAIL_IDLE;
 
-        if (each->active && (each->events & EPOLLONESHOT)) {
+        if (active && (each->events & EPOLLONESHOT)) {
             if (each->proxy >= 0 && proxy_has_fired(each)) {
                 proxy_reported(each);
                 return true;
             }
             if (!held)
                 proxy_end(each, false);
-        } else if (each->active && !held) {
+        } else if (active && !held) {
             proxy_end(each, false);
-        } else if (each->active && !(each->events & EPOLLET)) {
+        } else if (active && !(each->events & EPOLLET)) {
             proxy_reported(each);
         }
         reports |= held || (each->events & (EPOLLONESHOT | EPOLLET)) || kernel_events(each) != 0;
@@ -177,16 +177,16 @@ static int complete(struct set *set, struct epoll_event *events, int count, bool
 
             for (struct registration *each = registration; each;
                  each = registration_next_of_data(each))
-                active |= each->active;
+                active |= each->state != TAIL_IDLE;
             reports = !active || complete_shared(registration);
         } else if (registration && registration->cookie && asks_for_something(registration)) {
-            if (registration->spent)
+            if (registration->state == TAIL_SPENT)
                 continue;
             if (registration->wait_serial == serial) {
                 events[registration->event_index].events |= event.events & registration->events;
                 continue;
             }
-            if (registration->active || others)
+            if (registration->state != TAIL_IDLE || others)
                 reports = complete_event(registration, &event, others);
             if (reports)
                 note_event(registration, serial, kept);
@@ -201,11 +201,11 @@ static int complete(struct set *set, struct epoll_event *events, int count, bool
 static int add_pending(struct set *set, struct epoll_event *events, int count, int max,
                        unsigned serial)
 {
-    struct registration *each = registration_at(set->first_active), *next;
+    struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next;
 
     for (; each; each = next) {
-        next = registration_at(each->next_active);
-        if (!each->pending || each->wait_serial == serial)
+        next = registration_next(each, REGISTRATION_ACTIVE);
+        if (each->state != TAIL_PENDING || each->wait_serial == serial)
             continue;
         if (!has_tail(each)) {
             proxy_end(each, false);
