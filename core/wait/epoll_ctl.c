@@ -85,7 +85,7 @@ static void registration_end(struct registration *registration, bool closing)
 }
 
 /* The program asked for `event`: for the first time, or anew. */
-static void ask(struct registration *registration, bool is_new)
+static void show(struct registration *registration, bool is_new)
 {
     uint64_t cookie = registration->cookie;
 
@@ -101,6 +101,16 @@ static void ask(struct registration *registration, bool is_new)
     }
     if (cookie)
         proxy_update(registration, proxy_is_held(cookie), true);
+}
+
+/* The same for a registration that the registry has learned of from the kernel. */
+static void show_asked(int epfd, int fd)
+{
+    struct set *set = set_of(epfd);
+    struct registration *registration = set ? registration_find(set, fd) : NULL;
+
+    if (registration)
+        show(registration, false);
 }
 
 /* One of several with one data is reported by the kernel. */
@@ -127,9 +137,9 @@ static struct registration *change_locked(struct set *set, int operation, int fd
         /* What is there to report of it has the old data, or has been reported. */
         proxy_reset(registration, false);
         registration_change(registration, event);
-        ask(registration, false);
+        show(registration, false);
     } else if ((registration = registration_make(set, fd, event))) {
-        ask(registration, true);
+        show(registration, true);
     }
     return registration;
 }
@@ -140,9 +150,8 @@ static void control_locked(int epfd, int operation, int fd, const struct epoll_e
     struct set *set = set_of(epfd), *inner = set_of(fd);
 
     if (!set) {
-        learn_set(epfd); /* with what has just been entered */
-        if ((set = set_of(epfd)) && (registration = registration_find(set, fd)))
-            ask(registration, false);
+        learn_set(epfd); /* what was registered just now is in it */
+        show_asked(epfd, fd);
         return;
     }
     if (inner && operation != EPOLL_CTL_DEL)
@@ -152,11 +161,8 @@ static void control_locked(int epfd, int operation, int fd, const struct epoll_e
         expose_shared_data(set, event->data.u64);
 }
 
-/* With nothing held: the program's own call, and no other. */
-static int call_own(int epfd, int operation, int fd, struct epoll_event *event)
+static int call(int epfd, int operation, int fd, struct epoll_event *event)
 {
-    unsigned rounds = atomic_load(&learn_rounds);
-    struct critical_section section;
     int error;
 
     if (operation != EPOLL_CTL_DEL)
@@ -164,6 +170,16 @@ static int call_own(int epfd, int operation, int fd, struct epoll_event *event)
     error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
     if (!error)
         hints_remember(epfd, operation, fd, event);
+    return error;
+}
+
+/* With nothing held: the program's own call, and no other. */
+static int call_without_lock(int epfd, int operation, int fd, struct epoll_event *event)
+{
+    unsigned rounds = atomic_load(&learn_rounds);
+    struct critical_section section;
+    int error = call(epfd, operation, fd, event);
+
     if (rounds == atomic_load(&learn_rounds))
         return error;
     /* A tail came meanwhile, and the set may have been read before the call. */
@@ -176,20 +192,17 @@ static int call_own(int epfd, int operation, int fd, struct epoll_event *event)
     return error;
 }
 
-/* A tail is held, and nobody was concerned until now. */
-static void ask_first(int epfd, int fd)
+/* A tail is held, and until this call it concerned no set. */
+static void show_first(int epfd, int fd)
 {
-    struct registration *registration;
     struct critical_section section;
-    struct set *set;
 
     learn_note(epfd, fd);
     if (!learn_concerned())
         return;
     learn_start();
     registry_enter(&section);
-    if ((set = set_of(epfd)) && (registration = registration_find(set, fd)))
-        ask(registration, false);
+    show_asked(epfd, fd);
     registry_leave(&section);
 }
 
@@ -199,17 +212,13 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
     int error;
 
     if (!learn_following() || !state_is_own_as_seen()) {
-        error = call_own(epfd, operation, fd, event);
+        error = call_without_lock(epfd, operation, fd, event);
         if (!error && operation != EPOLL_CTL_DEL && table_tails_here())
-            ask_first(epfd, fd);
+            show_first(epfd, fd);
         return error;
     }
     registry_enter(&section);
-    if (operation != EPOLL_CTL_DEL)
-        learn_note(epfd, fd);
-    error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
-    if (!error)
-        hints_remember(epfd, operation, fd, event);
+    error = call(epfd, operation, fd, event);
     if (!error && learn_following() && registry_in_range(epfd) && registry_in_range(fd))
         control_locked(epfd, operation, fd, event);
     if (learn_following())
