@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-/* A fork with the registry's lock: where there are proxies. */
+/* While the registry is filled, a fork takes its lock. */
 static __thread struct critical_section section_of_fork;
 static __thread bool fork_has_lock;
 
@@ -20,7 +20,8 @@ static bool any_sockets(void)
     return atomic_load_explicit(&registry_sockets, memory_order_acquire) != 0;
 }
 
-/* Whether the registry is this process's, and to be changed. */
+/* Whether the registry is filled, and belongs to this process (not to the parent of a vfork
+ * child). */
 static bool is_followed_here(void)
 {
     return learn_following() && state_is_own();
@@ -50,7 +51,7 @@ void epoll_ctl_tail_changed(uint64_t cookie)
     if (any_sockets())
         update_all(cookie);
     else if (learn_concerned() && !learn_following() && proxy_is_held(cookie))
-        learn_start(); /* and shows it */
+        learn_start(); /* which shows the tail as well */
 }
 
 int epoll_ctl_highest(int other)
@@ -84,13 +85,13 @@ static void registration_end(struct registration *registration, bool closing)
     registration_free(registration);
 }
 
-/* The program asked for `event`: for the first time, or anew. */
+/* Shows what is held for a registration that the program has just made (`is_new`) or changed. */
 static void show(struct registration *registration, bool is_new)
 {
     uint64_t cookie = registration->cookie;
 
-    /* Where the kernel knows the registration, it is the same socket still; where it is new, the
-     * number may have been closed and used again behind our back. */
+    /* If the kernel knew the registration already, the socket is still the same. If it is new, the
+     * number may have been closed and reused without a call that we saw. */
     if (is_new || cookie == 0) {
         bool socket = fd_kind(fd_class_cached(registration->fd)) >= FD_SOCKET;
 
@@ -113,7 +114,7 @@ static void show_asked(int epfd, int fd)
         show(registration, false);
 }
 
-/* One of several with one data is reported by the kernel. */
+/* If several registrations have the same data, the kernel reports their tails: by proxies. */
 static void expose_shared_data(const struct set *set, uint64_t data)
 {
     for (struct registration *each = registration_of_data(set, data); each;
@@ -134,7 +135,7 @@ static struct registration *change_locked(struct set *set, int operation, int fd
     if (operation == EPOLL_CTL_DEL)
         return NULL;
     if (registration) {
-        /* What is there to report of it has the old data, or has been reported. */
+        /* What was to be reported has the old data, or has been reported already. */
         proxy_reset(registration, false);
         registration_change(registration, event);
         show(registration, false);
@@ -241,7 +242,7 @@ static void forget_set_number(int fd)
     set_free(set);
 }
 
-/* Whether a descriptor's number means nothing to us: without the lock. */
+/* Whether nothing is known of a descriptor's number. Needs no lock. */
 static bool is_unknown(int fd)
 {
     return !set_of(fd) && registry_first_of(fd) == 0;
@@ -252,7 +253,7 @@ static void forget_locked(int fd, bool gone)
     struct registration *registration;
 
     forget_set_number(fd);
-    /* The kernel keeps the registration while a dup is open. */
+    /* While a duplicate is open, the kernel keeps the registration. */
     while (gone && (registration = registration_of_fd(fd)))
         registration_end(registration, true);
 }
@@ -282,7 +283,7 @@ void epoll_ctl_forget_socket(uint64_t cookie)
     registry_leave(&section);
 }
 
-/* Of a proxy whose number the program takes. */
+/* Ends the proxies whose numbers the program closes. */
 static void forget_proxies(unsigned first, unsigned last)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set))
@@ -332,7 +333,7 @@ void epoll_ctl_set_made(int epfd)
     if (is_unknown(epfd) || !is_followed_here())
         return;
     registry_enter(&section);
-    forget_locked(epfd, true); /* what was closed behind our back */
+    forget_locked(epfd, true); /* the one before was closed without a call that we saw */
     registry_leave(&section);
 }
 

@@ -10,7 +10,7 @@
 
 int fdinfo_open(struct fdinfo *info, int epfd)
 {
-    /* Of the thread, for it may have descriptors of its own: unshare(2). */
+    /* thread-self, since a thread may have descriptors of its own: unshare(2). */
     char path[64] = "/proc/thread-self/fdinfo/";
 
     *put_number(path + strlen(path), (unsigned)epfd) = '\0';
@@ -25,7 +25,7 @@ void fdinfo_close(struct fdinfo *info)
     sys_close(info->fd);
 }
 
-/* A line without its end, cut to the room that there is; false: the end. */
+/* The next line, without its newline, cut to `room`. false: there is none. */
 static bool next_line(struct fdinfo *info, char *line, size_t room)
 {
     size_t length = 0;
@@ -53,7 +53,7 @@ static bool next_line(struct fdinfo *info, char *line, size_t room)
     return true;
 }
 
-/* The number after `name`, which is taken off the line; 0 where it is not there. */
+/* The number after `name`, or 0 if the line has no such field. `*line` moves behind it. */
 static uint64_t number_after(const char **line, const char *name, unsigned base)
 {
     const char *at = strstr(*line, name);

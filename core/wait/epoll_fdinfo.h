@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the kernel says of an epoll set, by its file in /proc: proc(5), "/proc/pid/fdinfo".
+ * The registrations of an epoll set, read from /proc: proc(5), "/proc/pid/fdinfo".
  *
  *     tfd:        5 events:       19 data:                1  pos:0 ino:29b2ce sdev:9
  *
- * One call of open, some of pread and one of close: for when a tail is held, and never before.
+ * This takes openat, some preads and a close. It is done only while a tail is held.
  */
 #ifndef WSRX_WAIT_EPOLL_FDINFO_H
 #define WSRX_WAIT_EPOLL_FDINFO_H
@@ -13,20 +13,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A registration as the kernel knows it. `fd`: the number at the time of EPOLL_CTL_ADD, which may be
- * closed by now, or another process's. */
+/* A registration as the kernel has it. `fd` is the number that EPOLL_CTL_ADD was called with. It
+ * may be closed by now, or may belong to another process. */
 struct fdinfo_entry {
     int fd;
-    uint32_t events; /* those that the kernel adds by itself are among them */
+    uint32_t events; /* with those that the kernel always adds */
     uint64_t data;
-    uint64_t inode; /* of the file; 0: a kernel before 4.13 does not say */
+    uint64_t inode; /* of the file; 0: unknown, before Linux 4.13 */
 };
 
 struct fdinfo {
     int fd;
     uint64_t at;
     size_t length, next;
-    int error; /* for which the end came early */
+    int error; /* why reading ended early, or 0 */
     char text[512];
 };
 
@@ -36,7 +36,8 @@ int fdinfo_open(struct fdinfo *info, int epfd);
 bool fdinfo_next(struct fdinfo *info, struct fdinfo_entry *ret_entry);
 void fdinfo_close(struct fdinfo *info);
 
-/* What the kernel waits for on `fd` in the set. -1: it cannot be asked, or knows nothing of it. */
+/* The events for which `fd` is registered in the set. -1: /proc cannot be read, or it is not
+ * registered. */
 int64_t fdinfo_events(int epfd, int fd);
 
 #endif

@@ -10,14 +10,15 @@
 
 enum { WORD = 64, WORDS = REGISTRY_NUMBERS / WORD, COPIES = 64 };
 
-/* By descriptor number, a bit each: that it was used as a set, and that it is one of this process
- * alone. No page of it is there before it is written to. */
+/* One bit for each descriptor number: it was used as a set; the set belongs to this process alone.
+ * The kernel gives these pages memory when they are first written to. */
 static _Atomic uint64_t used_as_set[WORDS], own_set[WORDS];
 static atomic_int highest_set = -1;
-/* Numbers by which a set was duplicated, plus 1. */
+/* Duplicates of sets: their numbers plus 1; 0: free. */
 static atomic_int copies[COPIES];
 
-/* Registrations of message sockets. The key: the set's number plus 1, and the descriptor's. 0: free. */
+/* Registrations of message sockets. The key is the set's number plus 1 in the upper half, and the
+ * socket's in the lower; 0: free. */
 enum { REMEMBERED = 64 };
 static struct {
     _Atomic uint64_t key, data;
@@ -132,8 +133,8 @@ void hints_range_closed(unsigned first, unsigned last)
             forget_number((int)fd);
 }
 
-/* Without a lock: who changes one registration in two threads at once cannot know either which of
- * the two will be. */
+/* Needs no lock: if two threads change one registration at the same time, either result is
+ * right. */
 void hints_remember(int epfd, int operation, int fd, const struct epoll_event *event)
 {
     uint64_t key = (uint64_t)((unsigned)epfd + 1) << 32 | (unsigned)fd, none = 0;

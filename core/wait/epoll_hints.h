@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * What is noted of epoll sets while nothing is held: which numbers may be sets, and a few
- * registrations. No system call, no lock, no memory but what stands here.
+ * registrations. This makes no system call, takes no lock and maps no memory.
  *
- * These are hints: with the first tail the kernel is asked what is true (epoll_learn.h). So it does
- * no harm that a number was closed unseen, or noted by a vfork child.
+ * These are hints. When the first tail comes, the registry is filled from the kernel
+ * (epoll_learn.h), so a number that was closed unseen, or noted by a vfork child, does no harm.
  *
- * Async-signal-safe; leaves errno.
+ * Async-signal-safe; leaves errno alone.
  */
 #ifndef WSRX_WAIT_EPOLL_HINTS_H
 #define WSRX_WAIT_EPOLL_HINTS_H
@@ -15,31 +15,33 @@
 
 #include <sys/epoll.h>
 
-/* The program made a set, duplicated one, used a number as one, or closes what may be one. */
+/* The program has made a set, has duplicated one, has used a number as a set, or is about to close
+ * a number that may be one. */
 void hints_set_made(int epfd);
 void hints_set_duplicated(int old, int new);
 void hints_note_set(int epfd);
 void hints_number_closed(int fd);
 void hints_range_closed(unsigned first, unsigned last);
 
-/* A registration was made, changed or ended. Message sockets are remembered, as long as there is
- * room, for where /proc cannot be read. */
+/* A registration was made, changed or ended. Those of message sockets are remembered as long as
+ * there is room: they are used if /proc cannot be read. */
 void hints_remember(int epfd, int operation, int fd, const struct epoll_event *event);
 
-/* All sets that there are belong to several processes from now on. */
+/* From now on all sets belong to several processes. */
 void hints_forked(void);
 
-/* Whether the number may be a set's, and the highest that may. */
+/* Whether the number may be a set; and the highest such number. */
 bool hints_may_be_set(int fd);
 int hints_highest(void);
-/* Whether the set was made since the last fork, by a call that we saw. */
+/* Whether the set was made by a call that we saw, and no fork has happened since. */
 bool hints_is_own(int epfd);
 
 /* The next number after `after` (-1: the first) that may be a set; -1: no more. */
 int hints_next_set(int after);
-/* From `*at` on (0: the first): the next number that may be a duplicate of a set; -1: no more. */
+/* The next number that may be a duplicate of a set; -1: no more. `*at` is 0 before the first
+ * call. */
 int hints_next_copy(int *at);
-/* Likewise: the next registration of the set that is remembered; false: no more. */
+/* Likewise: the next remembered registration of the set; false: no more. */
 bool hints_next_remembered(int *at, int epfd, struct fdinfo_entry *ret_entry);
 
 #endif

@@ -15,12 +15,13 @@
 atomic_bool learn_is_following, learn_is_concerned, learn_is_family;
 atomic_uint learn_rounds;
 
-/* The calls of epoll_ctl that were followed since a tail was held. Under the lock. */
+/* How many calls of epoll_ctl were entered since a tail was held. Belongs to the lock. */
 static unsigned idle_calls;
 
 /* --- concerned ---------------------------------------------------------------------------- */
 
-/* Other processes may leave tails as soon as there is a socket and there has been a fork. */
+/* Once a set may have a message socket and there has been a fork, other processes may leave
+ * tails. */
 static void update_family(void)
 {
     if (learn_concerned() && table_is_shared() && !atomic_exchange(&learn_is_family, true))
@@ -40,14 +41,14 @@ void learn_note(int epfd, int fd)
 
 /* --- what a registration is -------------------------------------------------------------- */
 
-/* What stands around the entries of one set. */
+/* What is known of a set while its entries are read. */
 struct learned {
     int epfd;
     bool own;
     uint64_t anonymous; /* the inode of epoll sets, eventfds and their like */
 };
 
-/* Whether the number is open as this file; where that cannot be asked, it is taken to be. */
+/* Whether the number is open as this file. If fstat(2) fails otherwise than by EBADF, true. */
 static bool is_file(int fd, uint64_t inode)
 {
     struct sys_file file;
@@ -56,8 +57,8 @@ static bool is_file(int fd, uint64_t inode)
     return error ? error != -EBADF : file.inode == inode;
 }
 
-/* The number by which an entry's file is open here; -1: none is known. An epoll set keeps the number
- * by which a socket was registered, even where that is closed and a duplicate is not. */
+/* The number by which an entry's file is open here; -1: none is known. An entry keeps the number by
+ * which its socket was registered, even if that is closed by now and a duplicate is open. */
 static int number_of(const struct fdinfo_entry *entry)
 {
     if (entry->inode == 0 || is_file(entry->fd, entry->inode))
@@ -68,7 +69,8 @@ static int number_of(const struct fdinfo_entry *entry)
     return -1;
 }
 
-/* Whether another process has put it into a set that is shared, to show a tail. */
+/* Whether it is not the program's own registration, but shows a tail: a proxy or a flare, of this
+ * process or another. */
 static bool is_anothers(const struct learned *learned, const struct fdinfo_entry *entry)
 {
     if (learned->own || entry->inode == 0 || is_file(entry->fd, entry->inode))
@@ -76,7 +78,7 @@ static bool is_anothers(const struct learned *learned, const struct fdinfo_entry
     return entry->inode == learned->anonymous || proxy_may_be_flare(entry);
 }
 
-/* The cookie of an entry's socket; 0: it is none that has messages. */
+/* The cookie of an entry's socket; 0: it is no message socket. */
 static uint64_t cookie_of(const struct fdinfo_entry *entry)
 {
     int fd = number_of(entry);
@@ -170,8 +172,8 @@ static int fill_set(int epfd)
     return error;
 }
 
-/* Whether two numbers are of one set: what is in the one cannot be added to the other. The eventfd
- * is asked for nothing, so that it wakes nobody. */
+/* Whether two numbers are the same set: then what is in the one cannot be added to the other. The
+ * eventfd is registered for no event, so it wakes nobody. */
 static bool is_same_set(int epfd, int copy)
 {
     struct epoll_event event = {.events = 0};
@@ -191,7 +193,7 @@ static bool is_same_set(int epfd, int copy)
     return same;
 }
 
-/* Where a set is known by two numbers as if it were two, one takes the other's. */
+/* If a duplicate was taken for a set of its own, it becomes a number of the set that it is. */
 static void join_copy(int copy)
 {
     struct set *other = set_of(copy);
@@ -275,7 +277,7 @@ static void start_locked(void)
 {
     int error;
 
-    /* Before /proc is read: what comes after that sees it, and is entered. */
+    /* Set before /proc is read, so that each call made after that is entered. */
     atomic_store(&learn_is_following, true);
     atomic_fetch_add(&learn_rounds, 1);
     idle_calls = 0;

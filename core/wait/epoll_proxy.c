@@ -13,12 +13,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-enum { OUT_OF_THE_WAY = 256 }; /* descriptor numbers below this are left to the program */
+enum { OUT_OF_THE_WAY = 256 }; /* lower descriptor numbers are left to the program */
 
 enum {
-    /* The kernel's private bits, which a fired shot keeps (EP_PRIVATE_BITS). */
+    /* The bits that a registration keeps when its one shot has fired (EP_PRIVATE_BITS). */
     MANNER = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP,
-    /* Marks a registration as muted: nothing ever raises it on a socket. */
+    /* Marks a registration as muted: no socket ever raises it. */
     MUTED = EPOLLMSG,
     MUTED_LOW = 0x7ff & ~(EPOLLERR | EPOLLHUP | EPOLLMSG),
     MUTED_SHIFT = 16,
@@ -50,10 +50,10 @@ static int control(const struct registration *registration, int operation, int f
     return next_calls.epoll_ctl(registration_set(registration)->epfd, operation, fd, &event);
 }
 
-/* --- the kernel's word ------------------------------------------------------------------- */
+/* --- what the kernel has ------------------------------------------------------------------ */
 
-/* What a muted registration keeps of what the program asked for: above the bits that a socket or an
- * eventfd ever raises. */
+/* The events of a muted registration. The program's own are kept in bits that no socket or eventfd
+ * ever raises. */
 static uint32_t muted_events(uint32_t events)
 {
     return EPOLLONESHOT | MUTED | (events & MUTED_LOW) << MUTED_SHIFT |
@@ -118,8 +118,8 @@ static uint32_t proxy_events(const struct registration *registration)
     return EPOLLIN | manner;
 }
 
-/* The number is closed again, and taken anew to take the flare out; where the program has it
- * meanwhile, the flare stays until it has fired or the socket is closed. */
+/* The duplicate is closed at once. To take the flare out, the same number is used again; if the
+ * program has it meanwhile, the flare stays until it fires or the socket is closed. */
 static void light_flare(struct registration *registration)
 {
     int fd;
@@ -166,13 +166,13 @@ static bool attach(struct registration *registration)
     if (registration->events & EPOLLONESHOT)
         registration->muted = control(registration, EPOLL_CTL_MOD, registration->fd,
                                       muted_events(registration->events)) == 0;
-    /* Of several with one data the flare's event could not be told from theirs. */
+    /* With several registrations of one data, the flare's event would count as one of theirs. */
     if (is_inherited(registration) && registration_is_alone(registration))
         light_flare(registration);
     return true;
 }
 
-/* Whether nobody can be asleep in the set, or look at it but by our waits. */
+/* Whether nobody can be asleep in the set, and only our waits look at it. */
 static bool nobody_else_looks(const struct set *set)
 {
     return sys_is_single_threaded() && set_of(proxy_waited) == set && !set->exposed &&
@@ -194,11 +194,11 @@ static bool is_armed(const struct registration *registration)
 {
     enum proxy_shot shot = proxy_shot(registration);
 
-    /* Muted, and not by us: by a process that may be gone. */
+    /* Muted by another process, which may be gone. */
     return shot == SHOT_ARMED || shot == SHOT_MUTED || shot == SHOT_UNKNOWN;
 }
 
-void proxy_update(struct registration *registration, bool held, bool asked)
+void proxy_update(struct registration *registration, bool held, bool requested)
 {
     if (registration->state == TAIL_SPENT)
         return;
@@ -206,8 +206,8 @@ void proxy_update(struct registration *registration, bool held, bool asked)
         if (registration->state != TAIL_IDLE)
             proxy_end(registration, false);
     } else if (registration->state == TAIL_IDLE) {
-        if (asked || (!(registration->events & EPOLLET) &&
-                      (!(registration->events & EPOLLONESHOT) || is_armed(registration))))
+        if (requested || (!(registration->events & EPOLLET) &&
+                          (!(registration->events & EPOLLONESHOT) || is_armed(registration))))
             begin(registration);
     }
 }
@@ -232,7 +232,7 @@ void proxy_watch(struct set *set)
 void proxy_reported(struct registration *registration)
 {
     if (registration->events & EPOLLONESHOT) {
-        /* The shot is spent, wherever it was. */
+        /* The shot is spent, in whichever registration it was. */
         control(registration, EPOLL_CTL_MOD, registration->fd, EPOLLONESHOT);
         registration->muted = false;
         proxy_end(registration, false);
@@ -257,7 +257,7 @@ static bool is_still_muted(const struct registration *registration)
 void proxy_end(struct registration *registration, bool closing)
 {
     if (registration->proxy >= 0) {
-        /* Closed it would be out by itself, but for a child that has not come to its exec. */
+        /* The close alone is not enough while a child that has not yet called exec has a copy. */
         if (!closing)
             next_calls.epoll_ctl(registration_set(registration)->epfd, EPOLL_CTL_DEL,
                                  registration->proxy, NULL);
@@ -286,7 +286,7 @@ void proxy_reset(struct registration *registration, bool closing)
 static void scan_one(struct registration *registration)
 {
     proxy_update(registration, proxy_is_held(registration->cookie), false);
-    /* What another process's wait has reported is to be reported here, too. */
+    /* What a wait of another process has reported is reported here, too. */
     if (registration->state == TAIL_SHOWN && !(registration->events & (EPOLLET | EPOLLONESHOT)))
         proxy_reported(registration);
 }

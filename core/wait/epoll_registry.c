@@ -16,7 +16,7 @@ enum {
     BUCKETS = 1 << 12,
 };
 
-/* By a hash: of set and data, and of the cookie. */
+/* Chains by the hash of set and data, and by that of the cookie. */
 struct buckets {
     uint32_t of_data[BUCKETS], of_cookie[BUCKETS];
 };
@@ -29,13 +29,13 @@ atomic_bool registry_is_full;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Mapped as they are needed, and never unmapped, for others read them without the lock. */
+/* Mapped when they are needed. Never unmapped, since they are read without the lock. */
 static struct set *_Atomic set_chunks[SETS_CHUNKS];
 static struct registration *registration_chunks[REGISTRATIONS_CHUNKS];
 static struct buckets *buckets;
 
-/* The first ones are here, so that little needs no memory that can be refused. No page of it is
- * there before the first tail. */
+/* The first chunk of each, so that a small program needs no memory that could be refused. It takes
+ * no memory before the first tail. */
 static struct {
     struct registry_number numbers[REGISTRY_CHUNK];
     struct set sets[SETS_CHUNK];
@@ -44,7 +44,7 @@ static struct {
 } first;
 
 static struct {
-    uint32_t free, used; /* registrations; those above `used` were never used */
+    uint32_t free, used; /* registrations; from `used` on they were never used */
     uint32_t free_set, used_sets;
 } lists = {.used = 1, .used_sets = 1};
 
@@ -72,7 +72,7 @@ static void store(_Atomic uint32_t *to, uint32_t value)
 
 /* --- memory ------------------------------------------------------------------------------ */
 
-/* The chunk `index` of something; the first one is here. NULL: there is no room. */
+/* Chunk `index`, of which the first is not mapped. NULL: there is no room. */
 static void *new_chunk(size_t index, size_t chunks, void *the_first, size_t size)
 {
     void *chunk = index == 0 ? the_first : index < chunks ? sys_map_private(size) : NULL;
@@ -112,7 +112,7 @@ static bool need_registration(uint32_t at)
     return index < REGISTRATIONS_CHUNKS && registration_chunks[index];
 }
 
-/* Of what others read without the lock each word is written as one. */
+/* Each word that is read without the lock is written as one. */
 void registry_clear(void)
 {
     for (int fd = 0; fd <= registry_highest; fd++) {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The registry: the epoll sets of this process, the numbers that lead to them, and the
- * registrations in them, by number, by data and by socket.
+ * The registry: the epoll sets of this process, their descriptor numbers, and the registrations in
+ * them, which are found by number, by data and by socket.
  *
- * Plain bookkeeping: it makes no system call but to map its memory, piece by piece as it is needed,
- * and knows nothing of tails. It is empty while no tail concerns an epoll set: see epoll_learn.h.
+ * It only keeps books: it makes no system call but to map its memory, and does not look at tails.
+ * It is empty while no tail concerns an epoll set (epoll_learn.h).
  *
- * The lock. It protects all that is here but the few atomics that are named so; it is private to
- * the process, and is taken with signals blocked and cancellation off. epoll_ctl(2), eventfd(2),
- * close(2), reads of /proc and a ppoll(2) that does not block are called under it, so that what is
- * known follows the order of what happened. The table's mutex may be taken under it; no other lock.
- * fork: taken around it where there are proxies. A child begins with an empty registry and a free
- * lock, whatever its parent's other threads were doing.
+ * The lock protects everything here but the atomics. It is private to the process, and is taken
+ * with signals blocked and cancellation off. epoll_ctl(2), eventfd(2), close(2), reads of /proc and
+ * a ppoll(2) that does not block are called under it, so that changes are entered in the order in
+ * which they were made. The table's mutex may be taken under it, and no other lock. A fork takes it
+ * while the registry is filled. A child begins with an empty registry and a free lock, whatever its
+ * parent's other threads were doing.
  */
 #ifndef WSRX_WAIT_EPOLL_REGISTRY_H
 #define WSRX_WAIT_EPOLL_REGISTRY_H
@@ -29,21 +29,21 @@ enum {
     REGISTRY_CHUNK = 512,       /* of them whose entries are mapped together: a page */
 };
 
-/* The lists that a registration is in: by its set, and by numbers with the same hash or the same
- * descriptor. */
+/* The lists of a set's registrations, and the chains by descriptor and by hash. */
 enum registration_list { REGISTRATION_ALL, REGISTRATION_ACTIVE, REGISTRATION_LISTS };
 enum registration_chain { CHAIN_FD, CHAIN_DATA, CHAIN_COOKIE, REGISTRATION_CHAINS };
 
-/* An epoll set, by whatever numbers this process knows it. Named by index; 0 is none. */
+/* An epoll set, which may have several descriptor numbers. Others refer to it by its index; 0:
+ * none. */
 struct set {
     atomic_uint watched;       /* active registrations; 0: a wait is the program's own call */
-    atomic_uint pending_count; /* of these, how many the wait itself reports */
+    atomic_uint pending_count; /* registrations in TAIL_PENDING */
     uint32_t self;             /* its index */
     int epfd;                  /* one of its numbers */
     unsigned numbers;          /* how many it has; 0: free */
     unsigned sockets;          /* message sockets registered */
-    atomic_bool inherited;     /* it was there before a fork: other processes may have it */
-    atomic_bool exposed;       /* others than its waits may look at it: nested, polled, not ours */
+    atomic_bool inherited;     /* made before a fork: other processes may have it */
+    atomic_bool exposed; /* others than its own waits may look at it: by poll, by an outer set */
     uint32_t first[REGISTRATION_LISTS];
     uint32_t next_free;
 };
@@ -56,30 +56,30 @@ enum tail_state {
     TAIL_SPENT,   /* one shot: reported, and the program has not asked anew */
 };
 
-/* One registration of a descriptor in a set. Named by index; 0 is none. */
+/* A registration of a descriptor in a set. Others refer to it by its index; 0: none. */
 struct registration {
     uint32_t self; /* its index */
     uint32_t set;
     int fd;
-    uint32_t events; /* as the program asked */
+    uint32_t events; /* as the program gave them */
     epoll_data_t data;
-    uint64_t cookie; /* of a message socket, whose numbers may come and go; 0: anything else */
+    uint64_t cookie;                       /* of a message socket; 0: anything else */
     uint32_t chained[REGISTRATION_CHAINS]; /* the next one in each chain; free: in the first */
     struct {
         uint32_t next, previous;
     } listed[REGISTRATION_LISTS];
 
     enum tail_state state;
-    bool muted;      /* one shot: its own registration waits while the proxy is armed */
+    bool muted;      /* one shot: switched off in the kernel while its proxy is in the set */
     int proxy;       /* the eventfd, or -1 */
     int flare;       /* in an inherited set: the number by which the socket is in it too, or -1 */
     size_t reported; /* what was left of the tail when the wait last reported it */
-    unsigned wait_serial; /* by which wait, */
-    int event_index;      /* and where in its events */
+    unsigned wait_serial; /* the last wait that reported an event of it, */
+    int event_index;      /* and which event that was */
 };
 
-/* By descriptor number: the set that it leads to, and the first registration of it. Read without
- * the lock. */
+/* For each descriptor number: the set that it is, and its first registration. Read without the
+ * lock. */
 struct registry_number {
     _Atomic uint32_t set, first;
 };
@@ -87,11 +87,11 @@ extern struct registry_number *_Atomic registry_numbers[REGISTRY_NUMBERS / REGIS
 
 /* The highest number of which anything is known. */
 extern atomic_int registry_highest;
-/* The `watched` of all sets, and one more where other processes may leave tails. */
+/* The sum of all sets' `watched`, and one more if other processes may leave tails. */
 extern atomic_uint registry_watched;
 /* Message sockets registered, in all sets. */
 extern atomic_uint registry_sockets;
-/* There was no memory for a set or a registration: what is here is not all. */
+/* There was no memory for a set or a registration: the registry is not complete. */
 extern atomic_bool registry_is_full;
 
 void registry_enter(struct critical_section *section);
@@ -115,7 +115,7 @@ static inline struct registry_number *registry_number(int fd)
 
 struct set *set_at(uint32_t at);
 
-/* The set that a number leads to, or NULL. Without the lock it may be another's at once; but its
+/* The set of a number, or NULL. Without the lock it may become another set at any moment, but its
  * memory stays. */
 static inline struct set *set_of(int epfd)
 {
@@ -137,20 +137,21 @@ static inline uint32_t registry_first_of(int fd)
 
 /* Forgets everything. */
 void registry_clear(void);
-/* The same in the child of a fork, where the lock may be another thread's that is not there. The
- * proxies must be closed first. */
+/* The same in the child of a fork, where the lock may belong to a thread of the parent. The proxies
+ * must be closed first. */
 void registry_clear_in_child(void);
-/* How many registrations there have been at a time. */
+/* The most registrations that there were at a time. */
 unsigned registry_size(void);
-/* The next one after `registration` (NULL: the first) that has a proxy; for a child, which cannot
- * trust the lists. */
+/* The next one after `registration` (NULL: the first) that has a proxy. For a child, in which a
+ * list may be half changed. */
 struct registration *registry_next_proxy(const struct registration *registration);
 
 /* A new one; NULL: there is no room. */
 struct set *set_make(int epfd);
 /* A further number for a set. */
 void set_add_number(struct set *set, int epfd);
-/* The number is closed. True: it was the last; the registrations must go, then set_free(). */
+/* The number is closed. true: it was the last one, so the caller ends the registrations and calls
+ * set_free(). */
 bool set_drop_number(struct set *set, int epfd);
 void set_free(struct set *set);
 /* The next one after `set` (NULL: the first); NULL: no more. */
@@ -171,7 +172,7 @@ struct registration *registration_next_of_cookie(const struct registration *regi
 /* With this data in the set: likewise. */
 struct registration *registration_of_data(const struct set *set, uint64_t data);
 struct registration *registration_next_of_data(const struct registration *registration);
-/* Whether no other in the set has its data. */
+/* Whether no other one in the set has its data. */
 bool registration_is_alone(const struct registration *registration);
 
 /* A new one; NULL: there is no room. */

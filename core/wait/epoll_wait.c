@@ -22,7 +22,7 @@ static int number_now(const struct registration *registration)
     return fd_next_duplicate(registration->fd, -1, registration->cookie);
 }
 
-/* What the kernel says of the socket itself, for the events the program asked for. */
+/* Which of the program's events the socket itself has. */
 static uint32_t kernel_events(const struct registration *registration)
 {
     struct pollfd socket = {.fd = number_now(registration),
@@ -34,8 +34,9 @@ static uint32_t kernel_events(const struct registration *registration)
     return (uint32_t)(unsigned short)socket.revents;
 }
 
-/* A tail, on a socket that is still there: the kernel is asked where the wait reports it again and
- * nobody has taken a part since, for the socket may have been closed behind our back. */
+/* Whether there is a tail, on a socket that is still open. The kernel is queried only if the wait
+ * has reported the tail before and no part was taken since: the socket may have been closed
+ * unseen. */
 static bool has_tail(struct registration *registration)
 {
     size_t before = registration->reported;
@@ -48,14 +49,15 @@ static bool has_tail(struct registration *registration)
 
 /* --- one event --------------------------------------------------------------------------- */
 
-/* The functions below return whether there is an event to report after all. */
+/* The functions below return whether there is still an event to report. */
 
 static bool complete_shot(struct registration *registration, struct epoll_event *event, bool held)
 {
     bool inherited = registration_set(registration)->inherited;
     enum proxy_shot shot = inherited ? proxy_shot(registration) : SHOT_UNKNOWN;
 
-    if (shot == SHOT_REPORTED) { /* by another process: this was its proxy, or ours */
+    if (shot ==
+        SHOT_REPORTED) { /* by another process; the event came from its proxy, or from ours */
         proxy_end(registration, false);
         return false;
     }
@@ -66,7 +68,8 @@ static bool complete_shot(struct registration *registration, struct epoll_event 
     }
     event->events |= kernel_events(registration);
     if (!held && !kernel_events(registration)) {
-        registration->muted = true; /* and the socket's own registration is armed again */
+        registration->muted =
+            true; /* so that proxy_end() arms the socket's own registration again */
         proxy_end(registration, false);
         return false;
     }
@@ -83,7 +86,7 @@ static bool complete_edge(struct registration *registration, bool held)
     return true;
 }
 
-/* `others`: it may come from another process's proxy. */
+/* `others`: the event may come from a proxy of another process. */
 static bool complete_level(struct registration *registration, struct epoll_event *event, bool held,
                            bool others)
 {
@@ -102,7 +105,7 @@ static bool complete_level(struct registration *registration, struct epoll_event
     return true;
 }
 
-/* An event of a registration that is alone with its data. */
+/* An event whose data only this registration has. */
 static bool complete_event(struct registration *registration, struct epoll_event *event,
                            bool others)
 {
@@ -120,8 +123,8 @@ static bool complete_event(struct registration *registration, struct epoll_event
     return reports && event->events != 0;
 }
 
-/* Several registrations with one data: the program cannot tell them apart either, but for how many
- * there are. */
+/* Several registrations with the same data. The program cannot distinguish them either, but it can
+ * count the events. */
 static bool complete_shared(struct registration *first)
 {
     bool reports = false;
@@ -148,9 +151,9 @@ static bool complete_shared(struct registration *first)
 
 /* --- all of a wait ----------------------------------------------------------------------- */
 
-/* The registry was filled after a shot had been fired: what was in it is not known, but that it came
- * from the socket itself. */
-static bool asks_for_something(const struct registration *registration)
+/* Without events, its shot had been fired before the registry was filled: its event is the socket's
+ * own. */
+static bool has_events(const struct registration *registration)
 {
     return (registration->events & EVENTS) != 0;
 }
@@ -161,7 +164,8 @@ static void note_event(struct registration *registration, unsigned serial, int a
     registration->event_index = at;
 }
 
-/* Kernel events and a tail's event for one registration become one. Returns how many are left. */
+/* The kernel's event and the tail's event of one registration become one. Returns how many are
+ * left. */
 static int complete(struct set *set, struct epoll_event *events, int count, bool others,
                     unsigned serial)
 {
@@ -179,7 +183,7 @@ static int complete(struct set *set, struct epoll_event *events, int count, bool
                  each = registration_next_of_data(each))
                 active |= each->state != TAIL_IDLE;
             reports = !active || complete_shared(registration);
-        } else if (registration && registration->cookie && asks_for_something(registration)) {
+        } else if (registration && registration->cookie && has_events(registration)) {
             if (registration->state == TAIL_SPENT)
                 continue;
             if (registration->wait_serial == serial) {
@@ -197,7 +201,7 @@ static int complete(struct set *set, struct epoll_event *events, int count, bool
     return kept;
 }
 
-/* What the wait itself reports. Returns how many events there are then. */
+/* Adds the events of pending tails. Returns how many events there are then. */
 static int add_pending(struct set *set, struct epoll_event *events, int count, int max,
                        unsigned serial)
 {
@@ -210,7 +214,7 @@ static int add_pending(struct set *set, struct epoll_event *events, int count, i
         if (!has_tail(each)) {
             proxy_end(each, false);
         } else if (count == max) {
-            proxy_expose(each); /* the kernel sees to it that its turn comes */
+            proxy_expose(each); /* the kernel reports it in its turn */
         } else {
             events[count++] = (struct epoll_event){each->events & PROXY_READABLE, each->data};
             proxy_reported(each);
@@ -229,7 +233,7 @@ static int complete_all(const struct epoll_wait_call *wait, int count)
     set = set_of(wait->epfd);
     if (set) {
         serial++;
-        /* Nobody has a proxy in the set where no message was ever held. */
+        /* If no message was ever held, nobody has a proxy in the set. */
         count = complete(set, wait->events, count, set->inherited && learn_from_family(), serial);
         count = add_pending(set, wait->events, count, wait->max, serial);
     }
@@ -246,7 +250,8 @@ bool epoll_wait_has_more(int epfd)
     return (set && atomic_load(&set->watched) > 0) || learn_from_family();
 }
 
-/* Tails that other processes have left, in the set and in those that may be nested in it. */
+/* Looks for tails that other processes have left, in the set and in those that may be nested in
+ * it. */
 static void look_for_others(int epfd)
 {
     struct critical_section section;
@@ -262,7 +267,7 @@ static void look_for_others(int epfd)
     registry_leave(&section);
 }
 
-/* How long the call may sleep at most. */
+/* The timeout of the program's own call. */
 static int64_t sleep_limit(int epfd, int64_t timeout)
 {
     struct set *set;
@@ -273,12 +278,12 @@ static int64_t sleep_limit(int epfd, int64_t timeout)
     return set && atomic_load(&set->pending_count) > 0 ? 0 : timeout;
 }
 
-/* Whether what the kernel said may not be all, or too much. */
+/* Whether the kernel's events may need tails added, or proxies taken out. */
 static bool concerns(int epfd)
 {
     struct set *set;
 
-    /* What another process has put into a set that is shared may be among the events. */
+    /* An event may come from a proxy that another process has put into an inherited set. */
     if (learn_from_family() && learn_concerned() && !hints_is_own(epfd))
         learn_start();
     set = set_of(epfd);
@@ -287,8 +292,8 @@ static bool concerns(int epfd)
 
 int epoll_wait_with_tails(const struct epoll_wait_call *wait, int count)
 {
-    /* The program's own call knew of no tail here, so what it reports was there just now, as it may
-     * be with any thread that receives at the same time; and how long it slept is not known. */
+    /* The program's own call has been made, and how long it slept is not known: so its events are
+     * reported even if another thread has received the message meanwhile. */
     bool final = count != EPOLL_WAIT_NOT_CALLED;
     int64_t start = !final && wait->timeout > 0 ? clock_read(CLOCK_MONOTONIC) : 0;
     int64_t timeout = wait->timeout;
@@ -311,7 +316,7 @@ int epoll_wait_with_tails(const struct epoll_wait_call *wait, int count)
             return count;
         if (wait->timeout > 0) {
             timeout = wait->timeout - (clock_read(CLOCK_MONOTONIC) - start);
-            timeout = timeout > 0 ? timeout : 0; /* one look more */
+            timeout = timeout > 0 ? timeout : 0; /* one last look */
         }
         count = EPOLL_WAIT_NOT_CALLED;
     }

@@ -2,8 +2,8 @@
  *
  * The waits of epoll(7): epoll_wait(2) and its kin, with the tails that concern their set.
  *
- * Where no tail is shown, a wait is the program's own call between two reads of an atomic. They
- * stand inline, as the path of an ordinary datagram does.
+ * If no tail is shown, a wait is the program's own call between two reads of an atomic. Both are
+ * inline, as the path of an ordinary datagram is.
  */
 #ifndef WSRX_WAIT_EPOLL_WAIT_H
 #define WSRX_WAIT_EPOLL_WAIT_H
@@ -21,7 +21,7 @@ struct epoll_wait_call {
     int (*call)(const struct epoll_wait_call *wait, int64_t timeout);
 };
 
-/* The count of a wait whose own call was not made yet. */
+/* The count of a wait whose own call has not been made yet. */
 enum { EPOLL_WAIT_NOT_CALLED = -2 };
 
 /* Whether a wait in any set is the program's own call. */
@@ -30,7 +30,7 @@ static inline bool epoll_wait_is_plain(void)
     return atomic_load_explicit(&registry_watched, memory_order_acquire) == 0;
 }
 
-/* Where it is not plain: whether there may be something to report in the set. */
+/* If it is not plain: whether the set may have a tail to report. */
 bool epoll_wait_has_more(int epfd);
 
 static inline bool epoll_wait_is_watched(int epfd)
@@ -38,7 +38,7 @@ static inline bool epoll_wait_is_watched(int epfd)
     return !epoll_wait_is_plain() && epoll_wait_has_more(epfd);
 }
 
-/* Around a call that may sleep. */
+/* Before and after a call that may sleep. */
 static inline int epoll_wait_begins(void)
 {
     int before = proxy_waited;
@@ -54,8 +54,9 @@ static inline void epoll_wait_ends(int before, int epfd)
     proxy_waited = before == PROXY_WAITS ? PROXY_WAITS : epfd;
 }
 
-/* All of the wait, or what is left to do after the program's own call gave `count` events. A count,
- * or a negative errno. Blocks as the program's own call; a cancellation point with nothing held. */
+/* All of the wait, or the rest of it after the program's own call returned `count` events. A count,
+ * or a negative errno. Blocks as the program's own call; a cancellation point if nothing is
+ * held. */
 int epoll_wait_with_tails(const struct epoll_wait_call *wait, int count);
 
 #endif

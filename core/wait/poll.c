@@ -12,7 +12,7 @@
 
 static const struct timespec at_once = {0, 0};
 
-/* The cookie is asked for again, since what is cached may be stale. */
+/* The cookie is queried again, since the cached class may be stale. */
 static enum held_kind held_on(int fd, size_t *ret_left)
 {
     uint64_t cookie = fd_cookie(fd);
@@ -41,7 +41,7 @@ bool poll_bytes_left(int fd, size_t *ret_left)
 
     if (!table_nothing_held())
         kind = held_on(fd, ret_left);
-    /* An error that waits for its turn is no message. */
+    /* A pending error is no message. */
     return kind != HELD_NOT && !(kind == HELD_KERNEL && *ret_left == 0);
 }
 
@@ -53,7 +53,7 @@ bool poll_is_timespec(const struct timespec *timeout)
                         time.tv_nsec >= 0 && time.tv_nsec < 1000000000);
 }
 
-/* select(2) takes a second or more of microseconds. */
+/* Unlike a timespec, it may have a second or more in its microseconds. */
 bool poll_is_timeval(const struct timeval *timeout)
 {
     struct timeval time;
@@ -64,14 +64,14 @@ bool poll_is_timeval(const struct timeval *timeout)
 
 int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 {
-    /* The kernel goes first: it checks the caller's memory as it does. */
+    /* The kernel first: so it checks the caller's memory. */
     int count = next_calls.ppoll(fds, nfds, &at_once, mask);
 
     if (count < 0)
         return -errno;
     for (unsigned i = 0; i < (unsigned)nfds; i++)
         epoll_ctl_expose(fds[i].fd);
-    for (unsigned i = 0; i < (unsigned)nfds; i++) { /* the system call takes no more of it */
+    for (unsigned i = 0; i < (unsigned)nfds; i++) { /* the kernel takes an unsigned, too */
         short readable = fds[i].events & (POLLIN | POLLRDNORM);
 
         if (fds[i].fd < 0 || !readable || (fds[i].revents & POLLNVAL) || !has_tail(fds[i].fd))
@@ -82,7 +82,7 @@ int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
     return count;
 }
 
-/* fd_set is only the usual size: select(2) takes as many bits as nfds says. */
+/* fd_set has 1,024 bits, but select(2) takes as many as nfds says. */
 enum { LONG_BITS = sizeof(long) * CHAR_BIT, FEW_LONGS = 64 };
 
 static bool bit(const unsigned long *set, int fd)
@@ -90,7 +90,7 @@ static bool bit(const unsigned long *set, int fd)
     return set[fd / LONG_BITS] >> fd % LONG_BITS & 1;
 }
 
-/* Leaves the descriptors with a tail. Returns how many there are. */
+/* Clears the bits of descriptors without a tail. Returns how many are left. */
 static int keep_tails(unsigned long *set, int most)
 {
     int tails = 0;
@@ -107,7 +107,7 @@ static int keep_tails(unsigned long *set, int most)
     return tails;
 }
 
-/* Adds to what is ready. Returns how many were not there yet. */
+/* Adds the tails to what is ready. Returns how many bits are new. */
 static int add_tails(unsigned long *set, const unsigned long *tails, int most)
 {
     int count = 0;
@@ -124,9 +124,9 @@ static int add_tails(unsigned long *set, const unsigned long *tails, int most)
 int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       const sigset_t *mask)
 {
-    /* The stack may be small. */
+    /* A handler's stack may be small. */
     unsigned long few[FEW_LONGS], *tails = few;
-    /* As the kernel: a caller may say more than its sets have, beyond the highest descriptor. */
+    /* As in the kernel: nfds may be larger than the sets, beyond the highest descriptor. */
     int highest = epoll_ctl_highest((int)fd_highest());
     int most = nfds > highest ? highest + 1 : nfds, count = 0;
     size_t longs = most > 0 ? ((size_t)most + LONG_BITS - 1) / LONG_BITS : 0;

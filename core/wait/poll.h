@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a held tail means to poll, select and FIONREAD: a tail that is held in the process makes
- * its socket readable, which the kernel cannot know.
+ * What a held tail means to poll, select and FIONREAD: a tail that is held in the process makes its
+ * socket readable, and the kernel does not know that.
  *
- * Results are those of the system call: a count, or a negative errno. Nothing here blocks: where
- * no tail ends the wait, 0 is returned, and the face makes the program's own call.
+ * Results are those of the system call: a count, or a negative errno. Nothing here blocks: if no
+ * tail ends the wait, the result is 0, and the wrapper makes the program's own call.
  * Async-signal-safe; may change errno.
  */
 #ifndef WSRX_WAIT_POLL_H
@@ -16,19 +16,19 @@
 #include <signal.h>
 #include <sys/select.h>
 
-/* Whether a time to wait is one: the kernel refuses others before it looks at anything, and so the
- * face makes the program's own call. NULL is one. Async-signal-safe; may change errno. */
+/* Whether a timeout is valid. NULL is. The kernel refuses others before it looks at anything else,
+ * so the wrapper makes the program's own call. Async-signal-safe; may change errno. */
 bool poll_is_timespec(const struct timespec *timeout);
 bool poll_is_timeval(const struct timeval *timeout);
 
-/* poll(2) and ppoll(2) with what is ready now, tails and the kernel's events as one. */
+/* poll(2) and ppoll(2) with what is ready now: tails, and what the kernel reports. */
 int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask);
 
-/* select(2) and pselect(2) likewise; the sets are changed only where something is ready. */
+/* select(2) and pselect(2) likewise; the sets are changed only if something is ready. */
 int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       const sigset_t *mask);
 
-/* FIONREAD: whether something is held for `fd`, and the bytes that are left of the message. */
+/* FIONREAD: whether something is held for `fd`, and how many bytes of the message are left. */
 bool poll_bytes_left(int fd, size_t *ret_left);
 
 #endif

@@ -11,8 +11,8 @@
 
 atomic_bool sigio_is_used;
 
-/* What send_sigio() of the kernel says with the signal: where the program has chosen it (F_SETSIG),
- * which descriptor it is for. Of others' processes only a plain signal can be raised. */
+/* Sends what the kernel's send_sigio() sends. If the program has chosen the signal (F_SETSIG), it
+ * says which descriptor it is for. To other processes only a plain signal can be sent. */
 static void send_to(const struct f_owner_ex *owner, int chosen, int fd)
 {
     int number = chosen ? chosen : SIGIO;

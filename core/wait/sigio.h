@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Signal-driven I/O (O_ASYNC of fcntl(2), FIOASYNC of ioctl(2)): the kernel raises a signal when a
- * message comes. A program that makes one receive for each of them needs another one for a tail,
- * and for a message that waits behind it.
+ * Signal-driven I/O (O_ASYNC of fcntl(2), FIOASYNC of ioctl(2)): the kernel raises a signal for
+ * each message that comes. A program that makes one receive for each signal needs another signal
+ * for a tail, and for a message that waits behind it.
  *
- * Nothing is done in a program that never asks for it.
+ * Nothing is done in a program that never uses this.
  */
 #ifndef WSRX_WAIT_SIGIO_H
 #define WSRX_WAIT_SIGIO_H
@@ -12,13 +12,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* The program has asked for signals of a descriptor. */
+/* The program has switched it on for a descriptor. */
 extern atomic_bool sigio_is_used;
 
 /* Raises the signal of `fd`, if it has one and something is held for it. */
 void sigio_raise(int fd);
 
-/* After a receive that took something. Async-signal-safe; leaves errno. */
+/* After a receive that took something. Async-signal-safe; leaves errno alone. */
 static inline void sigio_after_receive(int fd)
 {
     if (atomic_load_explicit(&sigio_is_used, memory_order_relaxed))
