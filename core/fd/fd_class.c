@@ -19,12 +19,12 @@ FAST_PATH_DATA _Atomic fd_class fd_classes_first[FD_FIRST];
 
 static _Atomic(_Atomic fd_class *) chunks[CHUNKS]; /* the first one is never used */
 static const struct settings *settings;            /* NULL before the start */
-static bool asks;                                  /* every socket is asked at its first receive */
+static bool queries_all;                           /* each socket is queried at its first receive */
 __thread bool fd_own_descriptors;
 
-static atomic_uint highest;      /* descriptor of which something is known */
+static atomic_uint highest;      /* the highest descriptor whose class is known */
 static atomic_bool duplicates;   /* a socket has been duplicated: it may have two numbers */
-static _Atomic uint64_t unnamed; /* the last number of our own that was given to a socket */
+static _Atomic uint64_t unnamed; /* the last number that the library gave to a socket */
 
 /* --- the classes by number --------------------------------------------------------------- */
 
@@ -41,7 +41,7 @@ fd_class fd_class_cached_above(int fd)
     return chunk ? atomic_load_explicit(&chunk[number % CHUNK], memory_order_relaxed) : 0;
 }
 
-/* Where the class of a descriptor is kept; NULL: nowhere, for there is no memory. */
+/* Where the class of a descriptor is kept; NULL: there is no memory for it. */
 static _Atomic fd_class *entry(int fd)
 {
     unsigned number = (unsigned)fd;
@@ -67,7 +67,7 @@ static void cache_class(int fd, fd_class class)
     unsigned seen = atomic_load_explicit(&highest, memory_order_relaxed);
     _Atomic fd_class *at;
 
-    /* What says no more than that nothing is known needs no chunk, and in mode off nothing does. */
+    /* No chunk is mapped for a class that says nothing, nor in mode off. */
     if (fd < 0 || fd_own_descriptors ||
         (fd_kind(class) <= FD_OTHER && fd_class_cached(fd) == 0 && fd >= FD_FIRST) ||
         (!settings && fd >= FD_FIRST))
@@ -85,7 +85,7 @@ static fd_class make_class(enum fd_kind kind, uint64_t flags, uint64_t identity)
     return (uint64_t)kind << 56 | flags | identity;
 }
 
-/* A socket that nobody has asked for its cookie. */
+/* A socket whose cookie has not been queried. */
 static fd_class unnamed_class(enum fd_kind kind, uint64_t flags)
 {
     return make_class(kind, flags | FD_UNNAMED,
@@ -121,7 +121,7 @@ bool fd_is_last(int fd, fd_class class)
     return fd_next_duplicate(fd, -1, class) < 0;
 }
 
-/* --- the kernel's word ------------------------------------------------------------------- */
+/* --- queries ----------------------------------------------------------------------------- */
 
 static int option(int fd, int name, int *ret_value)
 {
@@ -158,7 +158,7 @@ bool fd_is_stream_now(int fd)
     return option(fd, SO_TYPE, &type) == 0 && type == SOCK_STREAM;
 }
 
-/* Nothing else has messages that Linux would cut. */
+/* All sockets whose messages Linux would cut. */
 static enum fd_kind kind_of(int domain, int type, int protocol)
 {
     if (type != SOCK_DGRAM && type != SOCK_SEQPACKET)
@@ -166,7 +166,8 @@ static enum fd_kind kind_of(int domain, int type, int protocol)
     switch (domain) {
     case AF_INET:
     case AF_INET6:
-        /* Not ICMP "ping" sockets (datagram too), nor SCTP (delivers in parts by itself). */
+        /* Not ICMP "ping" sockets, which are datagram sockets too; nor SCTP, which delivers in
+         * parts by itself. */
         return type == SOCK_DGRAM &&
                        (protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
                    ? FD_DATAGRAM
@@ -192,7 +193,7 @@ static enum fd_kind query_kind(int fd)
     return kind_of(domain, type, protocol);
 }
 
-/* Keeps a class for `fd`, and for the numbers that are known to be the same socket. */
+/* Caches a class for `fd`, and for the numbers that are known to be the same socket. */
 static void rename_all(int fd, fd_class before, fd_class class)
 {
     if ((before & FD_UNNAMED) && fd_kind(before) >= FD_SOCKET)
@@ -213,8 +214,8 @@ fd_class fd_class_query(int fd)
     if (kind != FD_OTHER && settings && settings->sockets.count > 0 &&
         !fd_is_selected(&settings->sockets, fd, &final))
         kind = FD_OTHER;
-    /* Linux before 4.12 has no SO_COOKIE; a socket that cannot be told from its successor is
-     * better left alone. */
+    /* Linux before 4.12 has no SO_COOKIE. A socket that cannot be distinguished from its successor
+     * is left alone. */
     if (kind != FD_OTHER && (cookie = fd_query_cookie(fd)) == 0)
         kind = FD_OTHER;
     is_ours =
@@ -267,12 +268,12 @@ int fd_identify(int fd, uint64_t *ret_cookie, bool *ret_stream)
 
 /* --- what the program does --------------------------------------------------------------- */
 
-/* What a new socket of this kind is to be known as. */
+/* The class of a new socket of this kind. */
 static fd_class new_class(enum fd_kind kind)
 {
     if (kind <= FD_OTHER)
         return make_class(kind, 0, 0);
-    return unnamed_class(asks ? FD_SOCKET : kind, FD_DUPS_KNOWN);
+    return unnamed_class(queries_all ? FD_SOCKET : kind, FD_DUPS_KNOWN);
 }
 
 void fd_made(int fd, int domain, int type, int protocol)
@@ -315,7 +316,7 @@ void fd_duplicated(int old, int new)
 
     if (fd_kind(class) >= FD_SOCKET)
         atomic_store_explicit(&duplicates, true, memory_order_relaxed);
-    /* The one may be selected, and the other not. */
+    /* One number may be selected, and the other not. */
     if (fd_kind(class) != FD_UNKNOWN && settings && fd_selects_by_number(&settings->sockets))
         class = unnamed_class(FD_SOCKET, class & FD_DUPS_KNOWN);
     cache_class(new, class);
@@ -366,9 +367,9 @@ bool fd_any_message(void)
 
 /* --- start ------------------------------------------------------------------------------- */
 
-/* What the program was started with: by fstat(2), which the dynamic linker needs too, so that
- * nobody's filter kills for it. Whoever starts a program gives it the lowest numbers, or some that
- * a person has chosen: a gap of this size ends the search. */
+/* Finds the sockets that the program was started with, by fstat(2). The dynamic linker calls it
+ * too, so no filter kills for it. A program is started with the lowest numbers, or with some that a
+ * person has chosen: a gap of this size ends the search. */
 static void find_inherited(void)
 {
     enum { GAP = 16 };
@@ -384,7 +385,7 @@ static void find_inherited(void)
 }
 
 /* Sockets that were made before the settings were read. */
-static void ask_later(int fd)
+static void query_later(int fd)
 {
     fd_class class = fd_class_cached(fd);
 
@@ -392,12 +393,12 @@ static void ask_later(int fd)
         cache_class(fd, class + ((uint64_t)FD_SOCKET << 56) - ((uint64_t)fd_kind(class) << 56));
 }
 
-void fd_class_start(const struct settings *with_settings, bool ask)
+void fd_class_start(const struct settings *with_settings, bool query_all)
 {
     settings = with_settings;
-    asks = ask;
-    if (ask)
+    queries_all = query_all;
+    if (query_all)
         for (unsigned fd = 0; fd <= fd_highest(); fd++)
-            ask_later((int)fd);
+            query_later((int)fd);
     find_inherited();
 }

@@ -23,7 +23,8 @@ static unsigned port(const struct sockaddr_storage *name)
     return 0;
 }
 
-/* The next byte of a name in WSRX_SOCKETS, which may be written as the trace writes it: settings.h. */
+/* The next byte of a name in WSRX_SOCKETS, which may have the trace's escape sequences
+ * (settings.h). */
 static unsigned char next_byte(const char **at, const char *end)
 {
     static const char digits[] = "0123456789abcdef", short_escapes[] = "nrt", bytes[] = "\n\r\t";
@@ -47,8 +48,8 @@ static unsigned char next_byte(const char **at, const char *end)
     return (unsigned char)((high - digits) << 4 | (low - digits));
 }
 
-/* unix(7): a path ends at a zero byte; an abstract name begins with one, for which we write @, and
- * has all of its length. */
+/* unix(7): a path ends at a zero byte. An abstract name begins with one, which is written as @, and
+ * has no other end than its length. */
 static bool has_path(const struct sockaddr_storage *name, socklen_t length,
                      const struct selector *selector)
 {
@@ -109,7 +110,7 @@ bool fd_is_selected(const struct selectors *selectors, int fd, bool *ret_final)
     for (size_t i = 0; i < selectors->count; i++) {
         const struct selector *selector = &selectors->at[i];
 
-        /* A name that it does not have yet may come. */
+        /* It may still get the name that is selected. */
         if ((selector->kind == SELECT_PORT && port(&names.local) == 0) ||
             (selector->kind == SELECT_PATH && names.domain == AF_UNIX &&
              names.local_length <= offsetof(struct sockaddr_un, sun_path)))

@@ -7,9 +7,9 @@
 
 #include "settings.h"
 
-/* Whether `fd`, a message socket, is selected: by any inclusion (or none is given), and no
- * exclusion. Asks the kernel for its names. `*ret_final`: the answer holds, for the socket has a
- * name of its own already. Async-signal-safe. */
+/* Whether `fd`, a message socket, is selected: by an inclusion (or there is none), and by no
+ * exclusion. Queries its names. `*ret_final`: the answer will not change, since the socket has its
+ * name already. Async-signal-safe. */
 bool fd_is_selected(const struct selectors *selectors, int fd, bool *ret_final);
 
 /* Whether two numbers of one socket may be selected differently. */

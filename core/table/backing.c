@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A file is somebody's until it is shown to be ours: nothing in it is believed before it is
- * checked, and nothing in it is changed before that.
+ * A file may be anybody's: nothing in it is used or changed before it has been checked.
  */
 #define _GNU_SOURCE
 #include "table/backing.h"
@@ -21,9 +20,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Receives that are under way when the table fills up are held all the same: room for 1,024
- * datagrams, which is address space only until it is used; a 32-bit program has little of that.
- * A file's disk may be dear. */
+/* Room beyond WSRX_HOLD_MAX, for messages that are in flight when the table fills up: 1,024
+ * datagrams. It is only address space until it is used, but a 32-bit program has little of that,
+ * and a file takes disk space. */
 enum { SLACK = sizeof(size_t) > 4 ? 64 << 20 : 32 << 20, FILE_SLACK = 16 << 20 };
 
 /* The smallest table in a mapping of its own. */
@@ -35,7 +34,7 @@ static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
 {
     size_t max = round_up(hold_max) / PAGE, count = max + slack / PAGE + 1;
 
-    /* Less than half of the addresses: then nothing below overflows. */
+    /* At most half of the address space: then nothing below overflows. */
     if (count > UINT32_MAX || count > SIZE_MAX / 2 / (PAGE + sizeof(struct slot) + 1))
         return -ENOMEM;
     extents->page_count = (uint32_t)count;
@@ -47,7 +46,7 @@ static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
     return 0;
 }
 
-/* Fills a mapping of zeros. */
+/* Makes a table in a mapping of zeros. */
 static void make(struct inside *inside, const struct extents *extents)
 {
     view_of(inside)->extents = *extents;
@@ -65,9 +64,9 @@ static void unmap(struct inside *inside, size_t size)
     sys_unmap((char *)inside - PAGE, PAGE + size);
 }
 
-/* After mlockall(MCL_FUTURE) a mapping is populated and locked when it is made, but what cannot be
- * accessed is not; so it is opened afterwards. No huge pages, for one tail would take 2 MiB, and no
- * tails in a core dump. */
+/* After mlockall(MCL_FUTURE) a new mapping is populated and locked, unless it cannot be accessed.
+ * So access is given afterwards. No huge pages, since one tail would take 2 MiB; and no tails in a
+ * core dump. */
 struct inside *backing_map(size_t size, int flags, int fd, int *ret_error)
 {
     char *at = sys_map(PAGE + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
@@ -157,8 +156,8 @@ static void read_boot(char boot[36])
     sys_close(fd);
 }
 
-/* What is wrong with what a file holds; NULL: it is a table of ours. `size` of it are mapped. */
-static const char *judge(const struct inside *inside, size_t size)
+/* Why the file cannot be used; NULL: it can. `size` bytes of it are mapped. */
+static const char *find_fault(const struct inside *inside, size_t size)
 {
     const struct extents *extents = &inside->extents;
     struct extents expected;
@@ -179,7 +178,7 @@ static const char *judge(const struct inside *inside, size_t size)
     return NULL;
 }
 
-/* Whether a message may be as the slot says, at this time of CLOCK_MONOTONIC (ns). */
+/* Whether the slot's message is possible. `now`: CLOCK_MONOTONIC, ns. */
 static bool is_sound(const struct inside *inside, uint32_t at, int64_t now)
 {
     enum { MAX_ERRNO = 4095 };
@@ -195,9 +194,9 @@ static bool is_sound(const struct inside *inside, uint32_t at, int64_t now)
            slot->missed <= now && message.sequence <= inside->sequence;
 }
 
-/* The same for the messages, with the mutex held. Of what follows from them nothing is believed:
- * it is made anew, as after a death. */
-static const char *judge_messages_locked(const struct inside *inside)
+/* The same for the messages, with the mutex held. What follows from them (links, bitmap, counts) is
+ * not checked, but made anew. */
+static const char *find_fault_in_messages_locked(const struct inside *inside)
 {
     struct timespec now;
     uint32_t end = 1;
@@ -263,8 +262,8 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     return NULL;
 }
 
-/* Others hold both locks for microseconds. Where somebody keeps one, or a damaged file says so, we
- * do without the file rather than wait. */
+/* Others hold both locks for microseconds. If one stays taken, or a damaged file says so, the file
+ * is not used: better than to wait. */
 enum { PATIENCE_MS = 2000 };
 
 static bool lock_file(int fd)
@@ -301,7 +300,7 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
     inside = backing_map(size, 0, fd, &error);
     if (!inside)
         return strerrordesc_np(-error);
-    why = judge(inside, size);
+    why = find_fault(inside, size);
     if (!why) {
         view_of(inside)->extents = inside->extents;
         view_of(inside)->is_file = true;
@@ -312,7 +311,7 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
     if (!why && !mutex_lock(inside, PATIENCE_MS))
         why = "it is damaged";
     else if (!why) {
-        why = judge_messages_locked(inside);
+        why = find_fault_in_messages_locked(inside);
         if (!why) {
             atomic_store(&inside->table.shared, true);
             change_begin(inside);
@@ -329,7 +328,7 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
     return NULL;
 }
 
-/* Whether the file may be ours at all, and if so, with its lock held. */
+/* Why the file cannot be a table of this user; NULL: it may be one, and is locked now. */
 static const char *check_file(int fd, struct sys_file *file)
 {
     int error = sys_fstat(fd, file);
@@ -357,8 +356,8 @@ const char *table_open(const char *path, size_t hold_max, struct table **ret_tab
 
     if (fd < 0)
         return fd == -ELOOP ? "it is a symbolic link" : strerrordesc_np(-fd);
-    /* One process at a time makes or checks it. The mapping keeps the open file, and so the lock,
-     * beyond the descriptor. */
+    /* One process at a time makes or checks it. The lock has to be released: the mapping would keep
+     * it after the descriptor is closed. */
     why = check_file(fd, &file);
     if (!why)
         why = file.size == 0 ? make_file(fd, hold_max, &inside)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the fragment table lives: an anonymous mapping, a file that outlasts exec, or memory that
- * somebody else provides.
+ * Where the fragment table lies: in an anonymous mapping, in a file that survives exec, or in
+ * memory that the caller provides.
  */
 #ifndef WSRX_TABLE_BACKING_H
 #define WSRX_TABLE_BACKING_H
@@ -10,20 +10,21 @@
 
 struct inside;
 
-/* Maps a new table that holds up to `hold_max` bytes of tails, or where there is no room for so
- * much, a smaller one. 0, or a negative errno. Async-signal-safe. */
+/* Maps a new table for up to `hold_max` bytes of tails, or a smaller one if there is not so much
+ * memory. 0, or a negative errno. Async-signal-safe. */
 int table_create(size_t hold_max, struct table **ret_table);
 
-/* Makes one in `size` bytes of memory at a page's start: what is held in it is only what has been
- * received already; all else is held in the kernel. 0, or a negative errno. Async-signal-safe. */
+/* Makes one in `size` bytes of memory, which begin at a page. It is for messages that have been
+ * received already; all others are held in the kernel. 0, or a negative errno.
+ * Async-signal-safe. */
 int table_create_at(void *at, size_t size, struct table **ret_table);
 
-/* Maps the table of a file, which is made where there is none, so that tails outlast exec.
- * NULL, or why the file cannot be used: static words. Not for signal handlers. */
+/* Maps the table of a file, so that tails survive exec. Makes the file if there is none. NULL, or
+ * why it cannot be used: a static string. Not for signal handlers. */
 const char *table_open(const char *path, size_t hold_max, struct table **ret_table);
 
-/* Maps `size` bytes of zeros behind a private page, which is the table's view. `flags` of mmap(2),
- * beside MAP_SHARED. NULL: `*ret_error` says why not. Async-signal-safe. */
+/* Maps `size` bytes of zeros, or of the file, behind a private page (struct view). `flags` of
+ * mmap(2), beside MAP_SHARED. NULL: `*ret_error` says why. Async-signal-safe. */
 struct inside *backing_map(size_t size, int flags, int fd, int *ret_error);
 
 /* Unmaps what table_create() or table_open() has mapped. */

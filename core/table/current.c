@@ -9,11 +9,11 @@
 
 #include <string.h>
 
-/* What state.table points to until there is a table. Nobody writes to it but to its counters. */
+/* What state.table points to until there is a table. Only its counters are ever written to. */
 static struct table none;
 
-/* What is used where no mapping can be had: the heads of the table, and pages for a datagram or
- * two. Address space only, as long as nobody writes to it. */
+/* The fallback if no memory can be mapped: the table's heads, and pages for a datagram or two. It
+ * takes no memory until it is written to. */
 enum { RESERVE = 384 << 10, PAGE_SIZE = 4096 };
 
 static _Alignas(PAGE_SIZE) char reserve[RESERVE];
@@ -46,7 +46,7 @@ static void add(atomic_ulong *to, atomic_ulong *from)
                               memory_order_relaxed);
 }
 
-/* What was counted while there was no table. */
+/* Moves what was counted while there was no table. */
 static void move_counters(struct table *to)
 {
     struct table_counters *counters = &to->counters, *from = &none.counters;
@@ -73,8 +73,8 @@ static struct table *publish(struct table *made)
     return made;
 }
 
-/* One thread makes it; the others wait for the few microseconds. Of a maker that is not there (this
- * is a child, and it was not its parent's thread that forked) nobody waits for long. */
+/* One thread makes it, and the others wait for some microseconds. They do not wait for long: in a
+ * child, the maker may have been a thread of the parent. */
 static struct table *make_in_reserve(void)
 {
     enum { LOOKS = 10000 };
@@ -96,8 +96,8 @@ static struct table *make_in_reserve(void)
     return state.table;
 }
 
-/* Without a lock, which a fork could leave taken in the child: whoever maps one second throws it
- * away. */
+/* Without a lock, since a fork could leave it taken in the child. If two threads map one, the
+ * second throws its own away. */
 static struct table *make(size_t hold_max)
 {
     struct critical_section section;
@@ -122,8 +122,8 @@ struct table *table_needed(void)
 
 /* --- processes --------------------------------------------------------------------------- */
 
-/* Where nothing is held yet, much address space would be a heavy burden on programs that fork and
- * lose nothing. */
+/* If nothing is held yet, a large table would cost programs that fork and lose nothing too much
+ * address space. */
 enum { FORKED_HOLD_MAX = 8 << 20 };
 
 void table_forks(void)
@@ -142,7 +142,7 @@ void table_confines(void)
         table_leave_shared(state.table);
 }
 
-/* The reserve is private: of what is held in it the parent alone has the rest. */
+/* The reserve is private, so its tails belong to the parent alone. */
 void table_after_fork_in_child(void)
 {
     struct table *table;

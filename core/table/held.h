@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What this process's table holds at the moment: the atomic reads that stand on every path.
+ * What this process's table holds now: atomic reads, which are on every path.
  */
 #ifndef WSRX_TABLE_HELD_H
 #define WSRX_TABLE_HELD_H

@@ -2,8 +2,8 @@
  *
  * The fragment table from the inside: for the files of this folder only.
  *
- * A mapping of PAGE + size bytes. Its first page is private to the process and says how large the
- * pieces of the rest are; the rest is shared by all processes that use the table.
+ * A mapping of PAGE + size bytes. Its first page is private to the process, and says how large the
+ * pieces of the rest are. The rest is shared by all processes that use the table.
  */
 #ifndef WSRX_TABLE_LAYOUT_H
 #define WSRX_TABLE_LAYOUT_H
@@ -13,29 +13,29 @@
 enum {
     PAGE = 4096,
     TABLE_FORMAT = 4,
-    TABLE_AHEAD = 1024, /* pages of a file that are made sure of before they are needed */
-    TABLE_FIRST = 256,  /* the same of a new file, of which nobody has needed one yet */
-    /* Abandoned messages that are kept for a process that may still ask. */
+    TABLE_AHEAD = 1024, /* pages of a file that get disk space before they are needed */
+    TABLE_FIRST = 256,  /* the same, in a new file */
+    /* How many orphans are kept: another process may still have their sockets. */
     ORPHANS_MAX = 1024,
 };
 
-/* One slot for each page of the arena; a message uses that of its first page. Pages and slots are
- * named by index; 0 is never used and means "none". Slots are never reused for data, so the state
- * word of a message that is gone can be compared safely.
+/* One slot for each page of the arena. A message uses the slot of its first page. Pages and slots
+ * are numbered; 0 is never used and means "none". A slot never becomes anything else, so the state
+ * word of a message that is gone can still be compared.
  *
- * Fields marked * are read without the mutex (see the head of lockless.c): there by table_read(),
- * and written by table_write(). All others belong to the mutex.
- * Fields marked = do not change as long as the message is there: the seal is their sum. */
+ * Fields marked * are also read without the mutex (lockless.c), by table_read(), and are written by
+ * table_write(). All others belong to the mutex.
+ * Fields marked = do not change while the message is held: the seal is their checksum. */
 struct slot {
-    /* * Generation in the upper half, offset of the next part in the message in the lower; equal to
-     * `length` when the message has been taken to its end. Changes by compare-and-swap, also
-     * without the mutex, but for a new message, which is a new generation. */
+    /* * Generation in the upper half, offset of the next part in the lower. The offset is `length`
+     * when all of the message has been taken. Changes by compare-and-swap, also without the mutex;
+     * only a new message, which is a new generation, is written with the mutex. */
     _Alignas(8) _Atomic uint64_t state;
     _Alignas(8) uint64_t cookie; /* *= */
     uint64_t sequence;           /* *= in the order of arrival, over all sockets */
     uint64_t fingerprint;        /* *= */
-    uint64_t seal;               /* * where others may write to the table: see slot.h */
-    uint64_t sum;                /* * the same, of the bytes in the page of this number */
+    uint64_t seal;               /* * if others can write to the table: see slot.h */
+    uint64_t sum;                /* * likewise: checksum of the bytes in the page of this number */
     uint32_t kind;               /* *= enum held_kind; written last, cleared first: for a rebuild */
     uint32_t pages;              /* *= length of the run that starts here */
     uint32_t stored;             /* *= offset in the message at which the stored bytes begin */
@@ -46,19 +46,20 @@ struct slot {
     uint32_t next;               /* the socket's next message */
     uint32_t last;               /* the socket's last message (first messages only) */
     uint32_t chain;              /* * the bucket's next socket (first messages only) */
-    uint32_t orphan;             /* abandoned, and kept for whoever may still ask */
-    int32_t holder; /* process id of who held it, or 0: while the table was not shared */
-    int32_t error;  /* * */
+    uint32_t orphan;             /* its socket is closed here, but may be open elsewhere */
+    int32_t holder;              /* process id of who held it; 0: the table was not shared then */
+    int32_t error;               /* * */
     int64_t missed;
     _Alignas(8) uint64_t peer[sizeof(struct sockaddr_storage) / sizeof(uint64_t)]; /* *= */
 };
 
-/* Whoever reads what a change has written reads afterwards that there is a change: see the head of
- * lockless.c. */
+/* Acquire and release: whoever reads what a change has written will also read its `version`
+ * (lockless.c). */
 #define table_read(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define table_write(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
-/* How large its pieces are, and where in the mapping: at another address in each program. */
+/* How large the pieces are, and their offsets in the mapping, whose address differs in each
+ * process. */
 struct extents {
     uint32_t page_count; /* of the arena, room beyond WSRX_HOLD_MAX included */
     uint32_t pages_max;  /* WSRX_HOLD_MAX */
@@ -73,8 +74,8 @@ struct view {
     struct extents extents;
     bool is_file;
     atomic_bool suspect; /* other processes can write to the table */
-    atomic_uint broken;  /* messages that were found damaged, and not reported yet */
-    atomic_bool parted;  /* the others were left in the lurch, which is not reported yet */
+    atomic_uint broken;  /* damaged messages that have not been reported yet */
+    atomic_bool parted;  /* the shared table was left, which has not been reported yet */
 };
 
 struct inside {
@@ -83,17 +84,17 @@ struct inside {
     uint32_t format;
     char boot[36];         /* cookies are unique for as long as the system is up */
     _Atomic uint32_t lock; /* the mutex: 0, or its owner's thread id, and FUTEX_WAITERS */
-    /* Odd: somebody is in the midst of a change, or died there. Each change makes it another. */
+    /* Odd: a change is in progress, or its maker has died. Each change makes it another number. */
     _Alignas(8) _Atomic uint64_t version;
     uint64_t sequence;
     uint32_t orphans;
     uint32_t top; /* pages above it were never used */
     uint32_t pages_used;
     uint32_t search;    /* where the last free run was found */
-    uint32_t populated; /* pages below it are sure to be there (a file's disk may be full) */
-    int64_t swept;      /* when what is dead was looked for (ns), as long as that does not help */
+    uint32_t populated; /* pages below it have disk space, if it is a file */
+    int64_t swept;      /* the time of the last sweep (ns), if it did not help; or 0 */
     struct extents extents;
-    uint32_t remade[TABLE_HASHES]; /* the buckets that a rebuild makes */
+    uint32_t remade[TABLE_HASHES]; /* where a rebuild makes the buckets */
 };
 
 static inline struct inside *inside_of(struct table *table)
@@ -111,8 +112,8 @@ static inline const struct extents *extents_of(const struct inside *inside)
     return &view_of(inside)->extents;
 }
 
-/* An index that was read from the mapping may be anything: what leads outside is 0, which is there
- * and of no meaning. */
+/* An index that was read from the mapping may be anything. One that leads outside becomes 0, which
+ * exists and means nothing. */
 static inline uint32_t index_in(const struct inside *inside, uint32_t at)
 {
     return at < extents_of(inside)->page_count ? at : 0;
@@ -135,7 +136,7 @@ static inline uint64_t *bitmap_of(const struct inside *inside)
     return (uint64_t *)((char *)(uintptr_t)inside + extents_of(inside)->bitmap_at);
 }
 
-/* Where the slots end that were ever used. */
+/* The end of the slots that were ever used. */
 static inline uint32_t top_of(const struct inside *inside)
 {
     uint32_t top = inside->top, count = extents_of(inside)->page_count;
@@ -153,7 +154,7 @@ static inline size_t round_up(size_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-/* In the place of an offset: the message has been taken away by somebody who could not remove it
+/* In place of an offset: the message was taken by a process that could not remove it
  * (separate.c). */
 #define OFFSET_GONE UINT32_MAX
 

@@ -43,8 +43,8 @@ void links_each_own(struct inside *inside, void (*act)(void *context, uint32_t a
     }
 }
 
-/* Behind the first message of its socket, or behind a later one. */
-static uint32_t *place_behind(struct inside *inside, struct slot *first, uint32_t at)
+/* Inserts a message behind the first one of its socket, or behind a later one. */
+static uint32_t *link_behind(struct inside *inside, struct slot *first, uint32_t at)
 {
     struct slot *slot = slot_of(inside, at), *last = slot_of(inside, first->last);
     uint32_t *link = &first->next;
@@ -78,7 +78,7 @@ static void insert(struct inside *inside, uint32_t *bucket, uint32_t at)
             table_write(slot->chain, first->chain);
             table_write(first->chain, 0);
         } else {
-            link = place_behind(inside, first, at);
+            link = link_behind(inside, first, at);
         }
     }
     table_write(*link, at);
@@ -108,7 +108,7 @@ void links_update_full(struct inside *inside)
     atomic_store_explicit(&inside->table.full, pages_are_full(inside), memory_order_relaxed);
 }
 
-/* Whether the message at `at`, behind what ends at `end`, is to be kept. */
+/* Whether to keep the message at `at`; the one before ends at `end`. */
 static bool is_whole(struct inside *inside, uint32_t at, uint32_t end, uint32_t *ret_end)
 {
     struct slot *slot = slot_of(inside, at);
@@ -119,7 +119,7 @@ static bool is_whole(struct inside *inside, uint32_t at, uint32_t end, uint32_t 
     *ret_end = at + message.pages;
     if (message.kind == HELD_NOT)
         return false;
-    /* One that was taken to its end is not whole either. */
+    /* Nothing is left of one that was taken to its end. */
     if (offset == OFFSET_GONE || (message.length > 0 && offset == message.length))
         return false;
     if (at >= end && message_is_sound(inside, at, &message) && offset >= message.stored &&
@@ -130,8 +130,8 @@ static bool is_whole(struct inside *inside, uint32_t at, uint32_t end, uint32_t 
     return false;
 }
 
-/* The buckets are made beside and then put in place, so that table_may_hold() goes on saying so of
- * every message meanwhile. */
+/* The buckets are made in another array and then copied, so that table_may_hold() stays true for
+ * each message meanwhile. */
 void links_rebuild(struct inside *inside)
 {
     unsigned used = 0, here = 0;

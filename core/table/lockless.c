@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Without the mutex nothing is believed that is not verified. `version` is a sequence lock's: odd
- * while somebody changes the table, and another one after each change. Every field that is read
- * without the mutex is written with release and read with acquire, so whoever reads a byte of a
- * change reads its `version` afterwards. What was read under one even version is what the table was
- * then, and only then is it acted on: before that, no offset or length leads anywhere.
- * From there on the message's own `state` tells of its end: generation and offset never come back,
- * it is set to the message's end before the message's pages are given away, and to a new generation
- * before its slot's pages are written to again. So a compare-and-swap that finds it as it was says
- * that the bytes copied meanwhile were the message's own; one that fails says to throw them away,
- * which the caller's buffer bears. Pages that are given back to the system read as zeros: the
- * mapping itself never shrinks.
+ * How the table is read without its mutex.
+ *
+ * `version` is a sequence lock: odd while a change is in progress, and another number after each
+ * change. Each field that is read without the mutex is written with release and read with acquire,
+ * so whoever reads a byte of a change reads its `version` afterwards. What was read between two
+ * reads of the same even version is what the table was then. Only after the second read is it used:
+ * before that, no offset and no length is followed.
+ *
+ * From then on the message's own `state` says whether it is still there. The same generation and
+ * offset never come back. The offset is set to the message's end before its pages are given away,
+ * and the generation changes before they are written to again. So if the final compare-and-swap
+ * finds the state unchanged, the bytes that were copied meanwhile are the message's own. If it
+ * fails, they are thrown away: they stand in the caller's buffer, and will be overwritten. Pages
+ * that were given back to the system read as zeros, since the mapping never shrinks.
  */
 #define _GNU_SOURCE
 #include "table/lockless.h"
@@ -19,7 +22,7 @@
 
 #include <errno.h>
 
-/* Whether all that was read since `version` was read held together. */
+/* Whether nothing has changed since `version` was read. */
 static bool unchanged(const struct inside *inside, uint64_t version)
 {
     return !(version & 1) &&
@@ -31,7 +34,7 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
     uint64_t version = atomic_load_explicit(&inside->version, memory_order_acquire);
     uint32_t at = table_read(inside->table.bucket[table_hash(cookie)]);
 
-    /* Links that are being changed may lead in a circle. */
+    /* While links are changed, they may lead in a circle. */
     for (uint32_t steps = 0; unchanged(inside, version); steps++) {
         const struct slot *slot = slot_of(inside, at);
         uint32_t length;
@@ -48,7 +51,7 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
         length = table_read(slot->length);
         ret_found->kind = table_read(slot->kind);
         ret_found->left = length - (uint32_t)atomic_load(&slot->state);
-        /* What is gone, or cannot be, is in the way of the next one. */
+        /* A message that is gone, or impossible, hides the next one: the mutex is needed. */
         return unchanged(inside, version) && ret_found->left <= length &&
                ret_found->kind - HELD_HERE <= HELD_STREAM - HELD_HERE;
     }
@@ -67,7 +70,7 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
 
     slot_read(slot, &message);
     slot_to_held(slot, &message, state, ret_held);
-    /* Found, and still there with this state: from now on the state tells of its end. */
+    /* It was there with this state. From now on the state says whether it still is. */
     if (version && !unchanged(inside, *version))
         return -EAGAIN;
     if (!message_is_sound(inside, at, &message) || ret_held->offset < message.stored ||
@@ -88,13 +91,13 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
                        ret_part->given);
     if (error)
         return error;
-    /* Afterwards, so that what was changed meanwhile shows. */
+    /* Checked after the copy, so that a change meanwhile is found. */
     if (!message_is_intact(inside, at, &message, ret_held->offset, ret_part->given))
         return -EBADMSG;
     return atomic_compare_exchange_strong(&slot->state, &state, then) ? 1 : -EAGAIN;
 }
 
-/* Damage is dealt with by whoever has the mutex: others may have seen the message half gone. */
+/* Without the mutex it may only look like damage, because the message is being removed. */
 int lockless_take(struct inside *inside, const struct table_found *found, const struct take *take,
                   struct held *ret_held, struct part *ret_part)
 {

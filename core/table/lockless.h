@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Looks without the table's mutex, and takes that need it only for a message's last part.
+ * Lookups without the table's mutex, and takes that need it only for the last part of a message.
  */
 #ifndef WSRX_TABLE_LOCKLESS_H
 #define WSRX_TABLE_LOCKLESS_H
 
 #include "table/layout.h"
 
-/* What a take is asked for. */
+/* The arguments of a take. */
 struct take {
     size_t room;
     unsigned how;
@@ -15,17 +15,17 @@ struct take {
     void *context;
 };
 
-/* Looks for the socket's first message. false: somebody changes the table, or died in it, and the
- * mutex is needed. */
+/* Looks for the socket's first message. false: the table is being changed, or a process died in a
+ * change, so the mutex is needed. */
 bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *ret_found);
 
-/* Takes from the message that was found. As table_take_found(), and -EINTR: the mutex is needed;
- * -EAGAIN: the table has changed, or another take was faster. */
+/* Takes from the message that was found. Returns what table_take_found() returns, or -EINTR: the
+ * mutex is needed; or -EAGAIN: the table has changed, or another take was faster. */
 int lockless_take(struct inside *inside, const struct table_found *found, const struct take *take,
                   struct held *ret_held, struct part *ret_part);
 
-/* The same with the mutex held, from the message at `at`, and never -EINTR, but
- * -EBADMSG: the message has been damaged. The caller removes it then, or where nothing is left. */
+/* The same with the mutex held, from the message at `at`. Never -EINTR, but -EBADMSG: the message
+ * is damaged. The caller removes the message then, or if nothing of it is left. */
 int lockless_take_locked(struct inside *inside, uint32_t at, const struct take *take,
                          struct held *ret_held, struct part *ret_part);
 

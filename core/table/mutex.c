@@ -9,11 +9,12 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 
-/* Who releases the mutex wakes one of those who wait for it, but may be killed in between. So
- * nobody sleeps for longer without another look. */
+/* Whoever releases the mutex wakes one waiter, but may be killed in between. So nobody sleeps
+ * longer than this without another look. */
 enum { NAP_MS = 5 };
 
-/* A critical section is shorter than a system call: those who wait try it so often first. */
+/* How often a waiter tries before it sleeps. The mutex is held for less time than a system call
+ * takes. */
 enum { SPINS = 100 };
 
 static __thread uint32_t owned_as; /* this thread's id, as long as it has a mutex */
@@ -25,11 +26,11 @@ static bool try_lock(struct inside *inside, uint32_t tid)
     return atomic_compare_exchange_strong(&inside->lock, &free, tid);
 }
 
-/* Whether there is no such thread any more. The kernel says so for a word that is a mutex with
- * priority inheritance, also of a child that has ended and that nobody has waited for. The word is
- * ours, for one on which others wait in the usual way would be refused. A thread that is the
- * caller's own does not have the mutex: the word is damaged, or a child of a clone(2) behind libc's
- * back has died that thought it was its parent. */
+/* Whether the thread no longer exists. FUTEX_TRYLOCK_PI says so, also for a child that has ended
+ * and has not been waited for. It is called on a word of our own: a word with ordinary waiters
+ * would be refused. If the thread is the caller itself, it does not really have the mutex: the word
+ * is damaged, or it was taken by a child of a raw clone(2), which took itself for its parent and
+ * has died. */
 static bool is_dead(uint32_t tid)
 {
     uint32_t word = tid;
@@ -53,7 +54,7 @@ bool mutex_lock(struct inside *inside, unsigned patience)
     while (!locked) {
         uint32_t seen = atomic_load(&inside->lock);
 
-        /* Others may wait, too. */
+        /* With FUTEX_WAITERS, since others may wait, too. */
         if ((seen & FUTEX_TID_MASK) == 0) {
             locked = atomic_compare_exchange_strong(&inside->lock, &seen, tid | FUTEX_WAITERS);
             continue;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Pages that are not given back to the system. */
+/* The first pages, which are never given back to the system. */
 enum { KEEP = 256 };
 
 #ifndef MADV_POPULATE_WRITE
@@ -36,7 +36,7 @@ static bool populate(struct inside *inside, uint32_t page)
         (pages_make_sure(slot_of(inside, from), (page - from) * sizeof(struct slot)) != 0 ||
          pages_make_sure(page_of(inside, from), (size_t)(page - from) * PAGE) != 0))
         return false;
-    /* They are new, but of a damaged file. */
+    /* They should be empty, but the file may be damaged. */
     for (uint32_t at = from; at < page; at++)
         table_write(slot_of(inside, at)->kind, HELD_NOT);
     inside->populated = page;
@@ -68,7 +68,7 @@ void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used)
     }
 }
 
-/* A run of free pages between two bounds: first fit. 0: there is none. */
+/* The first run of `count` free pages between two bounds. 0: there is none. */
 static uint32_t pages_find(const struct inside *inside, uint32_t from, uint32_t to, uint32_t count)
 {
     uint32_t run = 0;
@@ -101,8 +101,8 @@ uint32_t pages_take(struct inside *inside, uint32_t count)
     return page;
 }
 
-/* Somebody without the mutex may be copying them, to throw that away then. Not by memset(): in a
- * program that is built with a race detector it would be the detector's, and tell. */
+/* A receive without the mutex may be copying them, and throws that away then. Not by memset(): a
+ * race detector in the program would replace it, and report. */
 static void zero(char *at, size_t size)
 {
 #ifdef __x86_64__
@@ -122,7 +122,7 @@ void pages_release(struct inside *inside, uint32_t page, uint32_t count)
     pages_mark(inside, page, count, false);
     if (inside->search > page)
         inside->search = page;
-    /* What a burst has touched goes back to the system; a little stays for the next one. */
+    /* After a burst its pages go back to the system; a few are kept for the next one. */
     if (page + count > KEEP && !is_file) {
         uint32_t from = page > KEEP ? page : KEEP;
 

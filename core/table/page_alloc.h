@@ -12,13 +12,13 @@
 /* Takes a run of free pages. 0: there is none. */
 uint32_t pages_take(struct inside *inside, uint32_t count);
 
-/* Gives a run back; where others may see it, with nothing in it. */
+/* Gives a run back. If other processes can read it, it is cleared. */
 void pages_release(struct inside *inside, uint32_t page, uint32_t count);
 
-/* Others will see the pages: those that are free shall have nothing in them. */
+/* Clears the free pages, because other processes will be able to read them. */
 void pages_clear(struct inside *inside);
 
-/* Marks every page as free, or a run as used: while all is made anew. */
+/* Marks all pages as free, or a run as used or free. For a rebuild. */
 void pages_reset(struct inside *inside);
 void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used);
 
@@ -26,8 +26,8 @@ void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used)
  * negative errno. */
 int pages_make_sure(void *at, size_t size);
 
-/* Whether WSRX_HOLD_MAX is reached, or so little of a file can be written to that the next message
- * is better held in the kernel. */
+/* Whether WSRX_HOLD_MAX is reached, or a file has too little disk space left: then the next message
+ * is held in the kernel. */
 bool pages_are_full(struct inside *inside);
 
 #endif

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* The copy is not at its place yet, so how large its pieces are stands before the original. */
+/* The copy is not at its final address yet, so its extents are those in front of the original. */
 struct move {
     struct inside *from;
     struct inside *to;
@@ -26,8 +26,9 @@ static struct slot *copied_slot(const struct move *move, uint32_t at)
                            ((char *)slot_of(move->from, at) - (char *)move->from));
 }
 
-/* Heads, slots, and the bytes of what is whole. All of it counts as abandoned at first. Links,
- * bitmap and sums are made anew by whoever enters the copy first, for its version is odd. */
+/* Copies the heads, the slots, and the bytes of messages that are whole. All messages are orphans
+ * at first. The version is odd, so whoever enters the copy first makes links, bitmap and counts
+ * anew. */
 static void copy(const struct move *move)
 {
     struct inside *from = move->from;
@@ -51,7 +52,7 @@ static void copy(const struct move *move)
     }
 }
 
-/* Takes a message out of the shared table, where nobody else has taken all of it by now. */
+/* Takes a message out of the shared table, unless another process has taken all of it by now. */
 static void claim(void *context, uint32_t at)
 {
     const struct move *move = context;
@@ -59,7 +60,7 @@ static void claim(void *context, uint32_t at)
     uint64_t state_before = atomic_load(&slot->state);
 
     if (state_before >> 32 != atomic_load(&copied->state) >> 32 || copied->kind == HELD_NOT)
-        return; /* another message by now, which is not in the copy */
+        return; /* by now it is another message, which is not in the copy */
     while ((uint32_t)state_before != OFFSET_GONE &&
            !atomic_compare_exchange_weak(&slot->state, &state_before,
                                          state_of(state_before >> 32, OFFSET_GONE)))
@@ -70,7 +71,7 @@ static void claim(void *context, uint32_t at)
         pages_release(move->from, at, slot->pages);
 }
 
-/* The shared table goes on elsewhere, for as long as it takes to release its mutex. */
+/* The shared table has been mapped at another address, from which its mutex is released. */
 static void release(struct inside *shared, bool locked, size_t size)
 {
     if (locked) {

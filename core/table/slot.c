@@ -6,7 +6,8 @@
 
 /* --- sums -------------------------------------------------------------------------------- */
 
-/* xxHash's multipliers; four sums beside each other, for a multiplication takes a few cycles. */
+/* xxHash's multipliers. Four sums are made side by side, since a multiplication takes several
+ * cycles. */
 #define FACTOR_1 UINT64_C(0x9e3779b185ebca87)
 #define FACTOR_2 UINT64_C(0xc2b2ae3d27d4eb4f)
 
@@ -16,7 +17,7 @@ static uint64_t step(uint64_t sum, uint64_t word)
     return sum ^ sum >> 29;
 }
 
-/* Others may write to it meanwhile, and then the sum is wrong, as it shall be. */
+/* If others write to it meanwhile, the sum is wrong, as it should be. */
 __attribute__((no_sanitize_thread)) static uint64_t sum_of(const char *at, size_t size)
 {
     uint64_t sum[4] = {size, FACTOR_1, FACTOR_2, ~FACTOR_1}, word;

@@ -10,14 +10,14 @@
 
 #include <errno.h>
 
-/* Where the last sweep has not helped, the next one waits so long (ns). */
+/* How long after a sweep that did not help the next one may come (ns). */
 enum { PAUSE = 100000000 };
 
-/* A bit beside the mark of an orphan. */
+/* In the field `orphan`: that it is one, and a mark of the sweep. */
 enum { ORPHAN = 1, CANDIDATE = 2 };
 
-/* Whether the process that held a message has ended. One that nobody has waited for counts as
- * alive. A few answers are kept, for one process holds many messages. */
+/* Whether the process that held a message has ended. One that has not been waited for counts as
+ * alive. A few answers are kept, since one process holds many messages. */
 struct answers {
     pid_t pid[8];
     bool gone[8];
@@ -36,8 +36,8 @@ static bool is_gone(struct answers *answers, pid_t pid)
     return answers->gone[i];
 }
 
-/* Marks what its holder cannot ask for any more. Of our own messages we know that only as long as
- * nobody shares the table. */
+/* Marks the messages that their holders can no longer receive. For those of this process that is
+ * known only if the table is not shared. */
 static unsigned mark(struct inside *inside)
 {
     struct answers answers = {0};
@@ -49,8 +49,8 @@ static unsigned mark(struct inside *inside)
         struct slot *slot = slot_of(inside, at);
         bool dead;
 
-        /* Of one that the kernel holds there is nothing to give back, and its record says how far
-         * it has been received. */
+        /* One that is held in the kernel takes no page, and its record is needed: it says how much
+         * was received. */
         if (slot->kind == HELD_NOT || slot->kind == HELD_KERNEL)
             continue;
         dead = slot->holder == own || slot->holder == 0 ? !shared : is_gone(&answers, slot->holder);
@@ -60,7 +60,7 @@ static unsigned mark(struct inside *inside)
     return marked;
 }
 
-/* This process may have the socket of a dead one. */
+/* This process may have inherited the socket of one that has ended. */
 static void unmark(void *inside, uint32_t at)
 {
     slot_of(inside, at)->orphan &= ORPHAN;
@@ -78,7 +78,7 @@ static void drop(struct inside *inside, uint32_t at)
     table_count_lost(&inside->table, length - (uint32_t)state_before);
 }
 
-/* Of those that have the bit: how much they hold, and when they arrived. */
+/* Of the messages that have the bit: their pages, and the first and last in order of arrival. */
 struct sum {
     uint64_t pages, first, last;
 };
@@ -99,8 +99,8 @@ static struct sum sum_marked(struct inside *inside, uint32_t bit)
     return sum;
 }
 
-/* Drops those that have the bit, where it is them that fill the table. Of what one process has
- * closed another may still ask for the newer half. */
+/* Drops the messages that have the bit, if they are what fills the table. Of orphans the newer half
+ * is kept, since another process may still have their sockets. */
 static void drop_marked(struct inside *inside, uint32_t bit)
 {
     enum { LITTLE = 256 };
@@ -123,7 +123,7 @@ void sweep_locked(struct inside *inside)
 {
     int64_t now = clock_read(CLOCK_MONOTONIC), since = now - inside->swept;
 
-    /* Where the core has not been started these are not real sockets. */
+    /* If the core has not been started, these are no real sockets (unit tests). */
     if ((since >= 0 && since < PAUSE) || !atomic_load(&state.active) || state_is_sandboxed() ||
         atomic_load(&inside->table.used) == 0)
         return;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What nobody can ask for any more is given back, when the table has no room left.
+ * When the table is full, messages that can no longer be received make room.
  */
 #ifndef WSRX_TABLE_SWEEP_H
 #define WSRX_TABLE_SWEEP_H
 
 #include "table/layout.h"
 
-/* Drops the messages of processes that have ended, and of sockets that are closed, unless this
- * process has such a socket. Not more often than it helps. With the mutex. */
+/* Drops the messages of processes that have ended, and of closed sockets, unless this process has
+ * the socket. After a sweep that did not help, it pauses. Called with the mutex held. */
 void sweep_locked(struct inside *inside);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Changes of the table, which all need the mutex. What does without it stands in lockless.c.
+ * Changes of the table, which all need the mutex. What needs no mutex is in lockless.c.
  */
 #define _GNU_SOURCE
 #include "table/table.h"
@@ -21,7 +21,7 @@
 
 /* --- messages ---------------------------------------------------------------------------- */
 
-/* The link that leads to the socket's first message, which is sound, or that ends the chain. */
+/* The link to the socket's first message, which is sound; or the link that ends the chain. */
 static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
 {
     static uint32_t none;
@@ -43,14 +43,14 @@ static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
     return &none;
 }
 
-/* Returns how many bytes of it nobody has taken. */
+/* Returns how many bytes of the message had not been taken. */
 static size_t remove_locked(struct inside *inside, uint32_t *link)
 {
     uint32_t at = *link;
     struct slot *slot = slot_of(inside, at);
     uint32_t length = slot->length, pages = slot->pages;
     uint64_t generation = atomic_load(&slot->state) >> 32;
-    /* A take that is under way without the mutex gets its part now, or nothing. */
+    /* A take in flight without the mutex either has its part already, or gets nothing. */
     uint64_t end = atomic_exchange(&slot->state, state_of(generation, length));
 
     atomic_fetch_sub(&inside->table.used, 1);
@@ -69,7 +69,7 @@ static void lose_locked(struct inside *inside, uint32_t *link)
     table_count_lost(&inside->table, remove_locked(inside, link));
 }
 
-/* A message whose bytes somebody has changed. */
+/* Drops a message whose bytes were changed. */
 static void drop_locked(struct inside *inside, uint32_t at)
 {
     table_count_lost(&inside->table, 0);
@@ -78,7 +78,7 @@ static void drop_locked(struct inside *inside, uint32_t at)
     links_rebuild(inside);
 }
 
-/* The oldest message that nobody is known to ask for makes room. */
+/* Drops the oldest orphan. */
 static bool evict_orphan_locked(struct inside *inside)
 {
     uint32_t oldest = 0, *link;
@@ -101,7 +101,7 @@ static bool evict_orphan_locked(struct inside *inside)
 
 /* --- the mutex --------------------------------------------------------------------------- */
 
-/* Others may have damaged it, and once is enough to say so. */
+/* Each kind of trouble is reported once. */
 static void report(struct inside *inside)
 {
     static atomic_int damaged, parted;
@@ -117,8 +117,8 @@ static void report(struct inside *inside)
                           "it; this one has its own from now on");
 }
 
-/* The mutex is had for microseconds, unless its owner is stopped. Then we go on without it, and
- * without those who share the table. */
+/* The mutex is held for microseconds, unless its owner is stopped. Then this process leaves the
+ * shared table and goes on with its own. */
 static void lock(struct inside *inside)
 {
     enum { PATIENCE_MS = 15, ROUNDS = 70 };
@@ -243,8 +243,8 @@ static bool each_piece(char *at, const struct iovec *iov, size_t iovlen, size_t 
     return true;
 }
 
-/* Writes the message, in its new generation, and all but its kind. Where other processes write, too,
- * its sums are right only if what was summed is still the message. */
+/* Writes the message, in its new generation, and all but its kind. Where other processes write,
+ * too, its sums are right only if what was summed is still the message. */
 static void write_message(struct inside *inside, uint32_t at, const struct message *message,
                           const struct iovec *iov, size_t iovlen, size_t size)
 {
@@ -269,7 +269,7 @@ static void write_message(struct inside *inside, uint32_t at, const struct messa
     }
 }
 
-/* Whether the message is the one of which the socket's first record says that the kernel has it. */
+/* Whether the message is the one that the socket's first record says is in the kernel. */
 static bool is_the_same(const struct slot *first, const struct held *held)
 {
     return first->kind == HELD_KERNEL && held->kind == HELD_HERE && held->fingerprint != 0 &&
@@ -287,7 +287,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     bool same = behind && is_the_same(slot, held) && gone <= held->length;
     struct message message = message_of(held, cookie, same ? gone : behind ? 0 : held->offset);
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
-    struct held due = {.kind = HELD_KERNEL};
+    struct held pending_error = {.kind = HELD_KERNEL};
     uint32_t at;
 
     message.pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
@@ -295,7 +295,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     if (!at)
         return -ENOMEM;
     if (same) {
-        due.error = slot->error;
+        pending_error.error = slot->error;
         message.sequence = slot->sequence;
         remove_locked(inside, link);
     } else {
@@ -306,7 +306,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     table_write(slot->error, held->error);
     slot->missed = held->missed;
     write_message(inside, at, &message, iov, iovlen, size);
-    /* First, for who sees none used does not look into the buckets. */
+    /* Before the links: if `used` is 0, nobody looks into the buckets. */
     atomic_fetch_add(&table->used, 1);
     if (held->kind != HELD_KERNEL)
         atomic_fetch_add(&table->here, 1);
@@ -315,8 +315,8 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     links_update_full(inside);
     if (!same)
         atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
-    else if (due.error)
-        table_hold_locked(table, cookie, &due, NULL, 0);
+    else if (pending_error.error)
+        table_hold_locked(table, cookie, &pending_error, NULL, 0);
     return behind;
 }
 
