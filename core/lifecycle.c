@@ -82,17 +82,17 @@ static int activate(void)
     return 0;
 }
 
-int lifecycle_start(const struct lifecycle_face *face, char *const *environment)
+int lifecycle_start(const struct lifecycle_entrance *entrance, char *const *environment)
 {
     state.settings = read_settings(environment);
-    next_calls = face->next;
-    atomic_store(&sys_libc_beneath, face->libc_beneath);
-    state.under_wine = face->under_wine;
+    next_calls = entrance->next;
+    atomic_store(&sys_libc_beneath, entrance->libc_beneath);
+    state.under_wine = entrance->under_wine;
     state.plain_holds =
         receive_policy(state.settings.mode, CALL_PLAIN, state.settings.calls_all).hold;
     atomic_store(&state.hold, (int)state.settings.hold);
     if (state.settings.hold == HOLD_AUTO)
-        atomic_store(&state.hold, face->under_wine ? HOLD_KERNEL : HOLD_PROCESS);
+        atomic_store(&state.hold, entrance->under_wine ? HOLD_KERNEL : HOLD_PROCESS);
     started = true;
     if (state.settings.mode == MODE_OFF)
         return 0;

@@ -13,7 +13,7 @@
 #include "fd/fd_class.h"
 
 /* What the preload or a DLL knows and the core cannot find out. */
-struct lifecycle_face {
+struct lifecycle_entrance {
     struct next_calls next;
     bool libc_beneath; /* recvfrom and epoll_wait beneath are libc's own: see sys_is_direct() */
     bool under_wine;   /* recvmsg() is made by Wine */
@@ -23,7 +23,7 @@ struct lifecycle_face {
  * With WSRX_MODE=off nothing at all. 0, or a negative errno, which has been reported: every receive
  * is then as without us. Ends the program with status 125 where WSRX_STRICT=1 and a setting is bad.
  * Not thread-safe: once, at start-up. */
-int lifecycle_start(const struct lifecycle_face *face, char *const *environment);
+int lifecycle_start(const struct lifecycle_entrance *entrance, char *const *environment);
 
 /* The program calls wsrx_receive(). */
 void lifecycle_cooperate(void);
@@ -45,8 +45,8 @@ void lifecycle_exec(void);
 void lifecycle_confining(void);
 /* The filter was refused. */
 void lifecycle_not_confined(void);
-/* The program is about to change who it is, or what it can reach (setuid(2), chroot(2) and the like):
- * it leaves the fragment table that it shares with others. Async-signal-safe. */
+/* The program is about to change who it is, or what it can reach (setuid(2), chroot(2) and the
+ * like): it leaves the fragment table that it shares with others. Async-signal-safe. */
 void lifecycle_changes_identity(void);
 /* The calling thread has descriptors of its own from now on: nothing is known of them, and what the
  * thread does to them does not change what is known of the others'. */

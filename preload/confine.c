@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interposed calls by which a program confines itself: filters of system calls, descriptors of
- * its own for a thread, another identity.
+ * The interposed calls by which a program confines itself: by a filter of system calls, by own
+ * descriptors for a thread, by another identity.
  *
- * After a filter the library makes no system call but the program's own: it may kill for any other.
+ * After a filter the library makes only the program's own system calls: the filter may kill for any
+ * other.
  */
 #define _GNU_SOURCE
 #include "lifecycle.h"
@@ -14,7 +15,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
-/* prctl(2) has up to four more arguments, which travel as longs. */
+/* prctl(2) has up to four more arguments, which are passed as longs. */
 INTERPOSED int prctl(int option, ...)
 {
     unsigned long argument[4];
@@ -49,8 +50,9 @@ INTERPOSED int unshare(int flags)
 
 /* --- identity ---------------------------------------------------------------------------- */
 
-/* Whoever changes who it is, or what it can reach, has a fragment table of its own from then on:
- * the others that share the old one need not trust it. Each is libc's function otherwise. */
+/* A process that changes its identity, or what it can reach, has its own fragment table from then
+ * on, because the processes that share the old one may not trust it. Otherwise these are libc's
+ * functions. */
 #define IDENTITY(name, parameters, arguments) \
     INTERPOSED int name parameters            \
     {                                         \

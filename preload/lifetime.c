@@ -2,8 +2,9 @@
  *
  * The interposed calls that make, duplicate and end descriptors.
  *
- * A descriptor is forgotten before it is really closed: afterwards another thread may have the
- * number already. In a vfork child every call is the program's own: what is known is its parent's.
+ * A descriptor is forgotten before it is really closed, since afterwards another thread may have
+ * the number. In a vfork child each call is the program's own, because what is known is its
+ * parent's.
  */
 #define _GNU_SOURCE
 #include "lifecycle.h"
@@ -112,7 +113,7 @@ INTERPOSED void closefrom(int first)
     errno = saved;
 }
 
-/* stdio closes without our close(). */
+/* stdio does not call our close(). */
 INTERPOSED int fclose(FILE *stream)
 {
     int saved = errno, fd, result;
@@ -158,7 +159,7 @@ static int duplicate_over(int fd, int to, int (*call)(int fd, int to, int flags)
 
     if (!state_is_own_as_seen())
         return call(fd, to, flags);
-    if (ours) /* the program takes the number: our descriptor gets another one */
+    if (ours) /* the program gets the number, so our descriptor moves to another one */
         epoll_ctl_forget_range((unsigned)to, (unsigned)to);
     else if (fd != to)
         class = lifecycle_closing(to);
@@ -201,7 +202,7 @@ INTERPOSED int dup3(int fd, int to, int flags)
     return duplicate_over(fd, to, call_dup3, flags);
 }
 
-/* The optional argument of fcntl(2) is an int or a pointer; both are passed alike. */
+/* The optional argument of fcntl(2) is an int or a pointer; both are passed in the same way. */
 INTERPOSED int fcntl(int fd, int command, ...)
 {
     va_list list;

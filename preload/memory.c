@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interposed calls that change what memory is there: what is known of it is forgotten, and
- * what others can take away is kept in base/revocable.h.
+ * The interposed calls that change the program's memory. What is known of the pages is forgotten,
+ * and mappings that others can take away are entered in base/revocable.h.
  *
- * What the call is about to change is forgotten before it is made. What has come to be where nobody
- * said, afterwards: nobody can use it earlier.
+ * If the call says which pages it changes, they are forgotten before it. If the kernel chooses
+ * them, afterwards: nobody can use them earlier.
  */
 #define _GNU_SOURCE
 #include "base/revocable.h"
@@ -22,11 +22,11 @@ enum { GUARD_INSTALL = 102 }; /* MADV_GUARD_INSTALL, Linux 6.13 */
 
 static bool is_file(int protection, int flags)
 {
-    /* A private one that cannot be written to is code or data of a library, as a rule. */
+    /* A private one that cannot be written to is usually the code or data of a library. */
     return !(flags & MAP_ANONYMOUS) && ((protection & PROT_WRITE) || !(flags & MAP_PRIVATE));
 }
 
-/* Before a mapping that is made over whatever is there. */
+/* Before a mapping that may replace others. */
 static bool is_over(const void *at, size_t length, int flags)
 {
     if (!(flags & MAP_FIXED))
@@ -35,19 +35,20 @@ static bool is_over(const void *at, size_t length, int flags)
     return revocable_remove(at, length);
 }
 
-static void *mapped(void *at, size_t length, int protection, int flags, void *asked, bool was_file)
+static void *mapped(void *at, size_t length, int protection, int flags, void *requested,
+                    bool was_file)
 {
     bool failed = at == MAP_FAILED, file = is_file(protection, flags);
 
     if (failed && was_file) {
-        revocable_add(asked, length);
-        user_memory_forget(asked, length);
+        revocable_add(requested, length);
+        user_memory_forget(requested, length);
     }
     if (failed)
         return at;
     if (file)
         revocable_add(at, length);
-    /* What malloc had there is gone by a call that we do not see. */
+    /* malloc may have unmapped what was there before, by a call that we do not see. */
     if (file || !(protection & PROT_WRITE))
         user_memory_forget(at, length);
     return at;
@@ -105,12 +106,12 @@ INTERPOSED void *mremap(void *at, size_t length, size_t new_length, int flags, .
         bool stays = now == MAP_FAILED;
 
         revocable_add(stays ? at : now, stays ? length : new_length);
-        user_memory_forget(at, length); /* what was learnt in between */
+        user_memory_forget(at, length); /* what became known meanwhile */
     }
     return now;
 }
 
-/* Deprecated: other pages of the file in the place of some. */
+/* Deprecated: replaces pages by other pages of the file. */
 INTERPOSED int remap_file_pages(void *at, size_t length, int protection, size_t offset, int flags)
 {
     user_memory_forget(at, length);
@@ -125,7 +126,7 @@ INTERPOSED int mprotect(void *at, size_t length, int protection)
     return REAL(mprotect)(at, length, protection);
 }
 
-/* With a key the memory comes and goes by an instruction: see pkeys(7). */
+/* With a key, access is given and taken away by an instruction: see pkeys(7). */
 INTERPOSED int pkey_mprotect(void *at, size_t length, int protection, int key)
 {
     if (key > 0)
@@ -137,7 +138,7 @@ INTERPOSED int pkey_mprotect(void *at, size_t length, int protection, int key)
 INTERPOSED int madvise(void *at, size_t length, int advice)
 {
     switch (advice) {
-    case MADV_DONTFORK: /* in a child it is not there */
+    case MADV_DONTFORK: /* a child does not have it */
         revocable_add(at, length);
         user_memory_forget(at, length);
         break;
@@ -146,7 +147,7 @@ INTERPOSED int madvise(void *at, size_t length, int advice)
     case GUARD_INSTALL:
         user_memory_forget(at, length);
         break;
-    default: /* the memory stays, whatever becomes of what it held */
+    default: /* the memory stays, though its content may not */
         break;
     }
     return REAL(madvise)(at, length, advice);
@@ -158,7 +159,7 @@ INTERPOSED void *shmat(int id, const void *at, int flags)
 {
     void *now;
 
-    if (flags & SHM_REMAP) /* over whatever is there, as far as the segment goes */
+    if (flags & SHM_REMAP) /* replaces mappings, for the length of the segment */
         user_memory_forget_all();
     now = REAL(shmat)(id, at, flags);
     if (now != MAP_FAILED && (flags & SHM_RDONLY))
@@ -174,8 +175,8 @@ INTERPOSED int shmdt(const void *at)
 
 /* --- the heap ---------------------------------------------------------------------------- */
 
-/* An allocator that interposes sbrk() itself ends in libc's __sbrk(): each name goes on to its own
- * next definition. */
+/* Each name goes on to its own next definition: an allocator that interposes sbrk() itself calls
+ * __sbrk(). */
 
 INTERPOSED int brk(void *end)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What other interposed calls have to say about memory.
+ * What other interposed calls report about memory.
  */
 #ifndef WSRX_MEMORY_H
 #define WSRX_MEMORY_H
@@ -10,8 +10,8 @@
 
 #include <linux/userfaultfd.h>
 
-/* After a UFFDIO_REGISTER with this argument: from now on the program itself says what becomes of a
- * touch of that memory, see userfaultfd(2). */
+/* After a UFFDIO_REGISTER with this argument: from now on the program itself handles the page
+ * faults of that memory, see userfaultfd(2). */
 static inline void memory_registered(const void *argument)
 {
     struct uffdio_range range; /* with which the argument begins */

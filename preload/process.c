@@ -47,7 +47,7 @@ static bool is_wine_loader(void)
     return name_behind("wine") && dlsym(RTLD_DEFAULT, "wine_main_preload_info") != NULL;
 }
 
-/* Whether ours is the one that the program calls: a sanitizer may come before us. */
+/* Whether the program calls ours: a sanitizer may be loaded before us. */
 static bool has_vfork(void)
 {
 #if defined(__x86_64__) && defined(__LP64__) || defined(__i386__)
@@ -65,25 +65,25 @@ static bool has_race_detector(void)
 
 __attribute__((constructor)) static void start(void)
 {
-    struct lifecycle_face face;
+    struct lifecycle_entrance entrance;
     int saved = errno;
 
     real_resolve();
     /* In a setuid program the library does nothing. */
     if (getauxval(AT_SECURE) || is_wineserver())
         return;
-    face.next.recvfrom = real.recvfrom;
-    face.next.recvmsg = real.recvmsg;
-    face.next.ppoll = real.ppoll;
-    face.next.pselect = real.pselect;
-    face.next.epoll_ctl = real.epoll_ctl;
-    face.libc_beneath =
+    entrance.next.recvfrom = real.recvfrom;
+    entrance.next.recvmsg = real.recvmsg;
+    entrance.next.ppoll = real.ppoll;
+    entrance.next.pselect = real.pselect;
+    entrance.next.epoll_ctl = real.epoll_ctl;
+    entrance.libc_beneath =
         real_is_libc((void *)real.recvfrom) && real_is_libc((void *)real.epoll_wait);
-    face.next.mmap = has_race_detector() ? real.mmap : NULL;
-    face.next.munmap = face.next.mmap ? real.munmap : NULL;
-    face.under_wine = is_wine_loader();
+    entrance.next.mmap = has_race_detector() ? real.mmap : NULL;
+    entrance.next.munmap = entrance.next.mmap ? real.munmap : NULL;
+    entrance.under_wine = is_wine_loader();
     state.sees_vfork = has_vfork();
-    lifecycle_start(&face, environ);
+    lifecycle_start(&entrance, environ);
     errno = saved;
 }
 
@@ -143,7 +143,7 @@ static int clone_as_vfork(int (*function)(void *), void *stack, int flags, void 
     return pid;
 }
 
-/* clone(2) as a function. Other flags do not concern us. */
+/* clone(2) as a function. Other flags do not matter here. */
 INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
     pid_t *parent_tid, *child_tid;
@@ -158,7 +158,7 @@ INTERPOSED int clone(int (*function)(void *), void *stack, int flags, void *argu
     if (!(flags & CLONE_VM))
         lifecycle_forks();
     else if (!(flags & (CLONE_THREAD | CLONE_VFORK)))
-        state.sees_vfork = false; /* it borrows our memory, and its parent goes on */
+        state.sees_vfork = false; /* it shares our memory, and its parent goes on */
     else if ((flags & CLONE_VFORK) && !(flags & CLONE_SETTLS))
         return clone_as_vfork(function, stack, flags, argument, parent_tid, tls, child_tid);
     return REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);

@@ -24,7 +24,7 @@ void real_resolve_early(void **ret_call, const char *name)
     }
 }
 
-/* By the object that it stands in: dladdr(3) allocates nothing, unlike dlopen(3). */
+/* By the object that contains it: dladdr(3) allocates nothing, unlike dlopen(3). */
 bool real_is_libc(const void *call)
 {
     Dl_info of_call, of_libc;

@@ -2,8 +2,7 @@
  *
  * The interposed calls that move bytes from a socket into a pipe: a held tail goes first.
  *
- * Where nothing is held they are libc's own. tee(2) stands between two pipes, and vmsplice(2) takes
- * from memory: a socket is nothing for them.
+ * If nothing is held, they are libc's own. tee(2) and vmsplice(2) do not work on sockets.
  */
 #define _GNU_SOURCE
 #include "base/sys.h"
@@ -18,10 +17,10 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-/* How much can be written to the pipe now, as one piece; once it is said to be writable. */
+/* How much can be written at once to a pipe that poll(2) has reported as writable. */
 static size_t room_of_pipe(int pipe)
 {
-    enum { PAGE = 4096 }; /* PIPE_BUF: what a writable pipe has room for */
+    enum { PAGE = 4096 }; /* PIPE_BUF: a writable pipe has room for it */
     int queued = 0, size;
 
     if (sys_queued(pipe, &queued) != 0 || queued > 0)
@@ -30,8 +29,8 @@ static size_t room_of_pipe(int pipe)
     return size > PAGE ? (size_t)size : PAGE;
 }
 
-/* Whether it is a pipe that takes bytes; waits for room. 1: yes, 0: no, or a negative errno. What is
- * no such pipe the kernel refuses, before it takes anything from the socket. */
+/* Whether it is a pipe that can be written to; waits for room. 1: yes, 0: no, or a negative errno.
+ * Anything else the kernel refuses before it takes bytes from the socket. */
 static int wait_for_room(int pipe, bool waits)
 {
     static const struct timespec at_once = {0, 0};
@@ -53,10 +52,10 @@ static int wait_for_room(int pipe, bool waits)
     return count > 0 ? 1 : -EAGAIN;
 }
 
-/* All of it: the bytes are ours, and there was room for them a moment ago. */
+/* Writes all of it: the bytes have been taken, and there was room for them a moment ago. */
 static ssize_t write_all(int pipe, const char *bytes, size_t size)
 {
-    enum { NAP = 100000 }; /* nanoseconds; a wait that no cancellation ends */
+    enum { NAP = 100000 }; /* nanoseconds; sys_sleep() is no cancellation point */
 
     for (size_t done = 0; done < size;) {
         ssize_t written = sys_write(pipe, bytes + done, size - done);
@@ -72,8 +71,8 @@ static ssize_t write_all(int pipe, const char *bytes, size_t size)
     return (ssize_t)size;
 }
 
-/* Moves a piece of what is held for the socket into the pipe. False: nothing is, or that is no pipe;
- * the program's own call is due. */
+/* Moves a piece of what is held for the socket into the pipe. false: nothing is held, or it is no
+ * pipe, so the caller makes the program's own call. */
 SLOW_PATH static bool move_tail(int fd, int pipe, size_t length, bool waits, ssize_t *ret_result)
 {
     enum { MOST = 65535 };
@@ -102,7 +101,7 @@ SLOW_PATH static bool move_tail(int fd, int pipe, size_t length, bool waits, ssi
         got = (ssize_t)length;
     *ret_result = got > 0 ? write_all(pipe, bounce->data, (size_t)got) : got;
     bounce_release(bounce, (size_t)(got > 0 ? got : 0));
-    return got >= 0; /* else somebody was faster */
+    return got >= 0; /* otherwise another receive was faster */
 }
 
 #define RETURN_IF_MOVED(fd, pipe, length, waits)                                  \

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * syscall(2): the numbers of the interposed calls, each with what the call of that name does.
+ * syscall(2): each number of an interposed call does what the wrapper of that name does.
  *
- * Where nothing of ours is to be done it is libc's own syscall() with the same number, untouched. A
- * system call through libc is no cancellation point, and stays none: what blocks in a function of
- * libc that is one is put in brackets, and nothing else.
- * Every call of calls.def that has a number stands here: tests/preload/exports.c sees to it.
+ * If the library has nothing to do, it is libc's own syscall() with the same arguments. syscall(2)
+ * is no cancellation point, and stays none: a wrapper that may block at one is called in brackets.
+ * Each call of calls.def that has a number is here: tests/preload/exports.c checks it.
  */
 #define _GNU_SOURCE
 #include "base/revocable.h"
@@ -34,7 +33,7 @@ struct call {
     long a[6];
 };
 
-/* How libc's own syscall() is called with what the program gave. */
+/* libc's own syscall() with the program's arguments. */
 #define CALL_AS_IT_IS(call)                                                                \
     REAL(syscall)                                                                          \
     ((call)->number, (call)->a[0], (call)->a[1], (call)->a[2], (call)->a[3], (call)->a[4], \
@@ -44,8 +43,8 @@ struct call {
 
 enum { LEFT_AS_IT_IS = -1 };
 
-/* Nobody can be cancelled where a receive is the bare instruction; and whoever may be cancelled at
- * any instruction may be so here too. */
+/* Switches cancellation off. Nothing is to be done if nobody can be cancelled (receives are the
+ * bare instruction then), or if the thread may be cancelled at any instruction. */
 static int bracket_open(void)
 {
     int type, was;
@@ -102,7 +101,7 @@ static void note_sent(const struct msghdr *msg)
         passing_each(msg, fd_sent);
 }
 
-/* recvmsg(2) and recvmmsg(2) as they are, with the descriptors that came. */
+/* recvmsg(2) and recvmmsg(2) as they are; the descriptors that came are noted. */
 static long receive_as_it_is(const struct call *call)
 {
     long result = CALL_AS_IT_IS(call);
@@ -139,7 +138,7 @@ static bool passes(const struct call *call)
     case SYS_recvfrom:
         return receive_passes(class, (size_t)a[2]);
     case SYS_preadv2:
-        /* The offset travels in two halves; on 64-bit machines the first is all of it. */
+        /* The offset is passed in two halves; on 64-bit machines the first is all of it. */
         return a[3] != -1 || (sizeof(long) < 8 && a[4] != -1) || receive_passes(class, 0);
     default:
         return receive_passes(class, 0);
@@ -215,8 +214,8 @@ static bool select_is_ready(const struct call *call, const struct mask_argument 
 
 enum { KERNEL_SIGSET = 8 };
 
-/* Where the timeout is of another size than libc's timespec, the kernel looks at it only if the wait
- * has not ended. */
+/* A timeout of another size than libc's timespec is not checked: the kernel reads it if no tail
+ * ends the wait. */
 static bool redirect_wait(const struct call *call, long *ret_result)
 {
     struct mask_argument with = {NULL, KERNEL_SIGSET};
@@ -282,7 +281,7 @@ static bool redirect_epoll(const struct call *call, long *ret_result)
 #endif
         SAME_IN_BRACKETS(epoll_pwait, (int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3],
                          (const sigset_t *)a[4]);
-#if defined SYS_epoll_pwait2 && defined __LP64__ /* of 32 bits, its time is not libc's */
+#if defined SYS_epoll_pwait2 && defined __LP64__ /* on 32 bits its timespec is not libc's */
         SAME_IN_BRACKETS(epoll_pwait2, (int)a[0], (struct epoll_event *)a[1], (int)a[2],
                          (const struct timespec *)a[3], (const sigset_t *)a[4]);
 #endif
@@ -333,7 +332,7 @@ static bool redirect_descriptor(const struct call *call, long *ret_result)
     return true;
 }
 
-/* The call as it is, and then a look at the descriptors that it has made or passed on. */
+/* The calls as they are; the descriptors that they have made or passed on are noted. */
 static bool redirect_new_descriptors(const struct call *call, long *ret_result)
 {
     switch (call->number) {
@@ -396,8 +395,8 @@ static bool redirect_memory(const struct call *call, long *ret_result)
 
 /* --- processes --------------------------------------------------------------------------- */
 
-/* libc's functions change all threads, the system calls only this one: it stays the call that it
- * is. */
+/* The system calls change only this thread, and libc's functions all of them. So these stay the
+ * calls that they are. */
 static bool changes_identity(long number)
 {
     switch (number) {
@@ -458,8 +457,8 @@ static bool redirect_process(const struct call *call, long *ret_result)
         break;
 #ifdef SYS_vfork
     case SYS_vfork:
-        /* The child would return through our frame, which is its parent's: it gets memory of its
-         * own, and the parent waits for it as ever. */
+        /* The child would return through our frame, which is its parent's. So it gets its own
+         * memory; the parent waits for it as usual. */
         lifecycle_forks();
         *ret_result = REAL(syscall)(SYS_clone, CLONE_VFORK | SIGCHLD, 0L, 0L, 0L, 0L);
         break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interposed waits: a held tail ends them at once; with nothing held they are libc's functions.
+ * The interposed waits: a held tail ends them at once. If nothing is held, they are libc's
+ * functions.
  */
 #define _GNU_SOURCE
 #include "base/sys.h"
@@ -157,7 +158,7 @@ static int64_t nanoseconds(int timeout)
     return timeout < 0 ? -1 : (int64_t)timeout * NANOSECONDS_IN_A_MILLISECOND;
 }
 
-/* A wait that is, or has become, more than the program's own call. */
+/* A wait that is more than the program's own call, or has become so meanwhile. */
 SLOW_PATH static int wait_on(const struct epoll_wait_call *wait, int count)
 {
     int saved = errno;
@@ -165,7 +166,8 @@ SLOW_PATH static int wait_on(const struct epoll_wait_call *wait, int count)
     return (int)real_answer(epoll_wait_with_tails(wait, count), saved);
 }
 
-/* The program's own call; and if tails concern the set, the wait that the rest describes. */
+/* The program's own call, or, if the set has tails, a wait with them. The last argument describes
+ * it. */
 #define WAIT(call_own, epfd, ...)                                                       \
     int before = epoll_wait_begins(), count = EPOLL_WAIT_NOT_CALLED;                    \
                                                                                         \
@@ -250,7 +252,7 @@ static int64_t nanoseconds_of(const struct timespec *timeout)
     return seconds * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
 }
 
-/* Its timeout is memory of the program's, which is not looked at where nothing is held. */
+/* Its timeout is in the program's memory, which is not read if nothing is held. */
 SLOW_PATH static int pwait2_watched(int epfd, struct epoll_event *events, int max,
                                     const struct timespec *timeout, const sigset_t *mask)
 {

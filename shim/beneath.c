@@ -153,7 +153,7 @@ static bool is_free(const struct link_map *ntdll, void *slot)
 
 static int start_core(void)
 {
-    static const struct lifecycle_face face = {
+    static const struct lifecycle_entrance entrance = {
         .next = {.recvfrom = recvfrom,
                  .recvmsg = recvmsg,
                  .ppoll = ppoll,
@@ -162,7 +162,7 @@ static int start_core(void)
         .under_wine = true,
     };
 
-    return lifecycle_start(&face, environ);
+    return lifecycle_start(&entrance, environ);
 }
 
 __attribute__((destructor)) static void end(void)

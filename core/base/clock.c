@@ -17,7 +17,7 @@ int64_t clock_read(clockid_t id)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static uint64_t ask(clockid_t id)
+static uint64_t read_unsigned(clockid_t id)
 {
     return (uint64_t)clock_read(id);
 }
@@ -48,12 +48,12 @@ void clock_start(void)
                      memcmp(source, "tsc\n", sizeof source) == 0;
     sys_close(fd);
     counter.ticks = __rdtsc();
-    counter.time = ask(CLOCK_MONOTONIC);
+    counter.time = read_unsigned(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_ask(struct clock *clock)
 {
-    uint64_t time = ask(CLOCK_MONOTONIC);
+    uint64_t time = read_unsigned(CLOCK_MONOTONIC);
 
     clock->ticks = __rdtsc();
     clock->time = time;
@@ -71,6 +71,6 @@ void clock_start(void)
 uint64_t clock_ask(struct clock *clock)
 {
     (void)clock;
-    return ask(CLOCK_MONOTONIC);
+    return read_unsigned(CLOCK_MONOTONIC);
 }
 #endif

@@ -17,22 +17,22 @@ struct line {
 
 /* --- lines of threads that are in a critical section ------------------------------------- */
 
-/* Nearly all are reported once only, so a few places do; a line that finds none is dropped, for it
- * must not wait. */
+/* Nearly all lines are reported once only, so a few slots are enough. A line that finds none free
+ * is dropped, since it must not wait. */
 enum { POSTPONED = 8 };
-enum { PLACE_FREE, PLACE_TAKEN, PLACE_FULL };
+enum { SLOT_FREE, SLOT_TAKEN, SLOT_FULL };
 
 static struct {
     atomic_int state;
     struct line line;
 } postponed[POSTPONED];
 
-static bool change(atomic_int *place, int from, int to)
+static bool change(atomic_int *slot, int from, int to)
 {
-    return atomic_compare_exchange_strong(place, &from, to);
+    return atomic_compare_exchange_strong(slot, &from, to);
 }
 
-/* Where it cannot be written, nothing can be done about it. */
+/* If it cannot be written, it is lost. */
 static void line_write(const struct line *line)
 {
     (void)standard_error_write(line->text, line->length, 0);
@@ -41,24 +41,24 @@ static void line_write(const struct line *line)
 static void postpone(const struct line *line)
 {
     for (size_t i = 0; i < POSTPONED; i++) {
-        if (!change(&postponed[i].state, PLACE_FREE, PLACE_TAKEN))
+        if (!change(&postponed[i].state, SLOT_FREE, SLOT_TAKEN))
             continue;
         postponed[i].line = *line;
-        atomic_store(&postponed[i].state, PLACE_FULL);
+        atomic_store(&postponed[i].state, SLOT_FULL);
         return;
     }
 }
 
-/* A handler may leave the write by siglongjmp(), so the place is free before it. */
+/* A handler may leave the write by siglongjmp(), so the slot is freed first. */
 static void write_postponed(void)
 {
     for (size_t i = 0; i < POSTPONED; i++) {
         struct line line;
 
-        if (!change(&postponed[i].state, PLACE_FULL, PLACE_TAKEN))
+        if (!change(&postponed[i].state, SLOT_FULL, SLOT_TAKEN))
             continue;
         line = postponed[i].line;
-        atomic_store(&postponed[i].state, PLACE_FREE);
+        atomic_store(&postponed[i].state, SLOT_FREE);
         line_write(&line);
     }
 }

@@ -58,7 +58,8 @@ void standard_error_start(void)
     atomic_store_explicit(&remembered.state, REMEMBERED, memory_order_release);
 }
 
-/* Whether descriptor 2 is still what it was, and what that is. Before the start it is what it is. */
+/* Whether descriptor 2 is still what it was, and what that is. Before the start it is what it
+ * is. */
 static bool is_still_there(struct sys_file *ret_now)
 {
     int was = atomic_load_explicit(&remembered.state, memory_order_acquire);

@@ -192,10 +192,10 @@ void *sys_remap(void *at, size_t size, size_t new_size, void *to);
 /* munlock(2). */
 int sys_unlock_memory(void *at, size_t size);
 int sys_madvise(void *at, size_t size, int advice);
-/* Questions about the caller's memory, which change nothing: PARTS. -EFAULT: a system call that wrote
- * to the four bytes, or read the eight bytes there would say so, or one that was given the address
- * would before it looked at anything else. They are aligned so. Any other result: it would not, or
- * cannot be asked. */
+/* Questions about the caller's memory, which change nothing: PARTS. -EFAULT: a system call that
+ * wrote to the four bytes, or read the eight bytes there would say so, or one that was given the
+ * address would before it looked at anything else. They are aligned so. Any other result: it would
+ * not, or cannot be asked. */
 int sys_probe_write(void *word);
 int sys_probe_read(const void *words);
 int sys_probe_address(const void *word);
@@ -207,8 +207,8 @@ pid_t sys_gettid(void);
 uid_t sys_geteuid(void);
 void sys_yield(void);
 void sys_sleep(long nanoseconds);
-/* How many critical sections (critical_section.h) this thread is in: its signals are blocked there. A
- * handler never finds it above 0. */
+/* How many critical sections (critical_section.h) this thread is in: its signals are blocked there.
+ * A handler never finds it above 0. */
 extern __thread unsigned sys_critical_sections;
 /* SIG_SETMASK. PARTS, EPOLL and TRACE: around our locks. */
 void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before);
