@@ -28,7 +28,8 @@ def version(compiler):
 
 def command(compiler, entry):
     """As in the build. gcc must optimize for some of its warnings; clang has all at once."""
-    words = shlex.split(entry["command"])[1:]
+    words = shlex.split(entry["command"])
+    words = words[2 if os.path.basename(words[0]) == "ccache" else 1:]
     kept = [word for word in words if not word.startswith("-M") and word != "-c"]
     for option in ("-MF", "-MQ", "-o"):
         if option in words:
