@@ -15,8 +15,11 @@
 
 #include <sys/epoll.h>
 
+/* For hints_set_made(): from before the set was made. */
+uint64_t hints_forks(void);
+
 /* The program made a set, duplicated one, used a number as one, or closes what may be one. */
-void hints_set_made(int epfd);
+void hints_set_made(int epfd, uint64_t forks_before);
 void hints_set_duplicated(int old, int new);
 void hints_note_set(int epfd);
 void hints_number_closed(int fd);
@@ -28,6 +31,10 @@ void hints_remember(int epfd, int operation, int fd, const struct epoll_event *e
 
 /* All sets that there are belong to several processes from now on. */
 void hints_forked(void);
+/* Between these two no set is this process's alone. */
+void hints_fork_begins(void);
+void hints_fork_ends(void);
+void hints_fork_ends_in_child(void);
 
 /* Whether the number may be a set's, and the highest that may. */
 bool hints_may_be_set(int fd);
