@@ -6,6 +6,7 @@
 #include "base/standard_error.h"
 #include "base/user_memory.h"
 #include "receive/bounce_buffer.h"
+#include "receive/hold_peek.h"
 #include "receive/policy.h"
 #include "settings.h"
 #include "state.h"
@@ -96,7 +97,6 @@ int lifecycle_start(const struct lifecycle_face *face, char *const *environment)
     started = true;
     if (state.settings.mode == MODE_OFF)
         return 0;
-    state.pid = sys_getpid();
     return activate();
 }
 
@@ -105,10 +105,8 @@ void lifecycle_cooperate(void)
 {
     static atomic_int begun;
 
-    if (!state_is_active() && started && !atomic_exchange(&begun, 1)) {
-        state.pid = sys_getpid();
+    if (!state_is_active() && started && !state_is_sandboxed() && !atomic_exchange(&begun, 1))
         activate();
-    }
 }
 
 /* --- descriptors ------------------------------------------------------------------------- */
@@ -147,8 +145,9 @@ void lifecycle_closed(int fd, fd_class class)
     uint64_t cookie = fd_class_cookie(class);
     bool last;
 
-    if (cookie == 0 || table_nothing_held() || table_look(state.table, cookie, NULL) == HELD_NOT ||
-        !state_is_own())
+    /* In a sandbox it stays: nobody can ask for it any more. */
+    if (cookie == 0 || table_nothing_held() || state_is_sandboxed() ||
+        table_look(state.table, cookie, NULL) == HELD_NOT || !state_is_own())
         return;
     if (!fd_is_last(fd, class))
         return;
@@ -185,6 +184,18 @@ static void prepare_trace(void)
             trace_prepare_sandbox_socket(fd, fd_cookie(fd));
 }
 
+/* What is held in the kernel can be handed out only by peeks. */
+static void take_over(void)
+{
+    for (unsigned fd = 0; !table_nothing_held() && fd <= fd_highest(); fd++) {
+        uint64_t cookie = fd_class_cookie(fd_class_cached((int)fd));
+
+        if (cookie && table_look(state.table, cookie, NULL) == HELD_KERNEL &&
+            fd_query_cookie((int)fd) == cookie)
+            hold_peek_take_over((int)fd, cookie);
+    }
+}
+
 /* Whether this thread's filter is the first one: a second one that is refused lifts nothing. */
 static __thread bool is_first_filter;
 
@@ -196,13 +207,17 @@ void lifecycle_changes_identity(void)
 
 void lifecycle_confining(void)
 {
-    is_first_filter = !state_is_sandboxed() && state_is_own();
+    is_first_filter =
+        !state_is_sandboxed() && state_is_own_as_seen() && (!state_is_active() || state_is_own());
     if (!is_first_filter)
         return;
     user_memory_may_ask(false);
-    table_confines();
-    epoll_ctl_before_sandbox();
-    prepare_trace();
+    if (state_is_active()) {
+        table_confines();
+        take_over();
+        epoll_ctl_before_sandbox();
+        prepare_trace();
+    }
     state_enter_sandbox();
 }
 
@@ -212,11 +227,13 @@ void lifecycle_not_confined(void)
         return;
     user_memory_may_ask(true);
     state_leave_sandbox();
+    if (state_is_active())
+        table_not_confined();
 }
 
 void lifecycle_own_descriptors(void)
 {
-    if (!state_is_own())
+    if (!state_is_active() || !state_is_own())
         return;
     prepare_trace();
     fd_own_descriptors = true;

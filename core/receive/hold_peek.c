@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "base/sys.h"
 #include "base/user_memory.h"
+#include "fd/fd_class.h"
 #include "receive/copy_out.h"
 #include "receive/hold_process.h"
 #include "receive/passthrough.h"
@@ -327,6 +328,26 @@ static struct receive_result receive_peeking(struct receive *receive, uint64_t c
         if (next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK) < 0)
             return receive_done(-errno);
     }
+}
+
+void hold_peek_take_over(int fd, uint64_t cookie)
+{
+    struct receive receive = {.fd = fd, .kind = CALL_PLAIN, .stack = BOUNCE_CALL};
+    struct attempt attempt = {.receive = &receive, .cookie = cookie};
+    struct critical_section section;
+    struct head head;
+    struct held held;
+
+    receive.bounce = bounce_acquire(fd_class_longest(fd_class_cached(fd)), receive.stack);
+    if (!receive.bounce)
+        return;
+    table_enter(state.table, &section);
+    if (table_get_locked(state.table, cookie, &held) && held.kind == HELD_KERNEL &&
+        get_head_again(&attempt, MSG_PEEK, &head, &held) >= 0 && is_held(&receive, &head, &held) &&
+        get_head_again(&attempt, 0, &head, &held) >= 0)
+        move_locked(&attempt, &head);
+    table_leave(state.table, &section);
+    bounce_release(receive.bounce, receive.touched);
 }
 
 const struct hold_strategy hold_peek = {.receive = receive_peeking, .bounces = true, .peeks = true};

@@ -22,7 +22,8 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     struct held held;
     struct part part;
     struct critical_section section;
-    bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK);
+    bool last =
+        found->left <= receive->room && !(receive->flags & MSG_PEEK) && !state_is_sandboxed();
     ssize_t result;
     int taken, error;
 
@@ -49,7 +50,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
 
     /* The call that took the first part had no room for the address: the connected peer's, or
      * none. */
-    if (!held.peer_known) {
+    if (!held.peer_known && !state_is_sandboxed()) {
         socklen_t length = sizeof held.peer;
 
         /* For an AF_UNIX peer without a name a receive returns no address, getpeername() the

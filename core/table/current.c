@@ -132,7 +132,11 @@ void table_forks(void)
 
     if (!is_made() && !state_is_sandboxed() && fd_any_message())
         make(hold_max < FORKED_HOLD_MAX ? hold_max : FORKED_HOLD_MAX);
-    if (is_made() && state.table != reserve_table())
+    if (!is_made() || state.table == reserve_table())
+        return;
+    if (state_is_sandboxed())
+        atomic_store(&state.table->shared, true); /* without its mutex, which takes system calls */
+    else
         table_share(state.table);
 }
 
@@ -140,6 +144,12 @@ void table_confines(void)
 {
     if (is_made() && state.table != reserve_table() && !state_is_sandboxed())
         table_leave_shared(state.table);
+}
+
+void table_not_confined(void)
+{
+    if (is_made())
+        table_tidy(state.table);
 }
 
 /* The reserve is private: of what is held in it the parent alone has the rest. */

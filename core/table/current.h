@@ -27,6 +27,8 @@ void table_forks(void);
 /* The process changes its identity (setuid(2) and its kin, setgroups, capset), or is about to confine
  * itself (chroot, unshare, no_new_privs, a filter): before the call, it leaves what it shares. */
 void table_confines(void);
+/* The filter was refused. */
+void table_not_confined(void);
 
 /* In the child of a fork. */
 void table_after_fork_in_child(void);
