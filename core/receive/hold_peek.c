@@ -292,18 +292,33 @@ static struct receive_result try_locked(struct attempt *attempt, bool parts)
     return next_locked(attempt, &held);
 }
 
+/* The result of the program's own call where the socket has been shut down. */
+static struct receive_result nothing_more(struct receive *receive)
+{
+    struct sockaddr nobody = {0};
+
+    if (receive->msg) {
+        receive->msg->msg_controllen = 0;
+        receive->msg->msg_flags = 0;
+    }
+    return receive_done(copy_out_name(receive, &nobody, 0));
+}
+
 /* No message is taken without the table's mutex here. */
 static struct receive_result receive_peeking(struct receive *receive, uint64_t cookie, bool parts)
 {
+    enum { EMPTY_ENOUGH = 4 };
+
     if (user_memory_impossible(receive->iov, receive->iovlen))
         return receive_done(-EFAULT);
 
-    for (bool again = false;; again = true) {
+    for (unsigned again = 0, empty = 0;; again++) {
         struct attempt attempt;
         struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
                               .msg_iovlen = receive->iovlen};
         struct critical_section section;
         struct receive_result result;
+        ssize_t waited;
 
         attempt.receive = receive;
         attempt.cookie = cookie;
@@ -321,12 +336,18 @@ static struct receive_result receive_peeking(struct receive *receive, uint64_t c
             return hold_process_finish(receive, result.value, &attempt.taken);
         if (result.outcome != RECEIVE_DONE || result.value != -EAGAIN)
             return result;
-        if (again) /* there is a message, but we must not take it yet: see miss_locked() */
+        if (again > 0) /* there is a message, but we must not take it yet: see miss_locked() */
             sys_yield();
+        /* An empty message is there for the next try, unless somebody else takes it. What always
+         * seems to be there is the end: shutdown(2). */
+        if (empty == EMPTY_ENOUGH)
+            return nothing_more(receive);
         /* Wait as the program's own call would: it may block, time out, be interrupted or fail, and
          * the kernel refuses bad buffers before it waits. */
-        if (next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK) < 0)
+        waited = next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK);
+        if (waited < 0)
             return receive_done(-errno);
+        empty = waited == 0 ? empty + 1 : 0;
     }
 }
 
