@@ -7,6 +7,7 @@
 #include <linux/membarrier.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -421,6 +422,17 @@ int sys_probe_address(const void *word)
 }
 
 /* --- processes, threads, signals --------------------------------------------------------- */
+
+size_t sys_address_space(void)
+{
+    struct {
+        uint64_t now, most;
+    } limit;
+
+    if (CALL6(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit, 0, 0) != 0 || limit.now > SIZE_MAX)
+        return SIZE_MAX;
+    return (size_t)limit.now;
+}
 
 pid_t sys_getpid(void)
 {

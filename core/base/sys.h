@@ -189,6 +189,8 @@ int sys_unmap(void *at, size_t size);
 int sys_protect(void *at, size_t size, int protection);
 /* mremap(2), to another place, or to `to`. Of size 0: another view of what is shared. NULL: no. */
 void *sys_remap(void *at, size_t size, size_t new_size, void *to);
+/* RLIMIT_AS, bytes; SIZE_MAX: none. */
+size_t sys_address_space(void);
 /* munlock(2). */
 int sys_unlock_memory(void *at, size_t size);
 int sys_madvise(void *at, size_t size, int advice);

@@ -21,10 +21,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Receives that are under way when the table fills up are held all the same: room for 1,024
- * datagrams, which is address space only until it is used; a 32-bit program has little of that.
- * A file's disk may be dear. */
-enum { SLACK = sizeof(size_t) > 4 ? 64 << 20 : 32 << 20, FILE_SLACK = 16 << 20 };
+/* A file's disk may be dear. */
+enum { FILE_SLACK = 16 << 20 };
 
 /* The smallest table in a mapping of its own. */
 enum { LEAST = 1 << 20 };
@@ -108,7 +106,11 @@ static int create(size_t hold_max, size_t slack, struct table **ret_table)
 
 int table_create(size_t hold_max, struct table **ret_table)
 {
-    size_t slack = SLACK;
+    return table_create_within(hold_max, TABLE_SLACK, ret_table);
+}
+
+int table_create_within(size_t hold_max, size_t slack, struct table **ret_table)
+{
     int error;
 
     while ((error = create(hold_max, slack, ret_table)) != 0 &&
