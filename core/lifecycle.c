@@ -3,10 +3,12 @@
 #include "lifecycle.h"
 
 #include "base/diag.h"
+#include "base/filter.h"
 #include "base/standard_error.h"
 #include "base/user_memory.h"
 #include "receive/bounce_buffer.h"
 #include "receive/hold_peek.h"
+#include "receive/passthrough.h"
 #include "receive/policy.h"
 #include "settings.h"
 #include "state.h"
@@ -97,6 +99,9 @@ int lifecycle_start(const struct lifecycle_face *face, char *const *environment)
     started = true;
     if (state.settings.mode == MODE_OFF)
         return 0;
+    /* Otherwise it is asked with the first tail: a filter may kill for it. */
+    if (!state.sees_vfork)
+        state.pid = sys_getpid();
     return activate();
 }
 
@@ -205,8 +210,14 @@ void lifecycle_changes_identity(void)
         table_confines();
 }
 
-void lifecycle_confining(void)
+/* Whether no filter so far forbids to write a line. */
+static atomic_bool may_speak = true;
+
+void lifecycle_confining(const struct sock_fprog *program)
 {
+    /* A second filter is looked at as it is: the first may kill for a question about memory. */
+    if (state_is_active() && !(program && filter_allows_lines(program)))
+        atomic_store(&may_speak, false);
     is_first_filter =
         !state_is_sandboxed() && state_is_own_as_seen() && (!state_is_active() || state_is_own());
     if (!is_first_filter)
@@ -336,8 +347,26 @@ void lifecycle_after_fork_in_child(void)
     trace_forked();
 }
 
+/* What a confined program lost is known only as it ends, and is said only where its filters allow
+ * what that takes. */
+static void report_cut(void)
+{
+    static atomic_int reported;
+    size_t cut = receive_cut_in_sandbox();
+
+    if (cut == 0 || !atomic_load(&may_speak) || !state_is_own_as_seen() ||
+        !atomic_exchange(&sys_sandboxed, false))
+        return;
+    diag_once(reported,
+              "receives that filled their buffers after the program had installed a filter of "
+              "system calls: %zu; the rest of a longer message is not kept there",
+              cut);
+    atomic_store(&sys_sandboxed, true);
+}
+
 void lifecycle_end(void)
 {
+    report_cut();
     report_held_at_end();
     trace_end();
 }

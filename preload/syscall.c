@@ -473,7 +473,8 @@ static bool redirect_process(const struct call *call, long *ret_result)
     case SYS_seccomp: /* libc has no function for it */
         if (a[0] != SECCOMP_SET_MODE_STRICT && a[0] != SECCOMP_SET_MODE_FILTER)
             return false;
-        lifecycle_confining();
+        lifecycle_confining(a[0] == SECCOMP_SET_MODE_FILTER ? (const struct sock_fprog *)a[2]
+                                                            : NULL);
         *ret_result = CALL_AS_IT_IS(call);
         if (*ret_result != 0)
             lifecycle_not_confined();

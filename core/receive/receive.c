@@ -9,6 +9,7 @@
 #include "receive/hold_peek_offset.h"
 #include "receive/hold_process.h"
 #include "receive/message.h"
+#include "receive/passthrough.h"
 #include "receive/plan.h"
 #include "receive/traced.h"
 #include "wait/sigio.h"
@@ -43,7 +44,7 @@ bool receive_passes_message(fd_class class, size_t len)
     return receive_nothing_held() &&
            (fd_kind(class) < FD_SOCKET ||
             (((fd_class_is_message(class) && len >= fd_class_longest(class)) ||
-              !receive_bounces()) &&
+              !(receive_bounces() || (state_is_active() && state_is_sandboxed()))) &&
              !trace_on()));
 }
 
@@ -253,6 +254,8 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
 
     user_memory_catch_up();
     result = run_and_release(&receive);
+    if (result.outcome == RECEIVE_PASS && state_is_sandboxed())
+        result = receive_pass_in_sandbox(&receive);
     errno = saved;
     return result;
 }

@@ -44,7 +44,8 @@ LOSSY = ("recv", "poll", "select", "epoll", "nested", "thread", "fork", "close",
 # datagram into a buffer that is new; for a fork; for a tail.
 FOR_RECEIVES = {"futex", "getsockopt", "recvmsg", "rt_sigprocmask"}
 FOR_FORKS = {"getpid", "gettid", "madvise", "munlock", "rt_sigprocmask"}
-FOR_TAILS = {"eventfd2", "fcntl", "ppoll"} | FOR_RECEIVES | FOR_FORKS
+FOR_PEEKS = {"sched_yield"} | FOR_FORKS
+FOR_TAILS = {"eventfd2", "fcntl", "ppoll"} | FOR_RECEIVES | FOR_PEEKS
 
 
 def numbers():
@@ -142,8 +143,8 @@ def works(killed):
         yield (f"a filter from before, no message: no-sockets{words}", killed.before,
                ([killed.program, "no-sockets"], settings, set()))
         for case in calls.CASES:
-            forks = "fork" in case or "filter" in case or settings  # the table is made early
-            needed = FOR_RECEIVES | (FOR_FORKS if forks else set())
+            needed = FOR_RECEIVES | (FOR_FORKS if "fork" in case or "filter" in case else set())
+            needed |= FOR_PEEKS if "HOLD" in settings else set()
             yield (f"a filter from before, nothing is lost: {case}{words}", killed.before,
                    ([killed.program, case], settings, needed))
         for case in LOSSY:
