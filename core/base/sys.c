@@ -51,7 +51,7 @@ enum { KERNEL_SIGSET = 8 }; /* bytes; libc's is larger, for signals that there a
 
 /* Around a call for which the kernel may send a signal. */
 struct quiet {
-    sigset_t mask, pending; /* as they were */
+    sys_signals mask, pending; /* as they were */
     bool masks;
 };
 
@@ -60,13 +60,11 @@ static void quiet_enter(struct quiet *quiet)
 {
     quiet->masks = sys_critical_sections == 0;
     if (quiet->masks) {
-        sigset_t all;
+        const sys_signals all = SYS_SIGNALS_ALL;
 
-        sigfillset(&all);
-        sigdelset(&all, SIGTRAP);
         sys_set_signal_mask(&all, &quiet->mask);
     }
-    sigemptyset(&quiet->pending);
+    quiet->pending = 0;
     CALL2(SYS_rt_sigpending, &quiet->pending, KERNEL_SIGSET);
 }
 
@@ -75,17 +73,11 @@ static void quiet_enter(struct quiet *quiet)
 static long quiet_leave(const struct quiet *quiet, long result, size_t wanted)
 {
     static const long at_once[2];
-    sigset_t sent;
+    const sys_signals sent = (sys_signal(SIGPIPE) | sys_signal(SIGXFSZ)) & ~quiet->pending;
 
-    if (result < 0 || (size_t)result != wanted) {
-        sigemptyset(&sent);
-        if (!sigismember(&quiet->pending, SIGPIPE))
-            sigaddset(&sent, SIGPIPE);
-        if (!sigismember(&quiet->pending, SIGXFSZ))
-            sigaddset(&sent, SIGXFSZ);
+    if (result < 0 || (size_t)result != wanted)
         while (CALL6(SYS_rt_sigtimedwait, &sent, NULL, at_once, KERNEL_SIGSET, 0, 0) > 0)
             continue;
-    }
     if (quiet->masks)
         sys_set_signal_mask(&quiet->mask, NULL);
     return result;
@@ -466,7 +458,7 @@ void sys_sleep(long nanoseconds)
     CALL2(SYS_nanosleep, time, NULL);
 }
 
-void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before)
+void sys_set_signal_mask(const sys_signals *mask, sys_signals *ret_before)
 {
     CALL6(SYS_rt_sigprocmask, SIG_SETMASK, mask, ret_before, KERNEL_SIGSET, 0, 0);
 }

@@ -14,6 +14,9 @@
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
 
+/* One after the other these take less stack than all at once. */
+#define OWN_FRAME __attribute__((noinline))
+
 /* The message at the head of the queue, whole in the bounce buffer. */
 struct head {
     size_t length;
@@ -85,7 +88,7 @@ static uint64_t fingerprint_of(const struct receive *receive, const struct head 
     return message_fingerprint(&whole, 1, head->length);
 }
 
-static void owe_locked(uint64_t cookie, int error)
+static OWN_FRAME void owe_locked(uint64_t cookie, int error)
 {
     struct held due = {.kind = HELD_KERNEL, .error = error};
 
@@ -122,7 +125,7 @@ static void tell_of_others(size_t lost)
 
 /* Moves a whole message into the table: the one that is held in the kernel, or one that comes after
  * it. */
-static void move_locked(struct attempt *attempt, const struct head *head)
+static OWN_FRAME void move_locked(struct attempt *attempt, const struct head *head)
 {
     struct iovec whole = {attempt->receive->bounce->data, head->length};
     struct held held = {.kind = HELD_HERE,
@@ -172,7 +175,7 @@ static int give(struct receive *receive, const struct head *head, size_t offset,
 }
 
 /* The next part of the message that is held. */
-static struct receive_result next_locked(struct attempt *attempt, struct held *held)
+static OWN_FRAME struct receive_result next_locked(struct attempt *attempt, struct held *held)
 {
     struct receive *receive = attempt->receive;
     size_t rest = held->length - held->offset;
@@ -215,7 +218,7 @@ static struct receive_result next_locked(struct attempt *attempt, struct held *h
 }
 
 /* A message of which nothing is held yet. */
-static struct receive_result first_locked(struct attempt *attempt)
+static OWN_FRAME struct receive_result first_locked(struct attempt *attempt)
 {
     struct receive *receive = attempt->receive;
     struct head head;
@@ -262,7 +265,7 @@ static struct receive_result first_locked(struct attempt *attempt)
 }
 
 /* The program's own call. What it cuts off of a plain call's message the mode drops. */
-static struct receive_result whole_locked(struct receive *receive)
+static OWN_FRAME struct receive_result whole_locked(struct receive *receive)
 {
     struct policy policy =
         receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
@@ -277,7 +280,7 @@ static struct receive_result whole_locked(struct receive *receive)
 }
 
 /* One try. -EAGAIN: the queue is empty. RECEIVE_AGAIN: things have changed. */
-static struct receive_result try_locked(struct attempt *attempt, bool parts)
+static OWN_FRAME struct receive_result try_locked(struct attempt *attempt, bool parts)
 {
     struct held held;
 
@@ -305,7 +308,8 @@ static struct receive_result nothing_more(struct receive *receive)
 }
 
 /* No message is taken without the table's mutex here. */
-static struct receive_result receive_peeking(struct receive *receive, uint64_t cookie, bool parts)
+static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, uint64_t cookie,
+                                                       bool parts)
 {
     enum { EMPTY_ENOUGH = 4 };
 

@@ -18,8 +18,8 @@
 #include <limits.h>
 #include <string.h>
 
-/* UIO_FASTIOV: a list of so many buffers is kept on the stack. */
-enum { FEW = 8 };
+/* A list of so many buffers is kept on the stack. */
+enum { FEW = 4 };
 
 bool receive_may_act(enum call_kind kind)
 {
@@ -144,24 +144,13 @@ static struct receive_result act(struct receive *receive, enum receive_plan plan
     return receive_pass();
 }
 
-static struct receive_result run_once(struct receive *receive)
+/* In a frame of its own, which is gone before the plan is acted on. */
+static __attribute__((noinline)) enum receive_plan plan_of(const struct receive *receive,
+                                                           fd_class class, enum held_kind held)
 {
     struct receive_facts facts;
-    struct table_found found;
-    fd_class class;
 
-    if (!receive_may_act(receive->kind))
-        return receive_pass();
-    /* The class may be stale: on a stream MSG_WAITALL would make the receive wait for more
-     * bytes. */
-    if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
-        fd_forget(receive->fd);
-    class = class_of(receive->kind, receive->fd);
-    facts.held = look_up(receive->fd, &class, &found);
-    if (fd_kind(class) == FD_STREAM && facts.held == HELD_NOT)
-        fd_set_stream(receive->fd, 0);
-    receive->report.ours = fd_class_is_message(class);
-
+    facts.held = held;
     facts.kind = fd_kind(class);
     facts.call = receive->kind;
     facts.mode = state.settings.mode;
@@ -174,8 +163,28 @@ static struct receive_result run_once(struct receive *receive)
     facts.flags = receive->flags;
     facts.room = receive->room;
     facts.longest = fd_class_longest(class);
-    found.kind = facts.held;
-    return act(receive, receive_plan(&facts), class, &found);
+    return receive_plan(&facts);
+}
+
+static struct receive_result run_once(struct receive *receive)
+{
+    struct table_found found;
+    enum held_kind held;
+    fd_class class;
+
+    if (!receive_may_act(receive->kind))
+        return receive_pass();
+    /* The class may be stale: on a stream MSG_WAITALL would make the receive wait for more
+     * bytes. */
+    if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
+        fd_forget(receive->fd);
+    class = class_of(receive->kind, receive->fd);
+    held = look_up(receive->fd, &class, &found);
+    if (fd_kind(class) == FD_STREAM && held == HELD_NOT)
+        fd_set_stream(receive->fd, 0);
+    receive->report.ours = fd_class_is_message(class);
+    found.kind = held;
+    return act(receive, plan_of(receive, class, held), class, &found);
 }
 
 struct receive_result receive_run(struct receive *receive)

@@ -266,8 +266,10 @@ static bool is_there(const char *at, const struct iovec *iov, size_t iovlen, siz
 
 /* Writes the message, in its new generation, and all but its kind. Where others write, too, its
  * sums are right only if what was summed is the message still. */
-static void write_message(struct inside *inside, uint32_t at, const struct message *message,
-                          const struct iovec *iov, size_t iovlen, size_t size)
+static __attribute__((noinline)) void write_message(struct inside *inside, uint32_t at,
+                                                    const struct message *message,
+                                                    const struct iovec *iov, size_t iovlen,
+                                                    size_t size)
 {
     enum { TRIES = 4 };
     struct slot *slot = slot_of(inside, at);
@@ -296,6 +298,8 @@ static bool is_the_same(const struct slot *first, const struct held *held)
            first->length == held->length && first->fingerprint == held->fingerprint;
 }
 
+static void hold_error_locked(struct table *table, uint64_t cookie, int error);
+
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen)
 {
@@ -307,7 +311,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     bool same = behind && is_the_same(slot, held) && gone <= held->length;
     struct message message = message_of(held, cookie, same ? gone : behind ? 0 : held->offset);
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
-    struct held due = {.kind = HELD_KERNEL};
+    int due = 0;
     uint32_t at;
 
     message.pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
@@ -315,7 +319,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     if (!at)
         return -ENOMEM;
     if (same) {
-        due.error = slot->error;
+        due = slot->error;
         message.sequence = slot->sequence;
         remove_locked(inside, link);
     } else {
@@ -335,9 +339,18 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     links_update_full(inside);
     if (!same)
         atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
-    else if (due.error)
-        table_hold_locked(table, cookie, &due, NULL, 0);
+    else if (due)
+        hold_error_locked(table, cookie, due);
     return behind;
+}
+
+/* A function of its own, for it takes much stack, and seldom. */
+static __attribute__((noinline)) void hold_error_locked(struct table *table, uint64_t cookie,
+                                                        int error)
+{
+    const struct held due = {.kind = HELD_KERNEL, .error = error};
+
+    table_hold_locked(table, cookie, &due, NULL, 0);
 }
 
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
