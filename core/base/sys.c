@@ -407,10 +407,10 @@ int sys_probe_read(const void *words)
 /* An operation that there is not, for which the word at the address is never looked at. */
 int sys_probe_address(const void *word)
 {
-    enum { NO_SUCH_OPERATION = 15 };
+    /* As FUTEX_OP() has it, whose shift of so large an operation has no defined result. */
+    const unsigned no_such_operation = 15u << 28 | FUTEX_OP_CMP_LT << 24;
 
-    return (int)CALL6(SYS_futex, word, FUTEX_WAKE_OP_PRIVATE, 0, 0, &no_waiters,
-                      FUTEX_OP(NO_SUCH_OPERATION, 0, FUTEX_OP_CMP_LT, 0));
+    return (int)CALL6(SYS_futex, word, FUTEX_WAKE_OP_PRIVATE, 0, 0, &no_waiters, no_such_operation);
 }
 
 /* --- processes, threads, signals --------------------------------------------------------- */
