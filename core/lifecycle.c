@@ -3,9 +3,12 @@
 #include "lifecycle.h"
 
 #include "base/diag.h"
+#include "base/filter.h"
 #include "base/standard_error.h"
 #include "base/user_memory.h"
 #include "receive/bounce_buffer.h"
+#include "receive/hold_peek.h"
+#include "receive/passthrough.h"
 #include "receive/policy.h"
 #include "settings.h"
 #include "state.h"
@@ -96,7 +99,9 @@ int lifecycle_start(const struct lifecycle_entrance *entrance, char *const *envi
     started = true;
     if (state.settings.mode == MODE_OFF)
         return 0;
-    state.pid = sys_getpid();
+    /* Otherwise it is asked with the first tail: a filter may kill for it. */
+    if (!state.sees_vfork)
+        state.pid = sys_getpid();
     return activate();
 }
 
@@ -105,10 +110,8 @@ void lifecycle_cooperate(void)
 {
     static atomic_int begun;
 
-    if (!state_is_active() && started && !atomic_exchange(&begun, 1)) {
-        state.pid = sys_getpid();
+    if (!state_is_active() && started && !state_is_sandboxed() && !atomic_exchange(&begun, 1))
         activate();
-    }
 }
 
 /* --- descriptors ------------------------------------------------------------------------- */
@@ -147,8 +150,9 @@ void lifecycle_closed(int fd, fd_class class)
     uint64_t cookie = fd_class_cookie(class);
     bool last;
 
-    if (cookie == 0 || table_nothing_held() || table_look(state.table, cookie, NULL) == HELD_NOT ||
-        !state_is_own())
+    /* In a sandbox it stays: nobody can ask for it any more. */
+    if (cookie == 0 || table_nothing_held() || state_is_sandboxed() ||
+        table_look(state.table, cookie, NULL) == HELD_NOT || !state_is_own())
         return;
     if (!fd_is_last(fd, class))
         return;
@@ -185,6 +189,18 @@ static void prepare_trace(void)
             trace_prepare_sandbox_socket(fd, fd_cookie(fd));
 }
 
+/* What is held in the kernel can be handed out only by peeks. */
+static void take_over(void)
+{
+    for (unsigned fd = 0; !table_nothing_held() && fd <= fd_highest(); fd++) {
+        uint64_t cookie = fd_class_cookie(fd_class_cached((int)fd));
+
+        if (cookie && table_look(state.table, cookie, NULL) == HELD_KERNEL &&
+            fd_query_cookie((int)fd) == cookie)
+            hold_peek_take_over((int)fd, cookie);
+    }
+}
+
 /* Whether this thread's filter is the first one: a second one that is refused lifts nothing. */
 static __thread bool is_first_filter;
 
@@ -194,15 +210,25 @@ void lifecycle_changes_identity(void)
         table_confines();
 }
 
-void lifecycle_confining(void)
+/* Whether no filter so far forbids to write a line. */
+static atomic_bool may_speak = true;
+
+void lifecycle_confining(const struct sock_fprog *program)
 {
-    is_first_filter = !state_is_sandboxed() && state_is_own();
+    /* A second filter is looked at as it is: the first may kill for a question about memory. */
+    if (state_is_active() && !(program && filter_allows_lines(program)))
+        atomic_store(&may_speak, false);
+    is_first_filter =
+        !state_is_sandboxed() && state_is_own_as_seen() && (!state_is_active() || state_is_own());
     if (!is_first_filter)
         return;
     user_memory_may_ask(false);
-    table_confines();
-    epoll_ctl_before_sandbox();
-    prepare_trace();
+    if (state_is_active()) {
+        table_confines();
+        take_over();
+        epoll_ctl_before_sandbox();
+        prepare_trace();
+    }
     state_enter_sandbox();
 }
 
@@ -212,11 +238,13 @@ void lifecycle_not_confined(void)
         return;
     user_memory_may_ask(true);
     state_leave_sandbox();
+    if (state_is_active())
+        table_not_confined();
 }
 
 void lifecycle_own_descriptors(void)
 {
-    if (!state_is_own())
+    if (!state_is_active() || !state_is_own())
         return;
     prepare_trace();
     fd_own_descriptors = true;
@@ -319,8 +347,26 @@ void lifecycle_after_fork_in_child(void)
     trace_forked();
 }
 
+/* What a confined program lost is known only as it ends, and is said only where its filters allow
+ * what that takes. */
+static void report_cut(void)
+{
+    static atomic_int reported;
+    size_t cut = receive_cut_in_sandbox();
+
+    if (cut == 0 || !atomic_load(&may_speak) || !state_is_own_as_seen() ||
+        !atomic_exchange(&sys_sandboxed, false))
+        return;
+    diag_once(reported,
+              "receives that filled their buffers after the program had installed a filter of "
+              "system calls: %zu; the rest of a longer message is not kept there",
+              cut);
+    atomic_store(&sys_sandboxed, true);
+}
+
 void lifecycle_end(void)
 {
+    report_cut();
     report_held_at_end();
     trace_end();
 }

@@ -41,8 +41,9 @@ void lifecycle_closing_range(unsigned first, unsigned last);
 void lifecycle_exec(void);
 
 /* The program is about to install a filter of system calls: from now on only its own are made.
- * Async-signal-safe. */
-void lifecycle_confining(void);
+ * `program`: what it is, which may be anything; NULL: not known. Async-signal-safe. */
+struct sock_fprog;
+void lifecycle_confining(const struct sock_fprog *program);
 /* The filter was refused. */
 void lifecycle_not_confined(void);
 /* The program is about to change who it is, or what it can reach (setuid(2), chroot(2) and the

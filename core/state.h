@@ -24,7 +24,7 @@ struct state {
     atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
     atomic_bool peeks;   /* messages are peeked, to be taken later: see receive_peeks() */
     atomic_bool forked;  /* the process has a child, or is one, that knows what it knew */
-    atomic_int pid; /* of the process that has this memory; 0: a child that has not asked yet */
+    atomic_int pid;      /* of the process that has this memory; 0: it has not asked yet */
     atomic_bool sees_vfork; /* state_vfork_depth is right: no such child comes unseen */
     struct settings settings;
     bool plain_holds;   /* by the mode, a plain call's tail is held */

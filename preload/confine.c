@@ -28,7 +28,8 @@ INTERPOSED int prctl(int option, ...)
         argument[i] = va_arg(list, unsigned long);
     va_end(list);
     if (filters)
-        lifecycle_confining();
+        lifecycle_confining(
+            argument[0] == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)argument[1] : NULL);
     else if (option == PR_SET_NO_NEW_PRIVS)
         lifecycle_changes_identity();
     result = REAL(prctl)(option, argument[0], argument[1], argument[2], argument[3]);

@@ -427,11 +427,12 @@ static bool changes_identity(long number)
 /* libc has no function for it. */
 static long confine(const struct call *call)
 {
-    bool confines = call->a[0] == SECCOMP_SET_MODE_STRICT || call->a[0] == SECCOMP_SET_MODE_FILTER;
+    bool filters = call->a[0] == SECCOMP_SET_MODE_FILTER;
+    bool confines = filters || call->a[0] == SECCOMP_SET_MODE_STRICT;
     long result;
 
     if (confines)
-        lifecycle_confining();
+        lifecycle_confining(filters ? (const struct sock_fprog *)call->a[2] : NULL);
     result = CALL_AS_IT_IS(call);
     if (confines && result != 0)
         lifecycle_not_confined();

@@ -95,24 +95,28 @@ INTERPOSED int pselect(int nfds, fd_set *reading, fd_set *writing, fd_set *excep
 
 /* --- epoll ------------------------------------------------------------------------------- */
 
-static int made(int epfd)
+static int made(int epfd, uint64_t begun)
 {
     int saved = errno;
 
     if (epfd >= 0)
-        epoll_ctl_set_made(epfd);
+        epoll_ctl_set_made(epfd, begun);
     errno = saved;
     return epfd;
 }
 
 INTERPOSED int epoll_create(int size)
 {
-    return made(REAL(epoll_create)(size));
+    uint64_t begun = epoll_ctl_set_begins();
+
+    return made(REAL(epoll_create)(size), begun);
 }
 
 INTERPOSED int epoll_create1(int flags)
 {
-    return made(REAL(epoll_create1)(flags));
+    uint64_t begun = epoll_ctl_set_begins();
+
+    return made(REAL(epoll_create1)(flags), begun);
 }
 
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)

@@ -14,10 +14,8 @@ static __thread void (*postponed)(void);
 void critical_section_enter(struct critical_section *section)
 {
     if (sys_critical_sections == 0) {
-        sigset_t all;
+        const sys_signals all = SYS_SIGNALS_ALL;
 
-        sigfillset(&all);
-        sigdelset(&all, SIGTRAP);
         sys_set_signal_mask(&all, &section->signals);
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &section->cancel);
     }

@@ -13,11 +13,12 @@
 #ifndef WSRX_BASE_CRITICAL_SECTION_H
 #define WSRX_BASE_CRITICAL_SECTION_H
 
-#include <signal.h>
+#include "base/sys.h"
+
 #include <stdbool.h>
 
 struct critical_section {
-    sigset_t signals; /* as they were; of the outermost critical section only */
+    sys_signals signals; /* as they were; of the outermost critical section only */
     int cancel;
 };
 

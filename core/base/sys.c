@@ -7,6 +7,7 @@
 #include <linux/membarrier.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ enum { KERNEL_SIGSET = 8 }; /* bytes; libc's is larger, for signals that there a
 
 /* Around a call for which the kernel may send a signal. */
 struct quiet {
-    sigset_t mask, pending; /* as they were */
+    sys_signals mask, pending; /* as they were */
     bool masks;
 };
 
@@ -59,13 +60,11 @@ static void quiet_enter(struct quiet *quiet)
 {
     quiet->masks = sys_critical_sections == 0;
     if (quiet->masks) {
-        sigset_t all;
+        const sys_signals all = SYS_SIGNALS_ALL;
 
-        sigfillset(&all);
-        sigdelset(&all, SIGTRAP);
         sys_set_signal_mask(&all, &quiet->mask);
     }
-    sigemptyset(&quiet->pending);
+    quiet->pending = 0;
     CALL2(SYS_rt_sigpending, &quiet->pending, KERNEL_SIGSET);
 }
 
@@ -74,17 +73,11 @@ static void quiet_enter(struct quiet *quiet)
 static long quiet_leave(const struct quiet *quiet, long result, size_t wanted)
 {
     static const long at_once[2];
-    sigset_t sent;
+    const sys_signals sent = (sys_signal(SIGPIPE) | sys_signal(SIGXFSZ)) & ~quiet->pending;
 
-    if (result < 0 || (size_t)result != wanted) {
-        sigemptyset(&sent);
-        if (!sigismember(&quiet->pending, SIGPIPE))
-            sigaddset(&sent, SIGPIPE);
-        if (!sigismember(&quiet->pending, SIGXFSZ))
-            sigaddset(&sent, SIGXFSZ);
+    if (result < 0 || (size_t)result != wanted)
         while (CALL6(SYS_rt_sigtimedwait, &sent, NULL, at_once, KERNEL_SIGSET, 0, 0) > 0)
             continue;
-    }
     if (quiet->masks)
         sys_set_signal_mask(&quiet->mask, NULL);
     return result;
@@ -414,13 +407,24 @@ int sys_probe_read(const void *words)
 /* An operation that there is not, for which the word at the address is never looked at. */
 int sys_probe_address(const void *word)
 {
-    enum { NO_SUCH_OPERATION = 15 };
+    /* As FUTEX_OP() has it, whose shift of so large an operation has no defined result. */
+    const unsigned no_such_operation = 15u << 28 | FUTEX_OP_CMP_LT << 24;
 
-    return (int)CALL6(SYS_futex, word, FUTEX_WAKE_OP_PRIVATE, 0, 0, &no_waiters,
-                      FUTEX_OP(NO_SUCH_OPERATION, 0, FUTEX_OP_CMP_LT, 0));
+    return (int)CALL6(SYS_futex, word, FUTEX_WAKE_OP_PRIVATE, 0, 0, &no_waiters, no_such_operation);
 }
 
 /* --- processes, threads, signals --------------------------------------------------------- */
+
+size_t sys_address_space(void)
+{
+    struct {
+        uint64_t now, most;
+    } limit;
+
+    if (CALL6(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit, 0, 0) != 0 || limit.now > SIZE_MAX)
+        return SIZE_MAX;
+    return (size_t)limit.now;
+}
 
 pid_t sys_getpid(void)
 {
@@ -454,7 +458,7 @@ void sys_sleep(long nanoseconds)
     CALL2(SYS_nanosleep, time, NULL);
 }
 
-void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before)
+void sys_set_signal_mask(const sys_signals *mask, sys_signals *ret_before)
 {
     CALL6(SYS_rt_sigprocmask, SIG_SETMASK, mask, ret_before, KERNEL_SIGSET, 0, 0);
 }

@@ -189,6 +189,8 @@ int sys_unmap(void *at, size_t size);
 int sys_protect(void *at, size_t size, int protection);
 /* mremap(2), to another place, or to `to`. Of size 0: another view of what is shared. NULL: no. */
 void *sys_remap(void *at, size_t size, size_t new_size, void *to);
+/* RLIMIT_AS, bytes; SIZE_MAX: none. */
+size_t sys_address_space(void);
 /* munlock(2). */
 int sys_unlock_memory(void *at, size_t size);
 int sys_madvise(void *at, size_t size, int advice);
@@ -210,8 +212,19 @@ void sys_sleep(long nanoseconds);
 /* How many critical sections (critical_section.h) this thread is in: its signals are blocked there.
  * A handler never finds it above 0. */
 extern __thread unsigned sys_critical_sections;
+/* A signal mask as the kernel has it: 8 bytes, where libc's take 128 of the caller's stack. */
+typedef uint64_t sys_signals;
+
+static inline sys_signals sys_signal(int number)
+{
+    return UINT64_C(1) << (number - 1);
+}
+
+/* All but SIGTRAP, for debuggers, and the two by which libc's threads talk to each other. */
+#define SYS_SIGNALS_ALL (~(sys_signal(SIGTRAP) | sys_signal(32) | sys_signal(33)))
+
 /* SIG_SETMASK. PARTS, EPOLL and TRACE: around our locks. */
-void sys_set_signal_mask(const sigset_t *mask, sigset_t *ret_before);
+void sys_set_signal_mask(const sys_signals *mask, sys_signals *ret_before);
 int sys_membarrier(int command);
 /* PARTS: the table's mutex. Nanoseconds, for FUTEX_WAIT, less than a second. */
 int sys_futex(uint32_t *word, int operation, uint32_t value, long nanoseconds);

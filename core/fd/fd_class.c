@@ -325,7 +325,8 @@ void fd_duplicated(int old, int new)
 void fd_received(int fd)
 {
     fd_forget(fd);
-    if (!state_is_sandboxed() && fd_class_is_message(fd_class_query(fd)))
+    if (atomic_load(&state.active) && !state_is_sandboxed() &&
+        fd_class_is_message(fd_class_query(fd)))
         atomic_store_explicit(&duplicates, true, memory_order_relaxed);
 }
 

@@ -6,12 +6,16 @@
 #include "base/diag.h"
 #include "base/sys.h"
 #include "base/user_memory.h"
+#include "fd/fd_class.h"
 #include "receive/copy_out.h"
 #include "receive/hold_process.h"
 #include "receive/passthrough.h"
 #include "table/current.h"
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
+
+/* One after the other these take less stack than all at once. */
+#define OWN_FRAME __attribute__((noinline))
 
 /* The message at the head of the queue, whole in the bounce buffer. */
 struct head {
@@ -84,7 +88,7 @@ static uint64_t fingerprint_of(const struct receive *receive, const struct head 
     return message_fingerprint(&whole, 1, head->length);
 }
 
-static void owe_locked(uint64_t cookie, int error)
+static OWN_FRAME void owe_locked(uint64_t cookie, int error)
 {
     struct held due = {.kind = HELD_KERNEL, .error = error};
 
@@ -121,7 +125,7 @@ static void tell_of_others(size_t lost)
 
 /* Moves a whole message into the table: the one that is held in the kernel, or one that comes after
  * it. */
-static void move_locked(struct attempt *attempt, const struct head *head)
+static OWN_FRAME void move_locked(struct attempt *attempt, const struct head *head)
 {
     struct iovec whole = {attempt->receive->bounce->data, head->length};
     struct held held = {.kind = HELD_HERE,
@@ -171,7 +175,7 @@ static int give(struct receive *receive, const struct head *head, size_t offset,
 }
 
 /* The next part of the message that is held. */
-static struct receive_result next_locked(struct attempt *attempt, struct held *held)
+static OWN_FRAME struct receive_result next_locked(struct attempt *attempt, struct held *held)
 {
     struct receive *receive = attempt->receive;
     size_t rest = held->length - held->offset;
@@ -214,7 +218,7 @@ static struct receive_result next_locked(struct attempt *attempt, struct held *h
 }
 
 /* A message of which nothing is held yet. */
-static struct receive_result first_locked(struct attempt *attempt)
+static OWN_FRAME struct receive_result first_locked(struct attempt *attempt)
 {
     struct receive *receive = attempt->receive;
     struct head head;
@@ -261,7 +265,7 @@ static struct receive_result first_locked(struct attempt *attempt)
 }
 
 /* The program's own call. What it cuts off of a plain call's message the mode drops. */
-static struct receive_result whole_locked(struct receive *receive)
+static OWN_FRAME struct receive_result whole_locked(struct receive *receive)
 {
     struct policy policy =
         receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
@@ -276,7 +280,7 @@ static struct receive_result whole_locked(struct receive *receive)
 }
 
 /* One try. -EAGAIN: the queue is empty. RECEIVE_AGAIN: things have changed. */
-static struct receive_result try_locked(struct attempt *attempt, bool parts)
+static OWN_FRAME struct receive_result try_locked(struct attempt *attempt, bool parts)
 {
     struct held held;
 
@@ -291,18 +295,34 @@ static struct receive_result try_locked(struct attempt *attempt, bool parts)
     return next_locked(attempt, &held);
 }
 
-/* No message is taken without the table's mutex here. */
-static struct receive_result receive_peeking(struct receive *receive, uint64_t cookie, bool parts)
+/* The result of the program's own call where the socket has been shut down. */
+static struct receive_result nothing_more(struct receive *receive)
 {
+    struct sockaddr nobody = {0};
+
+    if (receive->msg) {
+        receive->msg->msg_controllen = 0;
+        receive->msg->msg_flags = 0;
+    }
+    return receive_done(copy_out_name(receive, &nobody, 0));
+}
+
+/* No message is taken without the table's mutex here. */
+static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, uint64_t cookie,
+                                                       bool parts)
+{
+    enum { EMPTY_ENOUGH = 4 };
+
     if (user_memory_impossible(receive->iov, receive->iovlen))
         return receive_done(-EFAULT);
 
-    for (bool again = false;; again = true) {
+    for (unsigned again = 0, empty = 0;; again++) {
         struct attempt attempt;
         struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
                               .msg_iovlen = receive->iovlen};
         struct critical_section section;
         struct receive_result result;
+        ssize_t waited;
 
         attempt.receive = receive;
         attempt.cookie = cookie;
@@ -320,13 +340,39 @@ static struct receive_result receive_peeking(struct receive *receive, uint64_t c
             return hold_process_finish(receive, result.value, &attempt.taken);
         if (result.outcome != RECEIVE_DONE || result.value != -EAGAIN)
             return result;
-        if (again) /* there is a message, but we must not take it yet: see miss_locked() */
+        if (again > 0) /* there is a message, but we must not take it yet: see miss_locked() */
             sys_yield();
+        /* An empty message is there for the next try, unless somebody else takes it. What always
+         * seems to be there is the end: shutdown(2). */
+        if (empty == EMPTY_ENOUGH)
+            return nothing_more(receive);
         /* Wait as the program's own call would: it may block, time out, be interrupted or fail, and
          * the kernel refuses bad buffers before it waits. */
-        if (next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK) < 0)
+        waited = next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK);
+        if (waited < 0)
             return receive_done(-errno);
+        empty = waited == 0 ? empty + 1 : 0;
     }
+}
+
+void hold_peek_take_over(int fd, uint64_t cookie)
+{
+    struct receive receive = {.fd = fd, .kind = CALL_PLAIN, .stack = BOUNCE_CALL};
+    struct attempt attempt = {.receive = &receive, .cookie = cookie};
+    struct critical_section section;
+    struct head head;
+    struct held held;
+
+    receive.bounce = bounce_acquire(fd_class_longest(fd_class_cached(fd)), receive.stack);
+    if (!receive.bounce)
+        return;
+    table_enter(state.table, &section);
+    if (table_get_locked(state.table, cookie, &held) && held.kind == HELD_KERNEL &&
+        get_head_again(&attempt, MSG_PEEK, &head, &held) >= 0 && is_held(&receive, &head, &held) &&
+        get_head_again(&attempt, 0, &head, &held) >= 0)
+        move_locked(&attempt, &head);
+    table_leave(state.table, &section);
+    bounce_release(receive.bounce, receive.touched);
 }
 
 const struct hold_strategy hold_peek = {.receive = receive_peeking, .bounces = true, .peeks = true};

@@ -11,4 +11,7 @@
 /* Keeps an error of the socket (positive), which the next receive will report. */
 void hold_peek_error(uint64_t cookie, int error);
 
+/* Takes the message that is held for the socket out of the kernel, and holds it in the process. */
+void hold_peek_take_over(int fd, uint64_t cookie);
+
 #endif

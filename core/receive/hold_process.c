@@ -14,6 +14,9 @@
 
 #include <limits.h>
 
+/* One after the other these take less stack than all at once. */
+#define OWN_FRAME __attribute__((noinline))
+
 /* MSG_CMSG_COMPAT of the kernel: recvfrom(2) ignores it, recvmsg(2) refuses it. */
 enum { CMSG_COMPAT = INT_MIN };
 
@@ -22,7 +25,8 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     struct held held;
     struct part part;
     struct critical_section section;
-    bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK);
+    bool last =
+        found->left <= receive->room && !(receive->flags & MSG_PEEK) && !state_is_sandboxed();
     ssize_t result;
     int taken, error;
 
@@ -49,7 +53,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
 
     /* The call that took the first part had no room for the address: the connected peer's, or
      * none. */
-    if (!held.peer_known) {
+    if (!held.peer_known && !state_is_sandboxed()) {
         socklen_t length = sizeof held.peer;
 
         /* For an AF_UNIX peer without a name a receive returns no address, getpeername() the
@@ -63,7 +67,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
 }
 
 /* Into the caller's buffers, with the bounce buffer behind them. */
-static ssize_t take_vectored(struct receive *receive, struct taken *taken)
+static OWN_FRAME ssize_t take_vectored(struct receive *receive, struct taken *taken)
 {
     struct bounce_buffer *bounce = receive->bounce;
     struct msghdr msg = {.msg_iov = bounce->iov, .msg_iovlen = receive->iovlen + 1};
@@ -147,7 +151,7 @@ static int deliver(struct receive *receive, const struct taken *taken)
                           taken->length < receive->room ? taken->length : receive->room);
 }
 
-static struct receive_result next_or_again(struct receive *receive, uint64_t cookie)
+static OWN_FRAME struct receive_result next_or_again(struct receive *receive, uint64_t cookie)
 {
     struct table_found found;
 
@@ -167,8 +171,8 @@ static void note_peer(struct held *held, const struct taken *taken)
 }
 
 /* Into the table, and shown to the epoll sets. As table_hold(). */
-static int put(const struct receive *receive, uint64_t cookie, const struct held *held,
-               const struct taken *taken)
+static OWN_FRAME int put(const struct receive *receive, uint64_t cookie, const struct held *held,
+                         const struct taken *taken)
 {
     struct critical_section section;
     int result;
@@ -203,8 +207,8 @@ static void restore_lengths(struct receive *receive, const struct taken *taken)
 }
 
 /* What the caller gets of a message whose first part is in place, and that is not held. */
-static struct receive_result cut(struct receive *receive, const struct taken *taken,
-                                 struct part *part, const struct held *held, int fault)
+static OWN_FRAME struct receive_result cut(struct receive *receive, const struct taken *taken,
+                                           struct part *part, const struct held *held, int fault)
 {
     size_t lost = taken->length - (fault ? 0 : part->given);
 

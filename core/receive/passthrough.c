@@ -3,6 +3,8 @@
 #include "receive/passthrough.h"
 
 #include "base/sys.h"
+#include "fd/fd_class.h"
+#include "trace/record.h"
 
 #include <errno.h>
 
@@ -36,4 +38,28 @@ struct receive_result receive_passthrough(struct receive *receive, int added)
     else
         receive->report.lost = length - receive->report.given;
     return receive_done(receive->flags & MSG_TRUNC ? result : (ssize_t)receive->report.given);
+}
+
+static atomic_size_t cut_in_sandbox;
+
+struct receive_result receive_pass_in_sandbox(struct receive *receive)
+{
+    fd_class class = fd_own_descriptors ? 0 : fd_class_cached(receive->fd);
+    unsigned long call = receive->site.call;
+    struct receive_result result;
+
+    if (!fd_class_is_message(class) || (receive->flags & (MSG_OOB | MSG_ERRQUEUE)) ||
+        (call != RECORD_RECV && call != RECORD_RECVFROM))
+        return receive_pass();
+    result = receive_passthrough(receive, 0);
+    if (result.outcome == RECEIVE_DONE && result.value > 0 &&
+        (size_t)result.value == receive->room && receive->room < fd_class_longest(class) &&
+        !(receive->flags & (MSG_PEEK | MSG_TRUNC)))
+        atomic_fetch_add_explicit(&cut_in_sandbox, 1, memory_order_relaxed);
+    return result;
+}
+
+size_t receive_cut_in_sandbox(void)
+{
+    return atomic_load(&cut_in_sandbox);
 }

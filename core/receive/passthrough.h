@@ -12,4 +12,10 @@
  * MSG_TRUNC discards bytes (tcp(7)). RECEIVE_PASS: not a socket, so the call was not the same. */
 struct receive_result receive_passthrough(struct receive *receive, int added);
 
+/* The program's own call in a sandbox: with its own number, which for read(2) is not ours to make,
+ * and its own flags. So how long a message was that did not fit stays unknown; but if it filled the
+ * buffer, that is counted. recvmsg(2) is made by the face: receive_record_passed(). */
+struct receive_result receive_pass_in_sandbox(struct receive *receive);
+size_t receive_cut_in_sandbox(void);
+
 #endif

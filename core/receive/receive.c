@@ -9,6 +9,7 @@
 #include "receive/hold_peek_offset.h"
 #include "receive/hold_process.h"
 #include "receive/message.h"
+#include "receive/passthrough.h"
 #include "receive/plan.h"
 #include "receive/traced.h"
 #include "wait/sigio.h"
@@ -17,8 +18,8 @@
 #include <limits.h>
 #include <string.h>
 
-/* UIO_FASTIOV: a list of so many buffers is kept on the stack. */
-enum { FEW = 8 };
+/* A list of so many buffers is kept on the stack. */
+enum { FEW = 4 };
 
 bool receive_may_act(enum call_kind kind)
 {
@@ -36,10 +37,14 @@ bool receive_may_act(enum call_kind kind)
 
 bool receive_passes_message(fd_class class, size_t len)
 {
+    /* What a descriptor is is not asked for a read, however tails are held. Under Wine nobody sees
+     * where they come from. */
+    if (fd_kind(class) < FD_SOCKET && !state.under_wine)
+        return table_nothing_held();
     return receive_nothing_held() &&
            (fd_kind(class) < FD_SOCKET ||
             (((fd_class_is_message(class) && len >= fd_class_longest(class)) ||
-              !receive_bounces()) &&
+              !(receive_bounces() || (state_is_active() && state_is_sandboxed()))) &&
              !trace_on()));
 }
 
@@ -139,24 +144,13 @@ static struct receive_result act(struct receive *receive, enum receive_plan plan
     return receive_pass();
 }
 
-static struct receive_result run_once(struct receive *receive)
+/* In a frame of its own, which is gone before the plan is acted on. */
+static __attribute__((noinline)) enum receive_plan plan_of(const struct receive *receive,
+                                                           fd_class class, enum held_kind held)
 {
     struct receive_facts facts;
-    struct table_found found;
-    fd_class class;
 
-    if (!receive_may_act(receive->kind))
-        return receive_pass();
-    /* The class may be stale: on a stream MSG_WAITALL would make the receive wait for more
-     * bytes. */
-    if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
-        fd_forget(receive->fd);
-    class = class_of(receive->kind, receive->fd);
-    facts.held = look_up(receive->fd, &class, &found);
-    if (fd_kind(class) == FD_STREAM && facts.held == HELD_NOT)
-        fd_set_stream(receive->fd, 0);
-    receive->report.ours = fd_class_is_message(class);
-
+    facts.held = held;
     facts.kind = fd_kind(class);
     facts.call = receive->kind;
     facts.mode = state.settings.mode;
@@ -169,8 +163,28 @@ static struct receive_result run_once(struct receive *receive)
     facts.flags = receive->flags;
     facts.room = receive->room;
     facts.longest = fd_class_longest(class);
-    found.kind = facts.held;
-    return act(receive, receive_plan(&facts), class, &found);
+    return receive_plan(&facts);
+}
+
+static struct receive_result run_once(struct receive *receive)
+{
+    struct table_found found;
+    enum held_kind held;
+    fd_class class;
+
+    if (!receive_may_act(receive->kind))
+        return receive_pass();
+    /* The class may be stale: on a stream MSG_WAITALL would make the receive wait for more
+     * bytes. */
+    if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
+        fd_forget(receive->fd);
+    class = class_of(receive->kind, receive->fd);
+    held = look_up(receive->fd, &class, &found);
+    if (fd_kind(class) == FD_STREAM && held == HELD_NOT)
+        fd_set_stream(receive->fd, 0);
+    receive->report.ours = fd_class_is_message(class);
+    found.kind = held;
+    return act(receive, plan_of(receive, class, held), class, &found);
 }
 
 struct receive_result receive_run(struct receive *receive)
@@ -249,6 +263,8 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
 
     user_memory_catch_up();
     result = run_and_release(&receive);
+    if (result.outcome == RECEIVE_PASS && state_is_sandboxed())
+        result = receive_pass_in_sandbox(&receive);
     errno = saved;
     return result;
 }

@@ -7,20 +7,6 @@
 #include "receive/fast_path.h"
 #include "receive/passthrough.h"
 
-/* The program's own call in a sandbox: with its own number, which for read(2) is not ours to make,
- * and its own flags. So how long a message was that did not fit stays unknown. recvmsg(2) is made by
- * the face: receive_record_passed(). */
-static struct receive_result pass_in_sandbox(struct receive *receive)
-{
-    fd_class class = fd_own_descriptors ? 0 : fd_class_cached(receive->fd);
-    unsigned long call = receive->site.call;
-
-    if (!fd_class_is_message(class) || (receive->flags & (MSG_OOB | MSG_ERRQUEUE)) ||
-        (call != RECORD_RECV && call != RECORD_RECVFROM))
-        return receive_pass();
-    return receive_passthrough(receive, 0);
-}
-
 /* The program's own call, with the flag by which the kernel reports the message's length. */
 static struct receive_result pass(struct receive *receive)
 {
@@ -86,7 +72,7 @@ struct receive_result receive_traced(struct receive *receive)
     receive->name_room = copy_out_name_room(receive);
     result = receive_run(receive);
     if (result.outcome == RECEIVE_PASS)
-        result = state_is_sandboxed() ? pass_in_sandbox(receive) : pass(receive);
+        result = state_is_sandboxed() ? receive_pass_in_sandbox(receive) : pass(receive);
     if (result.outcome == RECEIVE_DONE && (receive->report.ours || result.value < 0) &&
         fd_class_is_message(fd_class_cached(receive->fd)))
         receive_record(receive, result.value);

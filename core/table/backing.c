@@ -20,10 +20,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Room beyond WSRX_HOLD_MAX, for messages that are in flight when the table fills up: 1,024
- * datagrams. It is only address space until it is used, but a 32-bit program has little of that,
- * and a file takes disk space. */
-enum { SLACK = sizeof(size_t) > 4 ? 64 << 20 : 32 << 20, FILE_SLACK = 16 << 20 };
+/* A file takes disk space. */
+enum { FILE_SLACK = 16 << 20 };
 
 /* The smallest table in a mapping of its own. */
 enum { LEAST = 1 << 20 };
@@ -107,7 +105,11 @@ static int create(size_t hold_max, size_t slack, struct table **ret_table)
 
 int table_create(size_t hold_max, struct table **ret_table)
 {
-    size_t slack = SLACK;
+    return table_create_within(hold_max, TABLE_SLACK, ret_table);
+}
+
+int table_create_within(size_t hold_max, size_t slack, struct table **ret_table)
+{
     int error;
 
     while ((error = create(hold_max, slack, ret_table)) != 0 &&

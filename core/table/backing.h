@@ -13,6 +13,11 @@ struct inside;
 /* Maps a new table for up to `hold_max` bytes of tails, or a smaller one if there is not so much
  * memory. 0, or a negative errno. Async-signal-safe. */
 int table_create(size_t hold_max, struct table **ret_table);
+int table_create_within(size_t hold_max, size_t slack, struct table **ret_table);
+
+/* Receives that are under way when the table fills up are held all the same: room for 1,024
+ * datagrams, which is address space only until it is used; a 32-bit program has little of that. */
+enum { TABLE_SLACK = sizeof(size_t) > 4 ? 64 << 20 : 32 << 20 };
 
 /* Makes one in `size` bytes of memory, which begin at a page. It is for messages that have been
  * received already; all others are held in the kernel. 0, or a negative errno.

@@ -58,6 +58,11 @@ static void move_counters(struct table *to)
     add(&counters->bytes_lost, &from->bytes_lost);
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static bool is_made(void)
 {
     return state.table != &none;
@@ -98,13 +103,13 @@ static struct table *make_in_reserve(void)
 
 /* Without a lock, since a fork could leave it taken in the child. If two threads map one, the
  * second throws its own away. */
-static struct table *make(size_t hold_max)
+static struct table *make(size_t hold_max, size_t slack)
 {
     struct critical_section section;
     struct table *made, *table;
 
     critical_section_enter(&section);
-    if (state_is_sandboxed() || table_create(hold_max, &made) != 0) {
+    if (state_is_sandboxed() || table_create_within(hold_max, slack, &made) != 0) {
         table = make_in_reserve();
     } else {
         table = publish(made);
@@ -115,24 +120,49 @@ static struct table *make(size_t hold_max)
     return table;
 }
 
+/* Of limited address space the program gets the most. */
+static struct table *make_for_tail(void)
+{
+    enum { SHARE = 16 };
+    size_t share = sys_address_space() / SHARE;
+
+    return make(least(state.settings.hold_max, share), least(TABLE_SLACK, share));
+}
+
 struct table *table_needed(void)
 {
-    return is_made() ? state.table : make(state.settings.hold_max);
+    /* Before a clone(2) behind our back, whose child has to know that it is another process. */
+    if (atomic_load_explicit(&state.pid, memory_order_relaxed) == 0)
+        state_is_own();
+    return is_made() ? state.table : make_for_tail();
 }
 
 /* --- processes --------------------------------------------------------------------------- */
 
 /* If nothing is held yet, a large table would cost programs that fork and lose nothing too much
- * address space. */
-enum { FORKED_HOLD_MAX = 8 << 20 };
+ * address space; the more so if it is limited. */
+enum {
+    FORKED_HOLD_MAX = 8 << 20,
+    FORKED_SLACK = 16 << 20,
+    LIMITED_HOLD_MAX = 512 << 10,
+    LIMITED_SLACK = 256 << 10,
+};
 
 void table_forks(void)
 {
     size_t hold_max = state.settings.hold_max;
 
-    if (!is_made() && !state_is_sandboxed() && fd_any_message())
-        make(hold_max < FORKED_HOLD_MAX ? hold_max : FORKED_HOLD_MAX);
-    if (is_made() && state.table != reserve_table())
+    if (!is_made() && !state_is_sandboxed() && fd_any_message()) {
+        bool limited = sys_address_space() != SIZE_MAX;
+
+        make(least(hold_max, limited ? LIMITED_HOLD_MAX : FORKED_HOLD_MAX),
+             limited ? LIMITED_SLACK : FORKED_SLACK);
+    }
+    if (!is_made() || state.table == reserve_table())
+        return;
+    if (state_is_sandboxed())
+        atomic_store(&state.table->shared, true); /* without its mutex, which takes system calls */
+    else
         table_share(state.table);
 }
 
@@ -140,6 +170,12 @@ void table_confines(void)
 {
     if (is_made() && state.table != reserve_table() && !state_is_sandboxed())
         table_leave_shared(state.table);
+}
+
+void table_not_confined(void)
+{
+    if (is_made())
+        table_tidy(state.table);
 }
 
 /* The reserve is private, so its tails belong to the parent alone. */

@@ -28,6 +28,8 @@ void table_forks(void);
  * confine itself (chroot, unshare, no_new_privs, a filter). It leaves the table that it shares with
  * others. */
 void table_confines(void);
+/* The filter was refused. */
+void table_not_confined(void);
 
 /* In the child of a fork. */
 void table_after_fork_in_child(void);

@@ -165,6 +165,16 @@ void table_leave_shared(struct table *table)
     critical_section_enter(&section);
     separate(inside, mutex_lock(inside, PATIENCE_MS));
     critical_section_leave(&section);
+    table_tidy(table);
+}
+
+void table_tidy(struct table *table)
+{
+    struct critical_section section;
+
+    table_enter(table, &section);
+    links_rebuild(inside_of(table));
+    table_leave(table, &section);
 }
 
 void table_share(struct table *table)
@@ -245,8 +255,10 @@ static bool each_piece(char *at, const struct iovec *iov, size_t iovlen, size_t 
 
 /* Writes the message, in its new generation, and all but its kind. Where other processes write,
  * too, its sums are right only if what was summed is still the message. */
-static void write_message(struct inside *inside, uint32_t at, const struct message *message,
-                          const struct iovec *iov, size_t iovlen, size_t size)
+static __attribute__((noinline)) void write_message(struct inside *inside, uint32_t at,
+                                                    const struct message *message,
+                                                    const struct iovec *iov, size_t iovlen,
+                                                    size_t size)
 {
     enum { TRIES = 4 };
     struct slot *slot = slot_of(inside, at);
@@ -276,6 +288,8 @@ static bool is_the_same(const struct slot *first, const struct held *held)
            first->length == held->length && first->fingerprint == held->fingerprint;
 }
 
+static void hold_error_locked(struct table *table, uint64_t cookie, int error);
+
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen)
 {
@@ -287,7 +301,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     bool same = behind && is_the_same(slot, held) && gone <= held->length;
     struct message message = message_of(held, cookie, same ? gone : behind ? 0 : held->offset);
     size_t size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
-    struct held pending_error = {.kind = HELD_KERNEL};
+    int pending_error = 0;
     uint32_t at;
 
     message.pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
@@ -295,7 +309,7 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     if (!at)
         return -ENOMEM;
     if (same) {
-        pending_error.error = slot->error;
+        pending_error = slot->error;
         message.sequence = slot->sequence;
         remove_locked(inside, link);
     } else {
@@ -315,9 +329,18 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     links_update_full(inside);
     if (!same)
         atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
-    else if (pending_error.error)
-        table_hold_locked(table, cookie, &pending_error, NULL, 0);
+    else if (pending_error)
+        hold_error_locked(table, cookie, pending_error);
     return behind;
+}
+
+/* A function of its own, for it takes much stack, and seldom. */
+static __attribute__((noinline)) void hold_error_locked(struct table *table, uint64_t cookie,
+                                                        int error)
+{
+    const struct held due = {.kind = HELD_KERNEL, .error = error};
+
+    table_hold_locked(table, cookie, &due, NULL, 0);
 }
 
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
@@ -349,10 +372,15 @@ enum held_kind table_find(struct table *table, uint64_t cookie, struct table_fou
     struct critical_section section;
     struct held held;
 
-    if (!table_idle(table) && lockless_find(inside_of(table), cookie, ret_found))
-        return ret_found->kind;
+    enum { TRIES_IN_SANDBOX = 1000 }; /* somebody who began before the filter is in a change */
+
+    for (unsigned tries = 0; !table_idle(table) && tries < TRIES_IN_SANDBOX; tries++)
+        if (lockless_find(inside_of(table), cookie, ret_found))
+            return ret_found->kind;
+        else if (!sys_is_sandboxed())
+            break;
     *ret_found = (struct table_found){.cookie = cookie};
-    if (table_idle(table))
+    if (table_idle(table) || sys_is_sandboxed())
         return HELD_NOT;
     table_enter(table, &section);
     if (table_get_locked(table, cookie, &held)) {
@@ -408,6 +436,8 @@ int table_take_found(struct table *table, struct table_found *found, size_t room
         result = -EINTR;
         if (found->at && tries < TRIES)
             result = lockless_take(inside_of(table), found, &take, ret_held, ret_part);
+        if (result == -EINTR && sys_is_sandboxed())
+            return 0;
         if (result == -EINTR)
             result = take_with_mutex(table, found->cookie, &take, ret_held, ret_part);
         if (result != -EAGAIN)

@@ -164,6 +164,10 @@ void table_share(struct table *table);
  * or to confine itself. Async-signal-safe. */
 void table_leave_shared(struct table *table);
 
+/* Makes the lists anew, after a filter that did not come after all: what was taken meanwhile is still
+ * in them. */
+void table_tidy(struct table *table);
+
 /* Counts a part that was taken when `remaining` bytes were left, and what it dropped. */
 void table_count_part(struct table *table, const struct part *part, size_t remaining);
 

@@ -323,13 +323,18 @@ void epoll_ctl_refresh(void)
     registry_leave(&section);
 }
 
-void epoll_ctl_set_made(int epfd)
+uint64_t epoll_ctl_set_begins(void)
+{
+    return hints_forks();
+}
+
+void epoll_ctl_set_made(int epfd, uint64_t begun)
 {
     struct critical_section section;
 
     if (!state_is_own_as_seen())
         return;
-    hints_set_made(epfd);
+    hints_set_made(epfd, begun);
     if (is_unknown(epfd) || !is_followed_here())
         return;
     registry_enter(&section);
@@ -367,6 +372,8 @@ void epoll_ctl_forks_now(void)
 
 void epoll_ctl_before_fork(void)
 {
+    hints_fork_begins();
+    learn_forked(); /* what was there before is everybody's, and what comes now as well */
     fork_has_lock = learn_following();
     if (!fork_has_lock)
         return;
@@ -376,17 +383,19 @@ void epoll_ctl_before_fork(void)
 
 void epoll_ctl_after_fork(void)
 {
+    hints_forked();
+    hints_fork_ends();
     if (fork_has_lock) {
         proxy_after_fork();
         registry_leave(&section_of_fork);
         fork_has_lock = false;
     }
-    learn_forked(); /* sets that were made meanwhile, too */
 }
 
 void epoll_ctl_after_fork_in_child(void)
 {
     learn_forget_in_child();
+    hints_fork_ends_in_child();
     if (fork_has_lock)
         critical_section_leave(&section_of_fork);
     fork_has_lock = false;

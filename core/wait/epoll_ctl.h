@@ -18,8 +18,10 @@
  * errno. */
 int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event);
 
-/* The program has made an epoll set, or duplicated a descriptor that may be one. */
-void epoll_ctl_set_made(int epfd);
+/* The program makes an epoll set, has made it, or has duplicated a descriptor that may be one.
+ * `begun`: what epoll_ctl_set_begins() said before the set was made. */
+uint64_t epoll_ctl_set_begins(void);
+void epoll_ctl_set_made(int epfd, uint64_t begun);
 void epoll_ctl_duplicated(int old, int new);
 
 /* A tail is held, and the program is about to call poll(2) or select(2) on a descriptor. If that is

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+static char text[2048]; /* under the registry's lock */
+
 int fdinfo_open(struct fdinfo *info, int epfd)
 {
     /* thread-self, since a thread may have descriptors of its own: unshare(2). */
@@ -32,7 +34,7 @@ static bool next_line(struct fdinfo *info, char *line, size_t room)
 
     for (;;) {
         if (info->next == info->length) {
-            ssize_t got = sys_pread(info->fd, info->text, sizeof info->text, info->at);
+            ssize_t got = sys_pread(info->fd, text, sizeof text, info->at);
 
             if (got <= 0) {
                 info->error = (int)got;
@@ -42,10 +44,10 @@ static bool next_line(struct fdinfo *info, char *line, size_t room)
             info->length = (size_t)got;
             info->next = 0;
         }
-        if (info->text[info->next] == '\n')
+        if (text[info->next] == '\n')
             break;
         if (length + 1 < room)
-            line[length++] = info->text[info->next];
+            line[length++] = text[info->next];
         info->next++;
     }
     info->next++;

@@ -27,10 +27,10 @@ struct fdinfo {
     uint64_t at;
     size_t length, next;
     int error; /* why reading ended early, or 0 */
-    char text[512];
 };
 
-/* 0, or a negative errno. */
+/* 0, or a negative errno. Under the registry's lock, and one at a time: they share the memory for what
+ * is read, which would be much of a small stack. */
 int fdinfo_open(struct fdinfo *info, int epfd);
 /* The next registration; false: there are no more, or `info->error` is set. */
 bool fdinfo_next(struct fdinfo *info, struct fdinfo_entry *ret_entry);

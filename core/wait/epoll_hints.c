@@ -60,15 +60,33 @@ int hints_highest(void)
     return atomic_load_explicit(&highest_set, memory_order_relaxed);
 }
 
-bool hints_is_own(int epfd)
+/* Forks begun, in the upper half, and under way. */
+static _Atomic uint64_t forks;
+
+enum { FORKS_BEGUN = 32 };
+
+uint64_t hints_forks(void)
 {
-    return has_bit(own_set, epfd);
+    return atomic_load(&forks);
 }
 
-void hints_set_made(int epfd)
+static bool none_since(uint64_t before)
+{
+    return (uint32_t)before == 0 && atomic_load(&forks) == before;
+}
+
+/* A set that is made during a fork may be the child's, too. */
+bool hints_is_own(int epfd)
+{
+    return (uint32_t)atomic_load(&forks) == 0 && has_bit(own_set, epfd);
+}
+
+void hints_set_made(int epfd, uint64_t forks_before)
 {
     set_bit(used_as_set, epfd);
     set_bit(own_set, epfd);
+    if (!none_since(forks_before))
+        clear_bit(own_set, epfd);
 }
 
 static void forget_copy(int fd)
@@ -86,6 +104,8 @@ void hints_set_duplicated(int old, int new)
         return;
     if (has_bit(own_set, old))
         set_bit(own_set, new);
+    if (!has_bit(own_set, old)) /* by a fork meanwhile */
+        clear_bit(own_set, new);
     for (int i = 0; i < COPIES; i++) {
         int expected = 0;
 
@@ -202,6 +222,21 @@ bool hints_next_remembered(int *at, int epfd, struct fdinfo_entry *ret_entry)
         return true;
     }
     return false;
+}
+
+void hints_fork_begins(void)
+{
+    atomic_fetch_add(&forks, (UINT64_C(1) << FORKS_BEGUN) + 1);
+}
+
+void hints_fork_ends(void)
+{
+    atomic_fetch_sub(&forks, 1);
+}
+
+void hints_fork_ends_in_child(void)
+{
+    atomic_store(&forks, 0);
 }
 
 void hints_forked(void)

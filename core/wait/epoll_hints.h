@@ -15,9 +15,12 @@
 
 #include <sys/epoll.h>
 
+/* For hints_set_made(): from before the set was made. */
+uint64_t hints_forks(void);
+
 /* The program has made a set, has duplicated one, has used a number as a set, or is about to close
  * a number that may be one. */
-void hints_set_made(int epfd);
+void hints_set_made(int epfd, uint64_t forks_before);
 void hints_set_duplicated(int old, int new);
 void hints_note_set(int epfd);
 void hints_number_closed(int fd);
@@ -29,6 +32,10 @@ void hints_remember(int epfd, int operation, int fd, const struct epoll_event *e
 
 /* From now on all sets belong to several processes. */
 void hints_forked(void);
+/* Between these two no set is this process's alone. */
+void hints_fork_begins(void);
+void hints_fork_ends(void);
+void hints_fork_ends_in_child(void);
 
 /* Whether the number may be a set; and the highest such number. */
 bool hints_may_be_set(int fd);

@@ -9,19 +9,20 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 static const struct timespec at_once = {0, 0};
 
 /* The cookie is queried again, since the cached class may be stale. */
 static enum held_kind held_on(int fd, size_t *ret_left)
 {
-    uint64_t cookie = fd_cookie(fd);
+    uint64_t cookie = state_is_sandboxed() ? fd_class_cookie(fd_class_cached(fd)) : fd_cookie(fd);
     enum held_kind kind;
 
     if (cookie == 0)
         return HELD_NOT;
     kind = table_look(state.table, cookie, ret_left);
-    if (kind != HELD_NOT && !fd_has_cookie(fd, cookie)) {
+    if (kind != HELD_NOT && !state_is_sandboxed() && !fd_has_cookie(fd, cookie)) {
         fd_class_query(fd);
         return HELD_NOT;
     }
@@ -62,10 +63,20 @@ bool poll_is_timeval(const struct timeval *timeout)
                         time.tv_usec >= 0);
 }
 
+/* After a filter, which may kill for any number but that of the program's own call: what the kernel
+ * knows is left for the next wait. */
+static int poll_tails_only(struct pollfd *fds, nfds_t nfds)
+{
+    for (unsigned i = 0; i < (unsigned)nfds; i++)
+        fds[i].revents = 0;
+    return 0;
+}
+
 int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 {
     /* The kernel first: so it checks the caller's memory. */
-    int count = next_calls.ppoll(fds, nfds, &at_once, mask);
+    int count = state_is_sandboxed() ? poll_tails_only(fds, nfds)
+                                     : next_calls.ppoll(fds, nfds, &at_once, mask);
 
     if (count < 0)
         return -errno;
@@ -121,6 +132,14 @@ static int add_tails(unsigned long *set, const unsigned long *tails, int most)
     return count;
 }
 
+static int select_tails_only(fd_set *const sets[3], size_t longs)
+{
+    for (unsigned i = 0; i < 3; i++)
+        if (sets[i])
+            memset(sets[i], 0, longs * sizeof(long));
+    return 0;
+}
+
 int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       const sigset_t *mask)
 {
@@ -133,11 +152,14 @@ int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except
 
     if (!reading || longs == 0)
         return 0;
-    if (longs > FEW_LONGS && !(tails = sys_map_private(longs * sizeof *tails)))
+    if (longs > FEW_LONGS &&
+        (state_is_sandboxed() || !(tails = sys_map_private(longs * sizeof *tails))))
         return 0;
     if (user_memory_read(tails, reading, longs * sizeof *tails) == 0 &&
         keep_tails(tails, most) > 0) {
-        count = next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
+        count = state_is_sandboxed()
+                    ? select_tails_only((fd_set *const[]){reading, writing, except}, longs)
+                    : next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
         count = count < 0 ? -errno : count + add_tails((unsigned long *)reading, tails, most);
     }
     if (tails != few)

@@ -3,8 +3,11 @@
  * A program whose buffers are too small, and which says what it got: see faults.py. Whatever fails
  * in the library, it must see what it would see without it (the first part of each message), or
  * all parts. `lossy CASE` exits with 0 if that was so, and prints how many messages were whole.
+ * `lossy CASE WAY NUMBERS` confines itself before it receives: see killed.py and confine.h.
  */
 #define _GNU_SOURCE
+#include "confine.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -54,11 +57,11 @@ static int take(int number, int part)
     char room[PART + 1];
     ssize_t got = recv(receiver, room, PART, MSG_DONTWAIT);
 
-    if (got < 0) {
+    if (got < 0 && errno != EMSGSIZE) {
         MUST(errno == EAGAIN);
         return -1;
     }
-    MUST(got == PART);
+    MUST(got == PART || got < 0);
     for (int i = 0; i < PART; i++)
         MUST(room[i] == byte_of(number, part * PART + i));
     return 0;
@@ -227,13 +230,74 @@ static void case_close(void)
     run(by_poll);
 }
 
+static char **filter; /* WAY NUMBERS, or nothing */
+
+static void confine_if_asked(void)
+{
+    if (filter[0])
+        MUST(confine(filter[0], filter[1]) == 0);
+}
+
+/* The filter comes while a tail is held. An epoll set does not show it any more, for that would take
+ * calls that the program does not make. */
+static void held(bool (*ready)(void))
+{
+    give(0);
+    MUST(take(0, 0) == 0);
+    confine_if_asked();
+    if (take(0, 1) == 0)
+        MUST((ready() || epoll_set) && take(0, 2) == 0);
+    MUST(!ready() && take(0, 0) == -1);
+    run(ready);
+}
+
+static void case_held(void)
+{
+    held(by_poll);
+}
+
+static void case_held_select(void)
+{
+    held(by_select);
+}
+
+static void case_held_epoll(void)
+{
+    make_set();
+    held(by_epoll);
+}
+
+/* A child has it, too. */
+static void case_held_fork(void)
+{
+    int status;
+
+    give(0);
+    MUST(take(0, 0) == 0);
+    confine_if_asked();
+    if (fork() == 0)
+        exit(take(0, 1) == 0 ? take(0, 2) != 0 : 0);
+    MUST(wait(&status) > 0 && status == 0);
+    MUST(take(0, 0) == -1 && close(receiver) == 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
+    bool late; /* it confines itself later */
 } CASES[] = {
-    {"recv", case_recv},   {"poll", case_poll},     {"select", case_select},
-    {"epoll", case_epoll}, {"nested", case_nested}, {"thread", case_thread},
-    {"fork", case_fork},   {"close", case_close},
+    {"recv", case_recv},
+    {"poll", case_poll},
+    {"select", case_select},
+    {"epoll", case_epoll},
+    {"nested", case_nested},
+    {"thread", case_thread},
+    {"fork", case_fork},
+    {"close", case_close},
+    {"held", case_held, .late = true},
+    {"held-select", case_held_select, true},
+    {"held-epoll", case_held_epoll, true},
+    {"held-fork", case_held_fork, true},
 };
 
 int main(int argc, char **argv)
@@ -250,6 +314,9 @@ int main(int argc, char **argv)
     MUST(connect(sender, (struct sockaddr *)&name, length) == 0);
     for (size_t i = 0; argc > 1 && i < sizeof CASES / sizeof *CASES; i++)
         if (strcmp(argv[1], CASES[i].name) == 0) {
+            filter = argv + (argc > 3 ? 2 : argc);
+            if (!CASES[i].late)
+                confine_if_asked();
             CASES[i].run();
             printf("%d whole, %d cut\n", whole, cut);
             return 0;

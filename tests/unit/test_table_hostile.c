@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,8 +42,8 @@ static double now(void)
 
 /* --- what others write ------------------------------------------------------------------- */
 
-/* Changes bytes of the heads, the slots and the pages in use, for ever. */
-_Noreturn static void change_bytes(unsigned seed)
+/* Changes bytes of the heads, the slots and the pages in use, for ever, and counts. */
+_Noreturn static void change_bytes(unsigned seed, volatile unsigned long *changes)
 {
     const struct extents *extents = &view_of(inside_of(table))->extents;
     unsigned char *at = (unsigned char *)table;
@@ -65,19 +66,24 @@ _Noreturn static void change_bytes(unsigned seed)
             byte = extents->arena_at + byte % (64 * (size_t)PAGE);
         }
         at[byte] = (unsigned char)random();
+        ++*changes;
     }
 }
 
 /* No crash, no end that does not come, and no byte that is not the message's own. */
 Test(table_hostile, bytes_that_change_at_random)
 {
+    enum { SECONDS = 4, MOST_SECONDS = 60, LEAST_CHANGES = 1000000 };
+    volatile unsigned long *changes =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t pid = child_start();
-    double end = now() + 4;
+    double begun = now();
     unsigned message = 0, given = 0, wrong = 0;
 
     if (pid == 0)
-        change_bytes(1);
-    for (; now() < end && message < 1000000; message++) {
+        change_bytes(1, changes);
+    for (double passed = 0; passed < SECONDS || (*changes < LEAST_CHANGES && passed < MOST_SECONDS);
+         message++, passed = now() - begun) {
         size_t length = 100 + message * 37u % 9000;
         struct tail_take take;
 
@@ -93,6 +99,7 @@ Test(table_hostile, bytes_that_change_at_random)
     kill(pid, SIGKILL);
     child_end(pid);
     cr_assert_gt(given, 0);
+    cr_assert_geq(*changes, LEAST_CHANGES);
     cr_assert_eq(wrong, 0, "%u of %u parts of %u messages have other bytes", wrong, given, message);
 
     /* Whatever is left, the table is one again. */

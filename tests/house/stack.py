@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""No call takes more than 2 KiB of stack more with the library than without it; with some settings,
+a little more.
+
+Takes the root of the sources and of the build, the library, and the program stack.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import house
+
+MOST = 2048 + 128  # bytes: 2 KiB, and what another compiler may add
+# A setting that the user has made may take this much.
+MORE = {"CALLS": 2432, "HOLD": 2816, "STATS": 2240, "TRACE": 2240}
+SETTINGS = (
+    {},
+    {"CALLS": "all"},
+    {"MODE": "error"},
+    {"MODE": "observe"},
+    {"MODE": "off"},
+    {"HOLD": "kernel", "CALLS": "all"},
+    {"HOLD_MAX": "4K"},
+    {"TABLE": "@/table"},
+    {"SOCKETS": "udp,!port=1"},
+    {"STATS": "@/stats"},
+    {"TRACE": "text", "TRACE_FILE": "@/%p.txt"},
+    {"TRACE": "text"},
+    {"TRACE": "jsonl", "TRACE_FILE": "@/%p.jsonl", "TRACE_DATA": "64"},
+    {"TRACE": "ring", "TRACE_FILE": "@/%p.ring"},
+)
+
+
+def depths(program, library, settings):
+    """What is done -> bytes of stack, the most that it took."""
+    with tempfile.TemporaryDirectory(prefix="wsrx-house-") as place:
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith(("WSRX_", "LD_"))}
+        environment |= {f"WSRX_{key}": value.replace("@", place) for key, value in settings.items()}
+        if library:
+            environment["LD_PRELOAD"] = library
+        done = subprocess.run([program], env=environment, capture_output=True, text=True, timeout=60,
+                              check=True)
+    found = {}
+    for line in done.stdout.splitlines():
+        name, _, depth = line.rpartition(" ")
+        found[name] = max(found.get(name, 0), int(depth))
+    return found
+
+
+def main():
+    library, program = (os.path.abspath(path) for path in sys.argv[3:5])
+    assert os.path.exists(library), library
+    tap = house.Tap()
+    alone = depths(program, None, {})
+    for settings in SETTINGS:
+        most = max([MOST, *(MORE.get(key, 0) for key in settings)])
+        words = "".join(f" {key}={value}" for key, value in settings.items()) or " no settings"
+        deeper = {name: depth - min(depth, alone.get(name, 0))
+                  for name, depth in depths(program, library, settings).items()}
+        wrong = [f"{name}: {more} bytes more than without the library"
+                 for name, more in sorted(deeper.items(), key=lambda one: -one[1]) if more > most]
+        if not deeper:
+            wrong = ["nothing was measured"]
+        tap.case(f"at most {most} bytes of stack:{words} ({max(deeper.values(), default=0)} bytes)", wrong)
+    tap.end()
+
+
+main()
