@@ -9,6 +9,7 @@
 #define WSRX_TRACE_RECORD_H
 
 #include "settings.h"
+#include "trace/module.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,6 +54,7 @@ struct record {
     uint32_t offset; /* of this part in the message */
     uint32_t left;
     uint32_t lost;
+    uint32_t dropped; /* by the kernel, before any receive: messages, since the socket was made */
     uint32_t pid, tid;
     int32_t fd;
     enum record_call call;
@@ -62,6 +64,7 @@ struct record {
     socklen_t local_length, peer_length; /* 0: not known */
     const void *data;                    /* the first bytes of the part */
     size_t data_length;
+    const void *modules; /* in which its caller may lie, for format_cache.module_of */
 };
 
 /* Not so: the end of a tail that nobody received. */
@@ -69,6 +72,18 @@ static inline bool record_is_receive(const struct record *record)
 {
     return record->call != RECORD_CLOSE && record->call != RECORD_EXEC &&
            record->call != RECORD_EXIT;
+}
+
+/* Whether it took a message, or a part of one, off the queue; or tells of the end of a tail. */
+static inline bool record_has_part(const struct record *record)
+{
+    return (record->flags & (RECORD_PARTIAL | RECORD_LAST)) && !(record->flags & RECORD_PEEK);
+}
+
+/* Bytes that would have been lost without the library. */
+static inline uint64_t record_saved(const struct record *record)
+{
+    return record->offset > 0 && record_is_receive(record) ? record->given : 0;
 }
 
 const char *record_call_name(enum record_call call);

@@ -25,6 +25,7 @@ struct live_view *live_view_new(bool counts)
     memset(view, 0, sizeof *view);
     view->counts = counts;
     view->reader = reader_new();
+    view->lines.module_of = reader_module_of;
     return view;
 }
 
