@@ -31,26 +31,28 @@ void ring_totals_prepare_sandbox(struct ring_process *process);
 SLOW_PATH void ring_totals_count_slowly(struct ring_process *process, struct ring_writer *writer,
                                         const struct record *record);
 
+/* Addresses differ in their lower bits, and cookies count up. */
 static inline unsigned ring_totals_hash(const struct record *record)
 {
-    uint64_t key = (record->cookie * 31 + record->caller) * 31 + (uint64_t)record->call;
+    uint64_t key = record->cookie * 8 + record->caller + (uint64_t)record->call;
 
-    return (unsigned)(key * UINT64_C(0x9e3779b97f4a7c15) >> 55);
+    return (unsigned)key % RING_WRITER_ROWS;
 }
 
 static inline bool ring_totals_is_row(const struct ring_total *row, const struct record *record)
 {
-    return row->cookie == record->cookie && row->caller == record->caller &&
-           row->call == (uint32_t)record->call;
+    return ((row->cookie ^ record->cookie) | (row->caller ^ record->caller) |
+            (row->call ^ (uint32_t)record->call)) == 0;
 }
 
+/* A message that fitted has no other flag than that its part is the last, and the first. */
 static inline void ring_totals_count(struct ring_process *process, struct ring_writer *writer,
                                      const struct record *record)
 {
     struct ring_total *row = writer->row[ring_totals_hash(record)];
 
-    if (!LIKELY(row && ring_totals_is_row(row, record) && record->flags == RECORD_LAST &&
-                (record->offset | record->lost | (unsigned)record->error | record->dropped) == 0)) {
+    if (!LIKELY(row && ring_totals_is_row(row, record) &&
+                ((record->flags ^ RECORD_LAST) | record->offset) == 0)) {
         ring_totals_count_slowly(process, writer, record);
         return;
     }

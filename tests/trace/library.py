@@ -201,7 +201,7 @@ def text_has_a_line_for_each_receive(bench):
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} \d+/\d+ #1"
                         r" recvfrom\(3<udp 127\.0\.0\.1:\d+>, 1000\)"
                         r" = 1000 of 3000 PARTIAL left 2000 from 127\.0\.0\.1:\d+"
-                        r" caller 0x[0-9a-f]+", lines[0]), lines[0]
+                        r" caller python[0-9.]*\+0x[0-9a-f]+", lines[0]), lines[0]
     assert " = 2000 of 3000 @1000 last " in lines[1], lines[1]
 
 
