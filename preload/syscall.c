@@ -13,6 +13,7 @@
 #include "lifecycle.h"
 #include "passing.h"
 #include "real.h"
+#include "receive/drop_tail.h"
 #include "receive/fast_path.h"
 #include "wait/poll.h"
 
@@ -107,11 +108,14 @@ static long receive_as_it_is(const struct call *call)
 
 static long send_as_it_is(const struct call *call)
 {
-    long result = CALL_AS_IT_IS(call);
+    long result;
+
+    receive_before_send((int)call->a[0], NULL);
+    result = CALL_AS_IT_IS(call);
 
     if (call->number == SYS_sendmsg && result >= 0)
         note_sent((const struct msghdr *)call->a[1]);
-    else if (call->number != SYS_sendmsg)
+    else if (call->number == SYS_sendmmsg)
         for (long i = 0; i < result; i++)
             note_sent(&((const struct mmsghdr *)call->a[1])[i].msg_hdr);
     return result;
@@ -183,6 +187,9 @@ static bool redirect_receive(const struct call *call, long *ret_result)
 #endif
     case SYS_sendmsg:
     case SYS_sendmmsg:
+    case SYS_sendto:
+    case SYS_write:
+    case SYS_writev:
         *ret_result = send_as_it_is(call);
         return true;
     default:

@@ -225,6 +225,8 @@ static char *text_fate(char *at, const struct record *record)
         if (record->flags & (RECORD_PARTIAL | RECORD_LAST))
             *at++ = ' ';
     }
+    if (record->dropped > 0)
+        return put_number(PUT(at, "DROPPED "), record->dropped);
     if (!(record->flags & (RECORD_PARTIAL | RECORD_LAST)))
         return at;
     at = put_number(at, record->given);
@@ -340,6 +342,8 @@ static char *json_fate(char *at, const struct record *record)
         at = PUT(at, ",\"peek\":true");
     if (record->flags & RECORD_CUT)
         at = PUT(at, ",\"cut\":true");
+    if (record->dropped > 0)
+        at = JSON_NUMBER(at, "dropped", record->dropped);
     at = JSON_NUMBER(at, "errno", (uint64_t)record->error);
     if (record->error) {
         at = put_error(PUT(at, ",\"error\":\""), record->error);

@@ -23,6 +23,7 @@ static const char *const call_names[RECORD_CALLS] = {
     [RECORD_CLOSE] = "close",
     [RECORD_EXEC] = "exec",
     [RECORD_EXIT] = "exit",
+    [RECORD_SEND] = "send",
 };
 
 const char *record_call_name(enum record_call call)

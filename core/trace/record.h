@@ -30,6 +30,7 @@ enum record_call {
     RECORD_CLOSE, /* no receive: a descriptor was closed with a tail held, which is lost */
     RECORD_EXEC,  /* nor this: another program is about to take the place of this one */
     RECORD_EXIT,  /* nor this: the program ends */
+    RECORD_SEND,  /* nor this: the program sends, and does not want the tail (WSRX_TAIL) */
     RECORD_CALLS,
 };
 
@@ -70,8 +71,7 @@ struct record {
 /* Not so: the end of a tail that nobody received. */
 static inline bool record_is_receive(const struct record *record)
 {
-    return record->call != RECORD_CLOSE && record->call != RECORD_EXEC &&
-           record->call != RECORD_EXIT;
+    return record->call <= RECORD_WSRX_RECEIVE;
 }
 
 /* Whether it took a message, or a part of one, off the queue; or tells of the end of a tail. */
@@ -94,6 +94,8 @@ enum record_call record_call_named(const char *name, size_t length);
 /* An address as in the lines: "127.0.0.1:53", "[::1]:53", "/run/x.sock", "@abstract", "vsock:2:9".
  * Terminated; `to` has at least RECORD_ADDRESS_MAX bytes. Returns its length: 0 for no name. */
 enum { RECORD_ADDRESS_MAX = 160 };
+/* What people read instead of no name. */
+#define RECORD_NO_NAME "(unnamed)"
 size_t record_address(const struct sockaddr *address, socklen_t length, char *to);
 
 /* Pieces of a line, as in line.h. Bytes that may be anything are written as in C, or as JSON wants

@@ -50,7 +50,7 @@ enum {
     RING_ADDRESSES = 176,                   /* of both addresses together, in a record */
     RING_RECORD_SIZE = 80 + RING_ADDRESSES, /* without payload */
     RING_LEAST_RECORDS = 16,                /* in a ring, however small a size was asked for */
-    RING_TOTAL_ADDRESS = 128,
+    RING_TOTAL_ADDRESS = 120,
     RING_TOTALS = 2048,
 };
 
@@ -114,6 +114,7 @@ struct ring_total {
     uint64_t receives, messages, errors, partial, saved, lost, lost_messages;
     uint32_t dropped; /* as in a record: the largest */
     uint32_t local_length;
+    uint64_t peeks; /* of the receives */
     unsigned char local[RING_TOTAL_ADDRESS];
 };
 

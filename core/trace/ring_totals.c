@@ -174,6 +174,7 @@ static void count(struct ring_total *row, const struct record *record, bool shar
     if (record->dropped > row->dropped)
         row->dropped = record->dropped;
     raise_by(&row->receives, receive, shared);
+    raise_by(&row->peeks, (record->flags & RECORD_PEEK) != 0, shared);
     raise_by(&row->errors, record->error != 0, shared);
     if (!record_has_part(record))
         return;

@@ -20,6 +20,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /* --- what does not change after the start ------------------------------------------------ */
@@ -306,6 +307,27 @@ void trace_fitting(int fd, uint64_t cookie, enum record_call call, size_t room, 
     record.data_length = length;
     add(buffer, &record);
     thread_buffer_release(buffer);
+}
+
+/* How many messages the kernel has dropped of the socket's, by sock_diag(7). 0 as well: not known. */
+static uint32_t query_dropped(int fd)
+{
+    enum { DROPS = 8, VARIABLES = 9 }; /* SK_MEMINFO_DROPS and _VARS of linux/sock_diag.h */
+    uint32_t memory[VARIABLES] = {0};
+    socklen_t length = sizeof memory;
+
+    return sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) == 0 ? memory[DROPS] : 0;
+}
+
+void trace_dropped(int fd, uint64_t cookie, enum record_call call)
+{
+    struct record record = {.cookie = cookie, .fd = fd, .call = call};
+
+    if (state_is_sandboxed() || !thread_buffers_first())
+        return;
+    record.dropped = query_dropped(fd);
+    if (record.dropped > 0)
+        trace_add(&record);
 }
 
 /* --- a sandbox, and the end -------------------------------------------------------------- */

@@ -122,6 +122,7 @@ static struct jsonl_record *record_of(struct json_object *object)
     record->offset = (uint32_t)number_of(object, "offset");
     record->left = (uint32_t)number_of(object, "left");
     record->lost = (uint32_t)number_of(object, "lost");
+    record->dropped = (uint32_t)number_of(object, "dropped");
     record->pid = (uint32_t)number_of(object, "pid");
     record->tid = (uint32_t)number_of(object, "tid");
     record->fd = (int32_t)number_of(object, "fd");

@@ -371,9 +371,10 @@ void reader_report_missing(const struct reader *reader)
         const struct reader_file *file = reader->file[i];
 
         if (file->overwritten > 0)
-            complain("%s: %llu older records were overwritten (WSRX_TRACE_SIZE makes the ring "
+            complain("%s: %llu older records were overwritten%s (WSRX_TRACE_SIZE makes the ring "
                      "larger, WSRX_TRACE_KEEP=all keeps them)",
-                     file->path, (unsigned long long)file->overwritten);
+                     file->path, (unsigned long long)file->overwritten,
+                     file->totals ? "; the sums count them" : "");
         if (file->dropped > 0)
             complain("%s: %llu records could not be written: no space", file->path,
                      (unsigned long long)file->dropped);
