@@ -194,6 +194,8 @@ static char *text_who(char *to, struct format_cache *lines, const struct record 
 
 static char *text_socket(char *to, const struct record *record)
 {
+    char *name;
+
     *to++ = ' ';
     to = put_string(to, record_call_name(record->call));
     *to++ = '(';
@@ -201,7 +203,10 @@ static char *text_socket(char *to, const struct record *record)
     *to++ = '<';
     to = put_string(to, protocol(record));
     *to++ = ' ';
+    name = to;
     to = record_put_address(to, record->local, record->local_length, false);
+    if (to == name)
+        to = PUT(to, RECORD_NO_NAME);
     return PUT(to, ">, ");
 }
 

@@ -110,9 +110,15 @@ unsigned record_port(const struct sockaddr *address, socklen_t length);
 /* --- filters ----------------------------------------------------------------------------- */
 
 /* What a filter's `states` may ask for. */
-enum record_state { RECORD_STATE_PARTIAL = 1, RECORD_STATE_LOST = 2, RECORD_STATE_ERROR = 4 };
+enum record_state {
+    RECORD_STATE_PARTIAL = 1,
+    RECORD_STATE_LOST = 2,
+    RECORD_STATE_ERROR = 4,
+    RECORD_STATE_PEEK = 8,
+    RECORD_STATE_DROPPED = 16,
+};
 
-/* Reads "partial,port=53,call=recv". False: it is none. */
+/* Reads "partial,port=53,!call=recv". False: it is none. */
 bool record_filter_parse(struct trace_filter *filter, const char *value);
 
 bool record_filter_match(const struct trace_filter *filter, const struct record *record);

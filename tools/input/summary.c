@@ -308,6 +308,9 @@ static void finish(struct summary *summary, struct reader *reader, bool totals)
         summary->sampled = summary->sampled || gone;
         summary->at_least = summary->at_least || (totals ? reader_is_partial(file) : gone);
     }
+    for (size_t i = 0; i < summary->sockets; i++)
+        if (!summary->socket[i]->address[0])
+            strcpy(summary->socket[i]->address, RECORD_NO_NAME);
     /* Without a record there is nothing to sort, not even an array. */
     if (summary->sockets > 0) {
         add_dropped(summary);
