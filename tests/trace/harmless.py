@@ -418,7 +418,7 @@ def a_sandbox_kills_for_no_call_of_the_trace(bench):
                 lines = file.read().split("\n")
             wanted = [str(before + after), str(10 * (before + after)), "total"]
             total = [line.split() for line in lines if line.endswith("total")][0]
-            equal([total[3], total[6], total[7]], wanted, (how, kind))
+            equal([total[4], total[7], total[8]], wanted, (how, kind))
             if kind == "text":
                 with open(bench.path("t"), "rb") as file:
                     equal(file.read().count(b" of 10 last"), before + after, how)

@@ -62,7 +62,8 @@ static bool wants_errors(void)
     const char *filter = setting_value(INDEX_WSRX_TRACE_FILTER);
     struct trace_filter parsed;
 
-    return filter && record_filter_parse(&parsed, filter) && (parsed.wanted.states & RECORD_STATE_ERROR);
+    return filter && record_filter_parse(&parsed, filter) &&
+           (parsed.wanted.states & RECORD_STATE_ERROR);
 }
 
 static void report_missing(const struct live_view *view)
