@@ -325,4 +325,33 @@ def a_send_ends_nothing_but_a_tail(bench):
     equal(done.stdout.splitlines()[2], b"none")
 
 
+NO_COOKIE = '''
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+code = lambda c, k: struct.pack("HBBI", c, 0, 0, k)
+jump = lambda k, t, f: struct.pack("HBBI", 0x15, t, f, k)
+# getsockopt(2) is 55; its third argument (at 32) is SO_COOKIE, 57: ENOPROTOOPT.
+filter = code(0x20, 0) + jump(55, 0, 3) + code(0x20, 32) + jump(57, 0, 1) + code(6, 0x00050000 | 92) + \\
+    code(6, 0x7fff0000)
+buffer = ctypes.create_string_buffer(filter, len(filter))
+class Program(ctypes.Structure): _fields_ = [("length", ctypes.c_ushort), ("at", ctypes.c_void_p)]
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.byref(Program(len(filter) // 8, ctypes.addressof(buffer))), 0, 0) == 0
+os.environ["LD_PRELOAD"] = sys.argv[1]
+os.execv(sys.argv[2], sys.argv[2:])
+'''
+
+
+@test
+def a_kernel_that_has_no_cookies_is_reported_once(bench):
+    if os.uname().machine != "x86_64":
+        return
+    done = bench.run([PYTHON, "-c", NO_COOKIE, bench.library, PYTHON, "-c", PRELUDE +
+                      "for i in range(3): c.sendto(b'0123456789', to); print(s.recv(4))"],
+                     library=False)
+    equal(done.stdout, b"b'0123'\n" * 3, done.stderr)
+    equal(re.sub(rb"\[\d+\]", b"", done.stderr),
+          b"libwsrx: the socket cannot be identified; 6 bytes of a message are lost\n")
+
+
 sys.exit(main())
