@@ -116,6 +116,14 @@ void lifecycle_cooperate(void)
 
 /* --- descriptors ------------------------------------------------------------------------- */
 
+/* What the kernel has dropped of a socket that is about to be closed. */
+static void note_dropped(int fd, fd_class class, enum record_call call)
+{
+    if (trace_on() && state_is_own_as_seen() && !state_is_sandboxed() && fd_class_cookie(class) &&
+        fd_query_cookie(fd) == fd_class_cookie(class))
+        trace_dropped(fd, fd_class_cookie(class), call);
+}
+
 fd_class lifecycle_closing(int fd)
 {
     fd_class class = fd_class_cached(fd);
@@ -125,6 +133,8 @@ fd_class lifecycle_closing(int fd)
         return 0;
     if (state.under_wine)
         atomic_fetch_add_explicit(&state.closes, 1, memory_order_relaxed);
+    if (message && gone)
+        note_dropped(fd, class, RECORD_CLOSE);
     epoll_ctl_forget(fd, gone);
     if (message && gone && fd_class_cookie(class) != 0)
         epoll_ctl_forget_socket(fd_class_cookie(class));
@@ -165,7 +175,7 @@ void lifecycle_closed(int fd, fd_class class)
 void lifecycle_closing_range(unsigned first, unsigned last)
 {
     epoll_ctl_forget_range(first, last);
-    if (table_nothing_held()) {
+    if (table_nothing_held() && !trace_on()) {
         fd_forget_range(first, last);
         return;
     }
@@ -300,6 +310,18 @@ void lifecycle_exec(void)
                   bytes, descriptors);
 }
 
+static void report_dropped_at_end(void)
+{
+    if (!trace_on() || state_is_sandboxed() || !state_is_own())
+        return;
+    for (unsigned fd = 0; fd <= fd_highest(); fd++) {
+        fd_class class = fd_class_cached((int)fd);
+
+        if (fd_class_is_message(class) && fd_next_duplicate((int)fd, (int)fd, class) < 0)
+            note_dropped((int)fd, class, RECORD_EXIT);
+    }
+}
+
 static void report_held_at_end(void)
 {
     if (!trace_on() || table_nothing_held() || state_is_sandboxed() || table_is_shared() ||
@@ -367,6 +389,7 @@ static void report_cut(void)
 void lifecycle_end(void)
 {
     report_cut();
+    report_dropped_at_end();
     report_held_at_end();
     trace_end();
 }

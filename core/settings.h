@@ -48,15 +48,21 @@ struct selectors {
     struct selector at[SELECTORS_MAX];
 };
 
-/* What WSRX_TRACE_FILTER asks for. Items of one kind are alternatives; kinds must all be met. */
+/* The items of a filter. Those of one kind are alternatives. */
 enum { TRACE_FILTER_MAX = 16 };
 
-struct trace_filter {
+struct trace_filter_items {
     unsigned states; /* of enum record_state; 0: any */
     unsigned calls;  /* a bit for each enum record_call; 0: any */
     size_t fds, ports;
     int fd[TRACE_FILTER_MAX];
     unsigned port[TRACE_FILTER_MAX];
+};
+
+/* What WSRX_TRACE_FILTER asks for. Of what is wanted each kind must be met; whatever meets an
+ * excluded item (with ! before it) is left out. */
+struct trace_filter {
+    struct trace_filter_items wanted, excluded;
 };
 
 /* Sizes in bytes. Text is NULL where nothing is set; `stats` is "" for stderr. Both text and paths

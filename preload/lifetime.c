@@ -10,6 +10,7 @@
 #include "lifecycle.h"
 #include "passing.h"
 #include "real.h"
+#include "receive/drop_tail.h"
 #include "state.h"
 #include "wait/epoll_ctl.h"
 #include "wait/sigio.h"
@@ -232,7 +233,10 @@ static void note_passing(const struct msghdr *msg)
 
 INTERPOSED ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    ssize_t result = REAL(sendmsg)(fd, msg, flags);
+    ssize_t result;
+
+    receive_before_send(fd, __builtin_return_address(0));
+    result = REAL(sendmsg)(fd, msg, flags);
 
     if (result >= 0)
         note_passing(msg);
@@ -241,7 +245,10 @@ INTERPOSED ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 INTERPOSED int sendmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags)
 {
-    int result = REAL(sendmmsg)(fd, vec, vlen, flags);
+    int result;
+
+    receive_before_send(fd, __builtin_return_address(0));
+    result = REAL(sendmmsg)(fd, vec, vlen, flags);
 
     for (int i = 0; i < result; i++)
         note_passing(&vec[i].msg_hdr);

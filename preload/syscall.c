@@ -12,6 +12,7 @@
 #include "lifecycle.h"
 #include "passing.h"
 #include "real.h"
+#include "receive/drop_tail.h"
 #include "receive/fast_path.h"
 #include "wait/poll.h"
 
@@ -116,11 +117,14 @@ static long receive_as_it_is(const struct call *call)
 
 static long send_as_it_is(const struct call *call)
 {
-    long result = CALL_AS_IT_IS(call);
+    long result;
+
+    receive_before_send((int)call->a[0], NULL);
+    result = CALL_AS_IT_IS(call);
 
     if (call->number == SYS_sendmsg && result >= 0)
         note_sent((const struct msghdr *)call->a[1]);
-    else if (call->number != SYS_sendmsg)
+    else if (call->number == SYS_sendmmsg)
         for (long i = 0; i < result; i++)
             note_sent(&((const struct mmsghdr *)call->a[1])[i].msg_hdr);
     return result;
@@ -349,6 +353,9 @@ static bool redirect_new_descriptors(const struct call *call, long *ret_result)
         return true;
     case SYS_sendmsg:
     case SYS_sendmmsg:
+    case SYS_sendto:
+    case SYS_write:
+    case SYS_writev:
         *ret_result = send_as_it_is(call);
         return true;
     default:
@@ -489,10 +496,11 @@ static bool unpack(const struct call *packed, struct call *ret_call)
     static const struct {
         short number, count;
     } calls[] = {
-        [1] = {SYS_socket, 3},    [5] = {SYS_accept4, 3},   [8] = {SYS_socketpair, 4},
-        [10] = {SYS_recvfrom, 4}, [12] = {SYS_recvfrom, 6}, [14] = {SYS_setsockopt, 5},
-        [16] = {SYS_sendmsg, 3},  [17] = {SYS_recvmsg, 3},  [18] = {SYS_accept4, 4},
-        [19] = {SYS_recvmmsg, 5}, [20] = {SYS_sendmmsg, 4},
+        [1] = {SYS_socket, 3},    [5] = {SYS_accept4, 3},     [8] = {SYS_socketpair, 4},
+        [9] = {SYS_sendto, 4},    [10] = {SYS_recvfrom, 4},   [11] = {SYS_sendto, 6},
+        [12] = {SYS_recvfrom, 6}, [14] = {SYS_setsockopt, 5}, [16] = {SYS_sendmsg, 3},
+        [17] = {SYS_recvmsg, 3},  [18] = {SYS_accept4, 4},    [19] = {SYS_recvmmsg, 5},
+        [20] = {SYS_sendmmsg, 4},
     };
     unsigned long which = (unsigned long)packed->a[0];
 

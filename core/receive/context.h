@@ -30,6 +30,7 @@ struct receive {
     struct bounce_buffer *bounce; /* acquired, or NULL */
     size_t touched;               /* bytes of it */
     bool held_before;             /* this part was the next one of a held message */
+    bool tail_only;               /* takes nothing but the rest of a message: drop_tail.c */
     bool control_came; /* the msghdr already has the control data of a message behind it */
     struct receive_report report;
     struct receive_site site;

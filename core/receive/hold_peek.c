@@ -284,10 +284,15 @@ static OWN_FRAME struct receive_result try_locked(struct attempt *attempt, bool 
 {
     struct held held;
 
-    if (!table_get_locked(state.table, attempt->cookie, &held))
+    if (!table_get_locked(state.table, attempt->cookie, &held)) {
+        if (attempt->receive->tail_only)
+            return receive_done(0);
         return parts ? first_locked(attempt) : whole_locked(attempt->receive);
+    }
     if (held.kind != HELD_KERNEL)
         return receive_again();
+    if (held.length == 0 && attempt->receive->tail_only)
+        return receive_done(0);
     if (held.length == 0) { /* not a message, but an error that came during the last one */
         table_finish_locked(state.table, attempt->cookie);
         return receive_done(-held.error);
@@ -338,7 +343,7 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
             epoll_ctl_tail_changed(cookie);
         if (attempt.whole)
             return hold_process_finish(receive, result.value, &attempt.taken);
-        if (result.outcome != RECEIVE_DONE || result.value != -EAGAIN)
+        if (result.outcome != RECEIVE_DONE || result.value != -EAGAIN || receive->tail_only)
             return result;
         if (again > 0) /* there is a message, but we must not take it yet: see miss_locked() */
             sys_yield();

@@ -83,6 +83,8 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
         return -EBADMSG;
     if (message.kind == HELD_KERNEL)
         return -EREMOTE;
+    if ((how & PART_TAIL) && (ret_held->offset == 0 || message.kind == HELD_STREAM))
+        return 0;
     if (message.kind == HELD_STREAM)
         how |= PART_STREAM;
     *ret_part = part_next(message.length - ret_held->offset, take->room, how);

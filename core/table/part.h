@@ -18,6 +18,7 @@ enum part_how {
     PART_PEEK = 1 << 0,   /* MSG_PEEK: nothing is consumed */
     PART_TRUNC = 1 << 1,  /* MSG_TRUNC: report the real length, and drop what does not fit */
     PART_STREAM = 1 << 2, /* bytes of a stream: no message ends, and nothing is dropped */
+    PART_TAIL = 1 << 3,   /* only of a message of which a part has been handed out */
 };
 
 /* What one receive does to what remains of a message. All sizes in bytes. */

@@ -122,16 +122,35 @@ static char *put_peer(char *to, struct record_socket *socket, const struct recor
     return end;
 }
 
-static char *put_caller(char *to, struct record_socket *socket, const struct record *record,
-                        char *make(char *to, const struct record *record))
+static const struct record_module *module_of(const struct format_cache *lines,
+                                             const struct record *record)
+{
+    return lines->module_of ? lines->module_of(record) : NULL;
+}
+
+/* "socat+0x1abcc". */
+static char *put_module(char *to, const struct record_module *module, uint64_t address, bool json)
+{
+    const char *name = module_name(module);
+
+    to = record_put_escaped(to, name, strnlen(name, 64), json);
+    return put_hex(PUT(to, "+0x"), address - module->bias);
+}
+
+static char *put_caller(char *to, struct format_cache *lines, struct record_socket *socket,
+                        const struct record *record,
+                        char *make(char *to, const struct record *record,
+                                   const struct record_module *module))
 {
     char *end;
 
-    if (socket->to.length > 0 && socket->caller == record->caller)
+    if (socket->to.length > 0 && socket->caller == record->caller &&
+        socket->modules == record->modules)
         return PUT_KEPT(to, &socket->to);
-    end = make(to, record);
+    end = make(to, record, module_of(lines, record));
     KEEP(&socket->to, to, end);
     socket->caller = record->caller;
+    socket->modules = record->modules;
     return end;
 }
 
@@ -175,6 +194,8 @@ static char *text_who(char *to, struct format_cache *lines, const struct record 
 
 static char *text_socket(char *to, const struct record *record)
 {
+    char *name;
+
     *to++ = ' ';
     to = put_string(to, record_call_name(record->call));
     *to++ = '(';
@@ -182,7 +203,10 @@ static char *text_socket(char *to, const struct record *record)
     *to++ = '<';
     to = put_string(to, protocol(record));
     *to++ = ' ';
+    name = to;
     to = record_put_address(to, record->local, record->local_length, false);
+    if (to == name)
+        to = PUT(to, RECORD_NO_NAME);
     return PUT(to, ">, ");
 }
 
@@ -191,8 +215,10 @@ static char *text_peer(char *to, const struct record *record)
     return record_put_address(PUT(to, " from "), record->peer, record->peer_length, false);
 }
 
-static char *text_caller(char *to, const struct record *record)
+static char *text_caller(char *to, const struct record *record, const struct record_module *module)
 {
+    if (module)
+        return put_module(PUT(to, " caller "), module, record->caller, false);
     return put_hex(PUT(to, " caller 0x"), record->caller);
 }
 
@@ -204,6 +230,8 @@ static char *text_fate(char *at, const struct record *record)
         if (record->flags & (RECORD_PARTIAL | RECORD_LAST))
             *at++ = ' ';
     }
+    if (record->dropped > 0)
+        return put_number(PUT(at, "DROPPED "), record->dropped);
     if (!(record->flags & (RECORD_PARTIAL | RECORD_LAST)))
         return at;
     at = put_number(at, record->given);
@@ -239,7 +267,7 @@ size_t format_text(struct format_cache *lines, const struct record *record, long
     }
     if (record->peer_length > 0)
         at = put_peer(at, socket, record, text_peer);
-    at = put_caller(at, socket, record, text_caller);
+    at = put_caller(at, lines, socket, record, text_caller);
     if (record->data_length > 0) {
         at = PUT(at, " \"");
         at = record_put_escaped(at, record->data, record->data_length, false);
@@ -299,9 +327,11 @@ static char *json_peer(char *to, const struct record *record)
     return PUT(to, "\",\"length\":");
 }
 
-static char *json_caller(char *to, const struct record *record)
+static char *json_caller(char *to, const struct record *record, const struct record_module *module)
 {
     to = put_hex(PUT(to, ",\"caller\":\"0x"), record->caller);
+    if (module)
+        to = put_module(PUT(to, "\",\"at\":\""), module, record->caller, true);
     return PUT(to, "\"");
 }
 
@@ -317,6 +347,8 @@ static char *json_fate(char *at, const struct record *record)
         at = PUT(at, ",\"peek\":true");
     if (record->flags & RECORD_CUT)
         at = PUT(at, ",\"cut\":true");
+    if (record->dropped > 0)
+        at = JSON_NUMBER(at, "dropped", record->dropped);
     at = JSON_NUMBER(at, "errno", (uint64_t)record->error);
     if (record->error) {
         at = put_error(PUT(at, ",\"error\":\""), record->error);
@@ -357,9 +389,49 @@ size_t format_jsonl(struct format_cache *lines, const struct record *record, cha
     at = is_ordinary(record) ? PUT(at, ",\"offset\":0,\"left\":0,\"lost\":0,\"partial\":false,"
                                        "\"last\":true,\"errno\":0")
                              : json_fate(at, record);
-    at = put_caller(at, socket, record, json_caller);
+    at = put_caller(at, lines, socket, record, json_caller);
     if (record->data_length > 0)
         at = json_data(at, record);
     at = PUT(at, "}\n");
     return (size_t)(at - to);
+}
+
+static char *json_text(char *to, const char *text)
+{
+    return record_put_escaped(to, text, strlen(text), true);
+}
+
+size_t format_jsonl_start(const struct format_start *start, char *to)
+{
+    char *at = PUT(to, "{\"type\":\"start\"");
+
+    at = JSON_NUMBER(at, "version", JSONL_VERSION);
+    at = JSON_NUMBER(at, "time", start->time / NANOSECONDS);
+    *at++ = '.';
+    *at++ = (char)('0' + start->time % NANOSECONDS / 100000000);
+    at = put_digits(at, (uint32_t)(start->time % 100000000), 8);
+    at = JSON_NUMBER(at, "pid", start->pid);
+    at = JSON_NUMBER(at, "parent", start->parent);
+    at = json_text(PUT(at, ",\"program\":\""), start->program->path);
+    at = json_text(PUT(at, "\",\"mode\":\""), start->program->mode);
+    at = json_text(PUT(at, "\",\"library\":\""), start->library);
+    at = json_text(PUT(at, "\",\"host\":\""), start->program->host);
+    at = json_text(PUT(at, "\",\"command\":\""), start->program->command);
+    return (size_t)(PUT(at, "\"}\n") - to);
+}
+
+size_t format_jsonl_module(const struct record_module *module, uint32_t pid, char *to)
+{
+    char *at = JSON_NUMBER(PUT(to, "{\"type\":\"module\""), "pid", pid);
+
+    at = put_hex(PUT(at, ",\"start\":\"0x"), module->start);
+    at = put_hex(PUT(at, "\",\"end\":\"0x"), module->end);
+    at = put_hex(PUT(at, "\",\"bias\":\"0x"), module->bias);
+    at = json_text(PUT(at, "\",\"path\":\""), module->path);
+    at = PUT(at, "\",\"build_id\":\"");
+    for (size_t i = 0; i < module->build_id_length; i++) {
+        *at++ = line_hex_digits[module->build_id[i] >> 4];
+        *at++ = line_hex_digits[module->build_id[i] & 15];
+    }
+    return (size_t)(PUT(at, "\"}\n") - to);
 }

@@ -10,14 +10,16 @@
 #ifndef WSRX_TRACE_FORMAT_H
 #define WSRX_TRACE_FORMAT_H
 
+#include "trace/program.h"
 #include "trace/record.h"
 
 /* Bytes that a line may need, with `data_length` bytes of payload. */
-#define FORMAT_LINE_MAX(data_length) (4096 + 6 * (size_t)(data_length))
+#define FORMAT_LINE_MAX(data_length) (6144 + 6 * (size_t)(data_length))
 
 enum {
     RECORD_PIECE = 224,
     RECORD_SHORT_PIECE = 64,
+    RECORD_CALLER = 128,
     RECORD_KEPT_ADDRESS = 112,
     RECORD_SOCKETS = 32,
 };
@@ -33,6 +35,11 @@ struct record_short_piece {
     char text[RECORD_SHORT_PIECE];
 };
 
+struct record_kept_caller {
+    uint32_t length;
+    char text[RECORD_CALLER];
+};
+
 struct record_kept_address {
     socklen_t length;
     unsigned char bytes[RECORD_KEPT_ADDRESS];
@@ -41,15 +48,18 @@ struct record_kept_address {
 /* What the lines of one socket have in common. */
 struct record_socket {
     uint64_t cookie, caller;
+    const void *modules;
     int32_t fd;
     enum record_call call;
     struct record_kept_address local, peer;
     struct record_piece here, from;
-    struct record_short_piece to;
+    struct record_kept_caller to;
 };
 
-/* All zero at first; one thread at a time, and for one of the two formats. */
+/* All zero at first, but for `module_of`; one thread at a time, and for one of the two formats. */
 struct format_cache {
+    /* The module of a caller, or NULL: it is in none that is known. */
+    const struct record_module *(*module_of)(const struct record *record);
     uint64_t second;
     uint32_t pid, tid;
     struct record_short_piece time, who;
@@ -60,5 +70,21 @@ struct format_cache {
  * the reader of the text has its clock. */
 size_t format_text(struct format_cache *lines, const struct record *record, long east, char *to);
 size_t format_jsonl(struct format_cache *lines, const struct record *record, char *to);
+
+/* --- the other lines of JSON Lines ------------------------------------------------------- */
+
+/* Goes up when a key changes its meaning, not when one is added. */
+enum { JSONL_VERSION = 1 };
+
+/* What the first line of a process says. */
+struct format_start {
+    uint64_t time; /* nanoseconds since 1970 */
+    uint32_t pid, parent;
+    const struct trace_program *program;
+    const char *library; /* its version */
+};
+
+size_t format_jsonl_start(const struct format_start *start, char *to);
+size_t format_jsonl_module(const struct record_module *module, uint32_t pid, char *to);
 
 #endif

@@ -17,11 +17,14 @@ struct line_output {
     size_t longest;          /* line */
     atomic_bool to_standard; /* error; never set again */
     atomic_ulong unwritten;  /* lines that stderr did not take */
+    atomic_bool started;     /* a stream has its first line */
+    size_t (*make_start)(char *to);
 };
 
-/* One process's, before its first record. `file` has been planned. */
+/* One process's, before its first record. `file` has been planned. `make_start` makes the first line
+ * of a file or a stream: its length, or 0 for none. */
 void line_output_plan(struct line_output *output, struct output_file *file, bool to_standard,
-                      size_t longest);
+                      size_t longest, size_t (*make_start)(char *to));
 
 /* Whether lines are written at all. */
 static inline bool line_output_works(const struct line_output *output)

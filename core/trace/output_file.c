@@ -239,8 +239,8 @@ static int populate(void *at, size_t size)
     return sys_madvise(at, size, MADV_POPULATE_WRITE) == -EFAULT ? -ENOSPC : 0;
 }
 
-/* Makes the file at least so long; longer, where more pieces of this size are likely to follow, for
- * it costs as much as the piece itself. What is between takes no space. */
+/* Makes the file at least so long; longer, where more pieces of this size are likely to follow, as
+ * behind the first one they are, for it costs as much as the piece itself. What is between takes no space. */
 static int lengthen(int fd, uint64_t offset, size_t size)
 {
     enum { PIECES = 8 };
@@ -249,7 +249,7 @@ static int lengthen(int fd, uint64_t offset, size_t size)
 
     if (error || now.size >= offset + size)
         return error;
-    error = reserve(fd, offset + (uint64_t)size * PIECES - 1, 1);
+    error = offset > 0 ? reserve(fd, offset + (uint64_t)size * PIECES - 1, 1) : -EAGAIN;
     return error ? reserve(fd, offset + size - 1, 1) : 0;
 }
 

@@ -23,6 +23,7 @@ static const char *const call_names[RECORD_CALLS] = {
     [RECORD_CLOSE] = "close",
     [RECORD_EXEC] = "exec",
     [RECORD_EXIT] = "exit",
+    [RECORD_SEND] = "send",
 };
 
 const char *record_call_name(enum record_call call)
@@ -155,34 +156,34 @@ static bool starts(const char *item, size_t length, const char *prefix, size_t *
     return length >= *ret_after && memcmp(item, prefix, *ret_after) == 0;
 }
 
-static bool parse_item(struct trace_filter *filter, const char *item, size_t length)
+static bool parse_item(struct trace_filter_items *items, const char *item, size_t length)
 {
-    static const char *const states[] = {"partial", "lost", "error"};
+    static const char *const states[] = {"partial", "lost", "error", "peek", "dropped"};
     size_t after, number;
 
     for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
         if (strlen(states[i]) == length && memcmp(states[i], item, length) == 0) {
-            filter->states |= 1u << i;
+            items->states |= 1u << i;
             return true;
         }
     if (starts(item, length, "fd=", &after)) {
-        if (filter->fds == TRACE_FILTER_MAX ||
+        if (items->fds == TRACE_FILTER_MAX ||
             !read_number(item + after, length - after, INT32_MAX, &number))
             return false;
-        filter->fd[filter->fds++] = (int)number;
+        items->fd[items->fds++] = (int)number;
         return true;
     }
     if (starts(item, length, "port=", &after)) {
-        if (filter->ports == TRACE_FILTER_MAX ||
+        if (items->ports == TRACE_FILTER_MAX ||
             !read_number(item + after, length - after, UINT16_MAX, &number))
             return false;
-        filter->port[filter->ports++] = (unsigned)number;
+        items->port[items->ports++] = (unsigned)number;
         return true;
     }
     if (starts(item, length, "call=", &after)) {
         enum record_call call = record_call_named(item + after, length - after);
 
-        filter->calls |= 1u << call;
+        items->calls |= 1u << call;
         return call != RECORD_UNKNOWN;
     }
     return false;
@@ -192,9 +193,10 @@ bool record_filter_parse(struct trace_filter *filter, const char *value)
 {
     memset(filter, 0, sizeof *filter);
     for (;; value++) {
-        size_t length = strcspn(value, ",");
+        bool excluded = *value == '!';
+        size_t length = strcspn(value += excluded, ",");
 
-        if (!parse_item(filter, value, length))
+        if (!parse_item(excluded ? &filter->excluded : &filter->wanted, value, length))
             return false;
         value += length;
         if (!*value)
@@ -202,33 +204,55 @@ bool record_filter_parse(struct trace_filter *filter, const char *value)
     }
 }
 
-bool record_filter_is_empty(const struct trace_filter *filter)
+static bool is_empty(const struct trace_filter_items *items)
 {
-    return !filter->states && !filter->calls && !filter->fds && !filter->ports;
+    return !items->states && !items->calls && !items->fds && !items->ports;
 }
 
-static bool state_matches(unsigned states, const struct record *record)
+bool record_filter_is_empty(const struct trace_filter *filter)
+{
+    return is_empty(&filter->wanted) && is_empty(&filter->excluded);
+}
+
+/* The kinds of items. */
+enum { BY_STATE = 1, BY_CALL = 2, BY_FD = 4, BY_PORT = 8 };
+
+static bool has_state(unsigned states, const struct record *record)
 {
     return ((states & RECORD_STATE_PARTIAL) && (record->flags & RECORD_PARTIAL)) ||
            ((states & RECORD_STATE_LOST) && record->lost > 0) ||
-           ((states & RECORD_STATE_ERROR) && record->error != 0);
+           ((states & RECORD_STATE_ERROR) && record->error != 0) ||
+           ((states & RECORD_STATE_PEEK) && (record->flags & RECORD_PEEK)) ||
+           ((states & RECORD_STATE_DROPPED) && record->dropped > 0);
+}
+
+static bool has_port(const struct trace_filter_items *items, const struct record *record)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < items->ports && !found; i++)
+        found = items->port[i] == record_port(record->local, record->local_length) ||
+                items->port[i] == record_port(record->peer, record->peer_length);
+    return found;
+}
+
+/* The kinds of which the record meets an item. */
+static unsigned met(const struct trace_filter_items *items, const struct record *record)
+{
+    bool fd = false;
+
+    for (size_t i = 0; i < items->fds && !fd; i++)
+        fd = items->fd[i] == record->fd;
+    return (has_state(items->states, record) ? BY_STATE : 0u) |
+           (items->calls & 1u << record->call ? BY_CALL : 0u) | (fd ? BY_FD : 0u) |
+           (has_port(items, record) ? BY_PORT : 0u);
 }
 
 bool record_filter_match(const struct trace_filter *filter, const struct record *record)
 {
-    bool found = filter->fds == 0;
+    const struct trace_filter_items *wanted = &filter->wanted;
+    unsigned kinds = (wanted->states ? BY_STATE : 0u) | (wanted->calls ? BY_CALL : 0u) |
+                     (wanted->fds ? BY_FD : 0u) | (wanted->ports ? BY_PORT : 0u);
 
-    if (filter->states && !state_matches(filter->states, record))
-        return false;
-    if (filter->calls && !(filter->calls & 1u << record->call))
-        return false;
-    for (size_t i = 0; i < filter->fds && !found; i++)
-        found = filter->fd[i] == record->fd;
-    if (!found)
-        return false;
-    found = filter->ports == 0;
-    for (size_t i = 0; i < filter->ports && !found; i++)
-        found = filter->port[i] == record_port(record->local, record->local_length) ||
-                filter->port[i] == record_port(record->peer, record->peer_length);
-    return found;
+    return met(wanted, record) == kinds && met(&filter->excluded, record) == 0;
 }

@@ -9,6 +9,7 @@
 #define WSRX_TRACE_RECORD_H
 
 #include "settings.h"
+#include "trace/module.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ enum record_call {
     RECORD_CLOSE, /* no receive: a descriptor was closed with a tail held, which is lost */
     RECORD_EXEC,  /* nor this: another program is about to take the place of this one */
     RECORD_EXIT,  /* nor this: the program ends */
+    RECORD_SEND,  /* nor this: the program sends, and does not want the tail (WSRX_TAIL) */
     RECORD_CALLS,
 };
 
@@ -53,6 +55,7 @@ struct record {
     uint32_t offset; /* of this part in the message */
     uint32_t left;
     uint32_t lost;
+    uint32_t dropped; /* by the kernel, before any receive: messages, since the socket was made */
     uint32_t pid, tid;
     int32_t fd;
     enum record_call call;
@@ -62,13 +65,25 @@ struct record {
     socklen_t local_length, peer_length; /* 0: not known */
     const void *data;                    /* the first bytes of the part */
     size_t data_length;
+    const void *modules; /* in which its caller may lie, for format_cache.module_of */
 };
 
 /* Not so: the end of a tail that nobody received. */
 static inline bool record_is_receive(const struct record *record)
 {
-    return record->call != RECORD_CLOSE && record->call != RECORD_EXEC &&
-           record->call != RECORD_EXIT;
+    return record->call <= RECORD_WSRX_RECEIVE;
+}
+
+/* Whether it took a message, or a part of one, off the queue; or tells of the end of a tail. */
+static inline bool record_has_part(const struct record *record)
+{
+    return (record->flags & (RECORD_PARTIAL | RECORD_LAST)) && !(record->flags & RECORD_PEEK);
+}
+
+/* Bytes that would have been lost without the library. */
+static inline uint64_t record_saved(const struct record *record)
+{
+    return record->offset > 0 && record_is_receive(record) ? record->given : 0;
 }
 
 const char *record_call_name(enum record_call call);
@@ -79,6 +94,8 @@ enum record_call record_call_named(const char *name, size_t length);
 /* An address as in the lines: "127.0.0.1:53", "[::1]:53", "/run/x.sock", "@abstract", "vsock:2:9".
  * Terminated; `to` has at least RECORD_ADDRESS_MAX bytes. Returns its length: 0 for no name. */
 enum { RECORD_ADDRESS_MAX = 160 };
+/* What people read instead of no name. */
+#define RECORD_NO_NAME "(unnamed)"
 size_t record_address(const struct sockaddr *address, socklen_t length, char *to);
 
 /* Pieces of a line, as in line.h. Bytes that may be anything are written as in C, or as JSON wants
@@ -93,9 +110,15 @@ unsigned record_port(const struct sockaddr *address, socklen_t length);
 /* --- filters ----------------------------------------------------------------------------- */
 
 /* What a filter's `states` may ask for. */
-enum record_state { RECORD_STATE_PARTIAL = 1, RECORD_STATE_LOST = 2, RECORD_STATE_ERROR = 4 };
+enum record_state {
+    RECORD_STATE_PARTIAL = 1,
+    RECORD_STATE_LOST = 2,
+    RECORD_STATE_ERROR = 4,
+    RECORD_STATE_PEEK = 8,
+    RECORD_STATE_DROPPED = 16,
+};
 
-/* Reads "partial,port=53,call=recv". False: it is none. */
+/* Reads "partial,port=53,!call=recv". False: it is none. */
 bool record_filter_parse(struct trace_filter *filter, const char *value);
 
 bool record_filter_match(const struct trace_filter *filter, const struct record *record);

@@ -7,6 +7,7 @@
 #include "base/critical_section.h"
 #include "base/sys.h"
 #include "state.h"
+#include "trace/ring_totals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,26 +55,13 @@ void ring_prepare(struct ring_process *process, const struct ring_settings *sett
 
 /* --- the file ---------------------------------------------------------------------------- */
 
-static void read_word(const char *path, char *to, size_t size)
-{
-    int fd = sys_open(path, O_RDONLY, 0);
-    ssize_t got = fd < 0 ? 0 : sys_read(fd, to, size - 1);
-
-    if (fd >= 0)
-        sys_close(fd);
-    to[got > 0 ? got : 0] = '\0';
-    to[strcspn(to, "\n")] = '\0';
-}
-
 static size_t header_size(void)
 {
-    return round_up_to(RING_HEADER_SIZE, (size_t)sysconf(_SC_PAGESIZE));
+    return round_up_to(RING_TOTALS_END, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-static void fill_header(const struct ring_process *process, struct ring_file *file)
+static void fill_header(struct ring_process *process, struct ring_file *file)
 {
-    ssize_t length;
-
     file->version = RING_VERSION;
     file->header_size = (uint32_t)header_size();
     file->ring_head_size = RING_HEAD_SIZE;
@@ -86,10 +74,10 @@ static void fill_header(const struct ring_process *process, struct ring_file *fi
     file->east = process->settings.east;
     file->data_size = (uint32_t)process->settings.data_size;
     file->flags = process->settings.keep_all ? RING_KEEP_ALL : 0;
-    read_word("/proc/sys/kernel/random/boot_id", file->boot, sizeof file->boot);
-    length = sys_readlink("/proc/self/exe", file->program, sizeof file->program - 1);
-    if (length <= 0)
-        strncpy(file->program, state_program((char[STATE_PROGRAM]){0}), sizeof file->program - 1);
+    trace_program_read("/proc/sys/kernel/random/boot_id", file->boot, sizeof file->boot);
+    memcpy(file->program, trace_program.path, sizeof file->program);
+    file->about = trace_program;
+    ring_totals_start(process, file);
     strncpy(file->library, WSRX_VERSION, sizeof file->library - 1);
     /* Last: without it there is no ring file. */
     order_stores();
@@ -101,7 +89,7 @@ static int fill_file(struct output_file *output, int fd, void *context)
 {
     struct ring_process *process = context;
     int error;
-    void *at = output_file_map_open(fd, 0, header_size(), header_size(), &error);
+    void *at = output_file_map_open(fd, 0, header_size(), RING_READY_FIRST, &error);
 
     (void)output;
     if (!at)
@@ -115,7 +103,7 @@ static int fill_file(struct output_file *output, int fd, void *context)
 static struct ring_file *file_of(struct ring_process *process)
 {
     const struct output_file_maker maker = {
-        .size = header_size(), .fill = fill_file, .context = process};
+        .size = RING_READY_FIRST, .fill = fill_file, .context = process};
 
     if (output_file_ready(process->output, &maker) != OUTPUT_MAPPED)
         return NULL;
@@ -126,9 +114,12 @@ void ring_drop(struct ring_process *process)
 {
     struct ring_file *file = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
     unsigned long dropped = atomic_fetch_add(&process->dropped, 1) + 1;
+    unsigned long uncounted = atomic_fetch_add(&process->uncounted, 1) + 1;
 
-    if (file)
+    if (file) {
         __atomic_store_n(&file->dropped, dropped, __ATOMIC_RELAXED);
+        __atomic_store_n(&file->uncounted, uncounted, __ATOMIC_RELAXED);
+    }
 }
 
 void ring_end(struct ring_process *process)
@@ -138,6 +129,7 @@ void ring_end(struct ring_process *process)
     if (!file)
         return;
     __atomic_store_n(&file->dropped, atomic_load(&process->dropped), __ATOMIC_RELAXED);
+    __atomic_store_n(&file->uncounted, atomic_load(&process->uncounted), __ATOMIC_RELAXED);
     file->flags |= RING_FINISHED;
     output_file_end(process->output, header_size() + file->rings * (uint64_t)process->ring_size);
 }
@@ -179,13 +171,12 @@ static bool take_new_ring(struct ring_process *process, struct ring_writer *writ
     head->capacity = process->capacity;
     order_stores();
     memcpy(head->magic, RING_HEAD_MAGIC, sizeof head->magic);
-    *writer = (struct ring_writer){
-        .head = head,
-        .records = (char *)head + RING_HEAD_SIZE,
-        .ready = places_in(process, ready),
-        .ready_bytes = ready,
-        .offset = offset,
-    };
+    writer->head = head;
+    writer->records = (char *)head + RING_HEAD_SIZE;
+    writer->written = writer->place = 0;
+    writer->ready = places_in(process, ready);
+    writer->ready_bytes = ready;
+    writer->offset = offset;
     return true;
 }
 
@@ -243,6 +234,8 @@ static inline bool has_place(struct ring_process *process, struct ring_writer *w
 
 void ring_prepare_sandbox(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
 {
+    file_of(process);
+    ring_totals_prepare_sandbox(process);
     if (!writer->head && !make_place(process, writer, tid))
         return;
     while (writer->ready < writer->head->capacity && grow(process, writer, SIZE_MAX))
@@ -268,21 +261,13 @@ static unsigned char *add_address(unsigned char *to, const unsigned char *end,
     return to + fits;
 }
 
-void ring_write(struct ring_process *process, struct ring_writer *writer,
-                const struct record *record)
+/* Everything but its sequence number. */
+static inline void fill_record(const struct ring_process *process, struct ring_record *to,
+                               const struct record *record)
 {
-    struct ring_record *to;
-    unsigned char *tail;
+    unsigned char *tail = to->tail;
     uint8_t flags = (uint8_t)record->flags;
     size_t data_length = record->data_length;
-
-    if (!LIKELY(has_place(process, writer, record->tid))) {
-        ring_drop(process);
-        return;
-    }
-    to = (struct ring_record *)(writer->records + writer->place * process->record_size);
-    __atomic_store_n(&to->sequence, 0, __ATOMIC_RELAXED);
-    order_stores();
 
     to->time = record->time;
     to->cookie = record->cookie;
@@ -297,7 +282,7 @@ void ring_write(struct ring_process *process, struct ring_writer *writer,
     to->fd = record->fd;
     to->call = (uint8_t)record->call;
     to->error = (uint16_t)record->error;
-    tail = to->tail;
+    to->dropped = record->dropped;
     tail = add_address(tail, to->tail + RING_ADDRESSES, record->local, record->local_length,
                        &to->local_length, &flags);
     tail = add_address(tail, to->tail + RING_ADDRESSES, record->peer, record->peer_length,
@@ -308,6 +293,21 @@ void ring_write(struct ring_process *process, struct ring_writer *writer,
     to->data_length = (uint16_t)data_length;
     if (!LIKELY(data_length == 0))
         memcpy(tail, record->data, data_length);
+}
+
+void ring_write(struct ring_process *process, struct ring_writer *writer,
+                const struct record *record)
+{
+    struct ring_record *to;
+
+    if (!LIKELY(has_place(process, writer, record->tid))) {
+        ring_drop(process);
+        return;
+    }
+    to = (struct ring_record *)(writer->records + writer->place * process->record_size);
+    __atomic_store_n(&to->sequence, 0, __ATOMIC_RELAXED);
+    order_stores();
+    fill_record(process, to, record);
 
     /* Now it is there, whatever happens to the program. */
     writer->place++;
@@ -315,6 +315,7 @@ void ring_write(struct ring_process *process, struct ring_writer *writer,
     __atomic_store_n(&writer->head->written, ++writer->written, __ATOMIC_RELEASE);
     if (!LIKELY(writer->head->tid == record->tid))
         writer->head->tid = record->tid;
+    ring_totals_count(process, writer, record);
     /* A ring is larger than the caches near the processor: until the next receive is through the
      * kernel, the next place may have come. */
     to = (struct ring_record *)((char *)to + process->record_size);

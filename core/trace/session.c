@@ -9,8 +9,10 @@
 #include "state.h"
 #include "trace/format.h"
 #include "trace/line_output.h"
+#include "trace/modules.h"
 #include "trace/output_file.h"
 #include "trace/output_path.h"
+#include "trace/program.h"
 #include "trace/ring.h"
 #include "trace/stats.h"
 #include "trace/summary.h"
@@ -18,6 +20,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /* --- what does not change after the start ------------------------------------------------ */
@@ -41,13 +44,27 @@ FAST_PATH_DATA _Atomic unsigned char trace_level;
 
 /* --- the process ------------------------------------------------------------------------- */
 
-static uint32_t pid; /* 0: the first process has not begun yet */
+static uint32_t pid, parent; /* 0: the first process has not begun yet */
 static int64_t realtime_offset;
+static uint64_t began; /* by CLOCK_MONOTONIC */
 static atomic_ulong lines;
+static atomic_uint modules_told; /* in JSON Lines: so many have a line */
 static struct output_file output, stats_output;
 static struct line_output line_output;
 static struct ring_process ring;
 static atomic_bool ended;
+
+/* The first line of JSON Lines. */
+static size_t make_start(char *to)
+{
+    const struct format_start start = {.time = began + (uint64_t)realtime_offset,
+                                       .pid = pid,
+                                       .parent = parent,
+                                       .program = &trace_program,
+                                       .library = WSRX_VERSION};
+
+    return config.kind == TRACE_JSONL ? format_jsonl_start(&start, to) : 0;
+}
 
 /* The process, or a new child, has nothing yet. */
 static void begin(void)
@@ -56,24 +73,26 @@ static void begin(void)
     char suffix[24];
     struct strbuf text = strbuf_in(suffix, sizeof suffix);
     struct output_path_facts facts = {config.directory, config.start_time, suffix, 0};
-    uint32_t parent = pid;
 
+    parent = pid;
     pid = facts.pid = (uint32_t)(state_is_sandboxed() ? state.pid : sys_getpid());
     if (parent) {
         strbuf_add_char(&text, '.');
         strbuf_add_number(&text, pid);
     }
     realtime_offset = clock_realtime_offset();
+    began = clock_now(&clock);
     atomic_store(&lines, 0);
+    atomic_store(&modules_told, 0);
     atomic_store(&ended, false);
     summary_begin();
     if (config.kind != TRACE_OFF)
         output_file_plan(&output, config.pattern, &facts);
     if (config.kind == TRACE_RING)
-        ring_prepare(&ring, &config.ring, &output, parent, clock_now(&clock));
+        ring_prepare(&ring, &config.ring, &output, parent, began);
     else
         line_output_plan(&line_output, &output, config.to_standard,
-                         FORMAT_LINE_MAX(config.data_size));
+                         FORMAT_LINE_MAX(config.data_size), make_start);
     if (config.stats_pattern[0])
         output_file_plan(&stats_output, config.stats_pattern, &facts);
 }
@@ -138,6 +157,10 @@ void trace_start(const struct settings *settings)
     config.mode = modes[settings->mode];
     set_pattern(settings);
     set_time();
+    if (config.kind != TRACE_OFF) {
+        trace_program_start(config.mode);
+        modules_start(config.directory);
+    }
     config.ring = (struct ring_settings){settings->trace_size, settings->trace_keep_all,
                                          settings->trace_data, config.east};
     clock_start();
@@ -151,6 +174,26 @@ void trace_start(const struct settings *settings)
 
 /* --- a record ---------------------------------------------------------------------------- */
 
+static const struct record_module *module_of(const struct record *record)
+{
+    return modules_find(record->caller);
+}
+
+/* The modules that records of this process name, each in a line. */
+static void write_modules(struct thread_buffer *buffer)
+{
+    unsigned number = atomic_load_explicit(&modules_told, memory_order_relaxed);
+    const struct record_module *module;
+
+    while (!LIKELY(number == MODULES) && !LIKELY(!(module = modules_get(number)))) {
+        size_t length = format_jsonl_module(module, pid, buffer->line);
+
+        if (atomic_compare_exchange_strong(&modules_told, &number, number + 1))
+            line_output_add(&line_output, &buffer->window, buffer->line, length);
+        number = atomic_load(&modules_told);
+    }
+}
+
 __attribute__((noinline)) static void write_line(struct thread_buffer *buffer,
                                                  struct record *record)
 {
@@ -158,11 +201,14 @@ __attribute__((noinline)) static void write_line(struct thread_buffer *buffer,
 
     if (!line_output_works(&line_output))
         return;
+    buffer->lines.module_of = module_of;
     record->sequence = atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) + 1;
     length = config.kind == TRACE_TEXT
                  ? format_text(&buffer->lines, record, config.east, buffer->line)
                  : format_jsonl(&buffer->lines, record, buffer->line);
     line_output_add(&line_output, &buffer->window, buffer->line, length);
+    if (config.kind == TRACE_JSONL)
+        write_modules(buffer);
 }
 
 /* All of a record but what is written: names, statistics, filter. Whether it is to be written. */
@@ -194,6 +240,7 @@ static inline void add(struct thread_buffer *buffer, struct record *record)
         ring_write(&ring, &buffer->ring, record);
     } else {
         record->pid = pid;
+        record->modules = NULL;
         record->time += (uint64_t)realtime_offset;
         write_line(buffer, record);
     }
@@ -249,7 +296,7 @@ void trace_fitting(int fd, uint64_t cookie, enum record_call call, size_t room, 
     record.caller = (uintptr_t)caller;
     record.room = room;
     record.length = record.given = length;
-    record.offset = record.left = record.lost = 0;
+    record.offset = record.left = record.lost = record.dropped = 0;
     record.fd = fd;
     record.call = call;
     record.flags = RECORD_LAST;
@@ -260,6 +307,27 @@ void trace_fitting(int fd, uint64_t cookie, enum record_call call, size_t room, 
     record.data_length = length;
     add(buffer, &record);
     thread_buffer_release(buffer);
+}
+
+/* How many messages the kernel has dropped of the socket's, by sock_diag(7). 0 as well: not known. */
+static uint32_t query_dropped(int fd)
+{
+    enum { DROPS = 8, VARIABLES = 9 }; /* SK_MEMINFO_DROPS and _VARS of linux/sock_diag.h */
+    uint32_t memory[VARIABLES] = {0};
+    socklen_t length = sizeof memory;
+
+    return sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) == 0 ? memory[DROPS] : 0;
+}
+
+void trace_dropped(int fd, uint64_t cookie, enum record_call call)
+{
+    struct record record = {.cookie = cookie, .fd = fd, .call = call};
+
+    if (state_is_sandboxed() || !thread_buffers_first())
+        return;
+    record.dropped = query_dropped(fd);
+    if (record.dropped > 0)
+        trace_add(&record);
 }
 
 /* --- a sandbox, and the end -------------------------------------------------------------- */

@@ -50,6 +50,11 @@ void trace_fitting(int fd, uint64_t cookie, enum record_call call, size_t room, 
                    const void *data, const void *caller, const struct sockaddr *peer,
                    socklen_t peer_length);
 
+/* The socket is about to be closed, or the program to end: if this process has received something, a
+ * record of the messages that the kernel has dropped for want of room in the queue, if there are
+ * any. */
+void trace_dropped(int fd, uint64_t cookie, enum record_call call);
+
 /* After fork, in the child. */
 void trace_forked(void);
 

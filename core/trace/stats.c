@@ -46,51 +46,90 @@ struct stats_row *stats_add(struct stats_table *table, const struct record *reco
     if (row->call == RECORD_UNKNOWN)
         name_row(row, record);
     row->errors += record->error != 0;
+    if (record->dropped > row->dropped)
+        row->dropped = record->dropped;
     if (record_is_receive(record))
         row->receives++;
-    if (!(record->flags & (RECORD_PARTIAL | RECORD_LAST)))
+    row->peeks += (record->flags & RECORD_PEEK) != 0;
+    if (!record_has_part(record))
         return row;
     if (record->room < row->room && record_is_receive(record))
         row->room = record->room;
-    if (record->length > row->longest)
+    if (record->length > row->longest && record_is_receive(record))
         row->longest = record->length;
-    if (record->flags & RECORD_PEEK)
-        return row;
     row->partial += (record->flags & RECORD_PARTIAL) != 0;
     row->bytes += record->given;
-    if (record->offset > 0 && record_is_receive(record))
-        row->saved += record->given;
+    row->saved += record_saved(record);
     row->lost += record->lost;
     row->lost_messages += record->lost > 0;
     return row;
 }
 
+/* Everything but whose it is. */
+static void add_sums(struct stats_row *sum, const struct stats_row *row)
+{
+    sum->receives += row->receives;
+    sum->peeks += row->peeks;
+    sum->errors += row->errors;
+    sum->partial += row->partial;
+    sum->bytes += row->bytes;
+    sum->saved += row->saved;
+    sum->lost += row->lost;
+    sum->lost_messages += row->lost_messages;
+}
+
+void stats_add_row(struct stats_table *table, const struct stats_row *row)
+{
+    struct stats_row *sum = find(table, row->cookie, row->call);
+
+    if (sum->call == RECORD_UNKNOWN) {
+        *sum = *row;
+        return;
+    }
+    if (sum->cookie != row->cookie)
+        sum->cookie = 0;
+    add_sums(sum, row);
+    if (row->dropped > sum->dropped)
+        sum->dropped = row->dropped;
+    if (row->room < sum->room)
+        sum->room = row->room;
+    if (row->longest > sum->longest)
+        sum->longest = row->longest;
+}
+
 void stats_merge(struct stats_table *to, const struct stats_table *from)
 {
-    for (size_t i = 0; i < STATS_ROWS; i++) {
-        const struct stats_row *row = &from->row[i];
-        struct stats_row *sum;
+    for (size_t i = 0; i < STATS_ROWS; i++)
+        if (from->row[i].call != RECORD_UNKNOWN)
+            stats_add_row(to, &from->row[i]);
+}
 
-        if (row->call == RECORD_UNKNOWN)
+/* The row of a socket to which its dropped messages belong. */
+static struct stats_row *receiver_of(struct stats_table *table, struct stats_row *row)
+{
+    struct stats_row *best = row;
+
+    for (size_t i = 0; i < STATS_ROWS && row->cookie != 0; i++) {
+        struct stats_row *other = &table->row[i];
+
+        if (other->call != RECORD_UNKNOWN && other->cookie == row->cookie &&
+            other->receives > best->receives)
+            best = other;
+    }
+    return best;
+}
+
+void stats_settle(struct stats_table *table)
+{
+    for (size_t i = 0; i < STATS_ROWS; i++) {
+        struct stats_row *row = &table->row[i], *to;
+        uint32_t dropped = row->dropped;
+
+        if (row->call == RECORD_UNKNOWN || dropped == 0 || (to = receiver_of(table, row)) == row)
             continue;
-        sum = find(to, row->cookie, row->call);
-        if (sum->call == RECORD_UNKNOWN) {
-            *sum = *row;
-            continue;
-        }
-        if (sum->cookie != row->cookie)
-            sum->cookie = 0;
-        sum->receives += row->receives;
-        sum->errors += row->errors;
-        sum->partial += row->partial;
-        sum->bytes += row->bytes;
-        sum->saved += row->saved;
-        sum->lost += row->lost;
-        sum->lost_messages += row->lost_messages;
-        if (row->room < sum->room)
-            sum->room = row->room;
-        if (row->longest > sum->longest)
-            sum->longest = row->longest;
+        row->dropped = 0;
+        if (dropped > to->dropped)
+            to->dropped = dropped;
     }
 }
 
@@ -100,6 +139,8 @@ static bool is_before(const struct stats_row *one, const struct stats_row *other
 {
     if (one->lost != other->lost)
         return one->lost > other->lost;
+    if (one->dropped != other->dropped)
+        return one->dropped > other->dropped;
     if (one->saved != other->saved)
         return one->saved > other->saved;
     return one->receives > other->receives;
@@ -114,8 +155,8 @@ static size_t sort(struct stats_table *table)
         struct stats_row row = table->row[i];
         size_t at = used;
 
-        if (row.call == RECORD_UNKNOWN)
-            continue;
+        if (row.call == RECORD_UNKNOWN || row.receives + row.lost + row.dropped == 0)
+            continue; /* it only told what was dropped */
         for (; at > 0 && is_before(&row, &table->row[at - 1]); at--)
             table->row[at] = table->row[at - 1];
         table->row[at] = row;
@@ -151,28 +192,50 @@ static void add_number(struct strbuf *text, uint64_t number, size_t width)
     add_right(text, digits, width);
 }
 
-enum { WIDTHS = 9 };
+enum { WIDTHS = 10, SUMS = 8, CALL_WIDTH = 14 };
 
 static const struct {
     const char *title;
     size_t width;
 } columns[WIDTHS] = {
-    {"lost bytes", 12}, {"messages", 9}, {"saved bytes", 12}, {"receives", 10}, {"partial", 9},
-    {"errors", 8},      {"bytes", 13},   {"buffer", 9},       {"needed", 9},
+    {"lost bytes", 12}, {"messages", 9}, {"dropped", 9}, {"saved bytes", 12}, {"receives", 10},
+    {"partial", 9},     {"errors", 8},   {"bytes", 13},  {"buffer", 9},       {"needed", 9},
 };
+
+static void add_sum_columns(struct strbuf *text, const struct stats_row *row)
+{
+    const uint64_t numbers[SUMS] = {row->lost,     row->lost_messages, row->dropped, row->saved,
+                                    row->receives, row->partial,       row->errors,  row->bytes};
+
+    for (size_t i = 0; i < SUMS; i++)
+        add_number(text, numbers[i], columns[i].width);
+}
+
+/* "recvfrom"; of one that has only peeked, "recvfrom peek". */
+static void add_call(struct strbuf *text, const struct stats_row *row)
+{
+    char call[32];
+    struct strbuf name = strbuf_in(call, sizeof call);
+
+    strbuf_add(&name, record_call_name((enum record_call)row->call));
+    if (row->peeks > 0 && row->peeks == row->receives)
+        strbuf_add(&name, " peek");
+    add_left(text, call, CALL_WIDTH);
+}
 
 static void add_row(struct strbuf *text, const struct stats_row *row)
 {
-    const uint64_t numbers[WIDTHS] = {
-        row->lost,    row->lost_messages, row->saved, row->receives,
-        row->partial, row->errors,        row->bytes, row->room == UINT64_MAX ? 0 : row->room,
-        row->longest,
-    };
     char address[RECORD_ADDRESS_MAX];
 
-    for (size_t i = 0; i < WIDTHS; i++)
-        add_number(text, numbers[i], columns[i].width);
-    add_left(text, record_call_name((enum record_call)row->call), 12);
+    add_sum_columns(text, row);
+    if (row->room == UINT64_MAX) { /* nothing came, or it was only peeked at */
+        add_right(text, "-", columns[SUMS].width);
+        add_right(text, "-", columns[SUMS + 1].width);
+    } else {
+        add_number(text, row->room, columns[SUMS].width);
+        add_number(text, row->longest, columns[SUMS + 1].width);
+    }
+    add_call(text, row);
     if (row->cookie == 0) {
         strbuf_add(text, "(other sockets)\n");
         return;
@@ -180,30 +243,36 @@ static void add_row(struct strbuf *text, const struct stats_row *row)
     record_address((const struct sockaddr *)row->local, row->local_length, address);
     strbuf_add(text, "fd ");
     strbuf_add_number(text, (uint64_t)row->fd);
-    strbuf_add(text, address[0] ? ", " : ", no name");
-    strbuf_add(text, address);
+    strbuf_add(text, ", ");
+    strbuf_add(text, address[0] ? address : RECORD_NO_NAME);
     strbuf_add(text, "\n");
 }
 
-size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, const char *mode,
-                  char *to, size_t size)
+static void add_head(struct strbuf *text, const struct stats_head *head)
 {
-    enum { TOTAL = 128 }; /* for the last line, however many rows there are */
-    struct strbuf text = strbuf_in(to, size);
-    size_t rows = sort(table), whole;
-    struct stats_row total = {.call = RECORD_UNKNOWN};
-
-    strbuf_add(&text, "libwsrx[");
-    strbuf_add_number(&text, pid);
-    strbuf_add(&text, "]: datagrams and records received by ");
-    strbuf_add(&text, program);
-    strbuf_add(&text, ", mode ");
-    strbuf_add(&text, mode);
-    strbuf_add(&text, "\n");
+    strbuf_add(text, "libwsrx[");
+    strbuf_add_number(text, head->pid);
+    strbuf_add(text, "]: datagrams and records received by ");
+    strbuf_add(text, head->program);
+    strbuf_add(text, ", mode ");
+    strbuf_add(text, head->mode);
+    strbuf_add(text, head->at_least ? "; at least\n" : "\n");
     for (size_t i = 0; i < WIDTHS; i++)
-        add_right(&text, columns[i].title, columns[i].width);
-    add_left(&text, "call", 12);
-    strbuf_add(&text, "socket\n");
+        add_right(text, columns[i].title, columns[i].width);
+    add_left(text, "call", CALL_WIDTH);
+    strbuf_add(text, "socket\n");
+}
+
+size_t stats_text(struct stats_table *table, const struct stats_head *head, char *to, size_t size)
+{
+    enum { TOTAL = 160 }; /* for the last line, however many rows there are */
+    struct strbuf text = strbuf_in(to, size);
+    struct stats_row total = {.call = RECORD_UNKNOWN};
+    size_t rows, whole;
+
+    stats_settle(table);
+    rows = sort(table);
+    add_head(&text, head);
     whole = text.length;
     text.size -= TOTAL;
     for (size_t i = 0; i < rows; i++) {
@@ -211,24 +280,13 @@ size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, 
         if (text.cut)
             break;
         whole = text.length;
-        total.lost += table->row[i].lost;
-        total.lost_messages += table->row[i].lost_messages;
-        total.saved += table->row[i].saved;
-        total.receives += table->row[i].receives;
-        total.partial += table->row[i].partial;
-        total.errors += table->row[i].errors;
-        total.bytes += table->row[i].bytes;
+        add_sums(&total, &table->row[i]);
+        total.dropped += table->row[i].dropped;
     }
     text.size = size;
     strbuf_cut(&text, whole);
-    add_number(&text, total.lost, columns[0].width);
-    add_number(&text, total.lost_messages, columns[1].width);
-    add_number(&text, total.saved, columns[2].width);
-    add_number(&text, total.receives, columns[3].width);
-    add_number(&text, total.partial, columns[4].width);
-    add_number(&text, total.errors, columns[5].width);
-    add_number(&text, total.bytes, columns[6].width);
-    for (size_t i = 0; i < columns[7].width + columns[8].width + 2; i++)
+    add_sum_columns(&text, &total);
+    for (size_t i = 0; i < columns[SUMS].width + columns[SUMS + 1].width + 2; i++)
         strbuf_add(&text, " ");
     strbuf_add(&text, "total\n");
     return text.length;

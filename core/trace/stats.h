@@ -24,6 +24,8 @@ struct stats_row {
     int32_t fd;
     uint32_t local_length;
     uint64_t errors, partial, saved, lost, lost_messages;
+    uint64_t peeks;   /* of the receives */
+    uint32_t dropped; /* by the kernel: as in a record, the largest */
     unsigned char local[STATS_ADDRESS];
 } __attribute__((aligned(64)));
 
@@ -46,12 +48,26 @@ static inline void stats_count(struct stats_row *row, uint64_t room, uint32_t le
         row->longest = length;
 }
 
+/* Adds a row to the one of its socket and call. */
+void stats_add_row(struct stats_table *table, const struct stats_row *row);
+
 /* Adds `from` to `to`. */
 void stats_merge(struct stats_table *to, const struct stats_table *from);
 
-/* Sorts the rows, worst loss first, and makes the text of the table: `program` can be printed,
- * `mode` is what WSRX_MODE says. Returns its length; a text that is too long is cut at a line. */
-size_t stats_text(struct stats_table *table, const char *program, uint32_t pid, const char *mode,
-                  char *to, size_t size);
+/* What stands above the table. */
+struct stats_head {
+    const char *program; /* printable */
+    uint32_t pid;
+    const char *mode;
+    bool at_least; /* there was more than it says */
+};
+
+/* What the kernel dropped of a socket's messages goes to the row of a receive of it, if there is
+ * one, and to one row only. Before the rows are looked at. */
+void stats_settle(struct stats_table *table);
+
+/* Sorts the rows, worst loss first, and makes the text of the table. Settles the
+ * table. Returns its length; a text that is too long is cut at a line. */
+size_t stats_text(struct stats_table *table, const struct stats_head *head, char *to, size_t size);
 
 #endif

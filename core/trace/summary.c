@@ -82,7 +82,8 @@ void summary_write(const struct summary_head *head, struct output_file *file)
     for (struct thread_buffer *at = thread_buffers_first(); at; at = at->next)
         stats_merge(&sum, &at->stats);
     *record_put_escaped(shown, program, strnlen(program, PROGRAM_MOST), false) = '\0';
-    length = stats_text(&sum, shown, head->pid, head->mode, text, size);
+    length =
+        stats_text(&sum, &(struct stats_head){shown, head->pid, head->mode, false}, text, size);
     if (!file)
         (void)standard_error_write(text, length, PATIENCE);
     else if (prepared)

@@ -118,11 +118,18 @@ class Bench:
     def records(self, *names):
         """The records of files, by way of `wsrx convert`; its standard error in the second."""
         done = self.wsrx("convert", "--to", "jsonl", *names)
-        return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
+        return records_of(done.stdout), done.stderr.decode()
 
     def lines(self, name):
+        """The records of a file of JSON Lines."""
         with open(self.path(name), encoding="ascii") as file:
-            return [json.loads(line) for line in file]
+            return records_of(file.read())
+
+
+def records_of(text):
+    """Of JSON Lines, those that are records: the others have a type."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [line for line in lines if "type" not in line]
 
 
 def until(condition):

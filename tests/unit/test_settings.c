@@ -338,14 +338,15 @@ Test(settings_read, keeps_a_good_value_before_a_bad_one)
 Test(settings_read, takes_each_item_that_it_lists)
 {
 #define ROW(constant, text, meaning) text,
-    static const char *const items[][8] = {
+    enum { ITEMS = 16 };
+    static const char *const items[][ITEMS] = {
         {"WSRX_TRACE_FILTER", TRACE_FILTER_WORDS(ROW)},
         {"WSRX_SOCKETS", SOCKETS_WORDS(ROW)},
     };
 #undef ROW
 
     for (size_t i = 0; i < sizeof items / sizeof *items; i++)
-        for (size_t j = 1; j < 8 && items[i][j]; j++) {
+        for (size_t j = 1; j < ITEMS && items[i][j]; j++) {
             size_t length = strcspn(items[i][j], "=");
             const char *argument = strcmp(items[i][j] + length, "=NAME") == 0 ? "=recv"
                                    : items[i][j][length]                      ? "=1"

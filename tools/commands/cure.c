@@ -14,8 +14,7 @@ enum { WORDS_LENGTH = 200 };
 /* What a closed or dropped tail has lost, no larger buffer would have kept. */
 static bool is_loss(const struct stats_row *row)
 {
-    return row->lost > 0 && row->call != RECORD_UNKNOWN && row->call != RECORD_CLOSE &&
-           row->call != RECORD_EXEC && row->call != RECORD_EXIT;
+    return row->lost > 0 && row->call != RECORD_UNKNOWN && row->call <= RECORD_WSRX_RECEIVE;
 }
 
 /* The command line to type; of a long one, its start. */
@@ -42,12 +41,15 @@ static int worst_first(const void *one, const void *other)
     return a > b ? -1 : a < b;
 }
 
-struct cure cure_of(const struct stats_table *table)
+struct cure cure_of(struct stats_table *table)
 {
     const struct stats_row *row[STATS_ROWS];
     struct cure cure = {.losses = 0};
 
+    stats_settle(table);
     for (size_t i = 0; i < STATS_ROWS; i++) {
+        if (table->row[i].dropped > cure.dropped.dropped)
+            cure.dropped = table->row[i];
         if (!is_loss(&table->row[i]))
             continue;
         row[cure.losses++] = &table->row[i];
@@ -60,10 +62,22 @@ struct cure cure_of(const struct stats_table *table)
     return cure;
 }
 
+/* Each receives from its own queue, so one is shown for all. */
+static void print_dropped(FILE *out, const struct cure *cure)
+{
+    if (cure->dropped.dropped > 0)
+        fprintf(
+            out,
+            "wsrx: fd %d: the kernel dropped %u messages, mostly because the socket's queue was "
+            "full: a larger SO_RCVBUF keeps them (sysctl net.core.rmem_max limits it)\n",
+            cure->dropped.fd, cure->dropped.dropped);
+}
+
 void cure_print(FILE *out, const struct cure *cure, const char *const *program)
 {
     char *wsrx;
 
+    print_dropped(out, cure);
     if (cure->losses == 0)
         return;
     for (size_t i = 0; i < cure->losses && i < CURE_ROWS; i++)

@@ -25,6 +25,7 @@ struct live_view *live_view_new(bool counts)
     memset(view, 0, sizeof *view);
     view->counts = counts;
     view->reader = reader_new();
+    view->lines.module_of = reader_module_of;
     return view;
 }
 
@@ -125,6 +126,51 @@ static uint64_t now(void)
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+/* Whether a file's own totals count, and not its records: they know of no filter. */
+static bool has_totals(const struct live_view *view, const struct reader_file *file)
+{
+    return file->totals && record_filter_is_empty(&view->filter);
+}
+
+static void add_total(struct live_view *view, const struct ring_total *total)
+{
+    struct stats_row row = {
+        .cookie = total->cookie,
+        .call = total->call,
+        .longest = total->longest,
+        .receives = total->receives + total->fitted,
+        .bytes = total->bytes,
+        .room = total->least_room,
+        .fd = total->fd,
+        .local_length = total->local_length < STATS_ADDRESS ? total->local_length : STATS_ADDRESS,
+        .errors = total->errors,
+        .partial = total->partial,
+        .saved = total->saved,
+        .lost = total->lost,
+        .lost_messages = total->lost_messages,
+        .peeks = total->peeks,
+        .dropped = total->dropped,
+    };
+
+    memcpy(row.local, total->local, row.local_length);
+    stats_add_row(&view->stats, &row);
+}
+
+void live_view_sum_up(struct live_view *view)
+{
+    for (size_t i = 0; i < reader_files(view->reader); i++) {
+        const struct reader_file *file = reader_file(view->reader, i);
+        struct ring_total total;
+
+        for (size_t n = 0; has_totals(view, file) && reader_total(file, n, &total); n++)
+            if (total.used)
+                add_total(view, &total);
+        view->at_least =
+            view->at_least || (has_totals(view, file) ? reader_is_partial(file)
+                                                      : file->overwritten + file->dropped > 0);
+    }
+}
+
 void live_view_catch_up(struct live_view *view, bool last)
 {
     const struct reader_file *file;
@@ -135,9 +181,10 @@ void live_view_catch_up(struct live_view *view, bool last)
         if (!record_filter_match(&view->filter, &record))
             continue;
         view->any = true;
-        if (view->counts)
-            stats_add(&view->stats, &record);
-        else if (record.error == EAGAIN && !view->all)
+        if (view->counts) {
+            if (!has_totals(view, file))
+                stats_add(&view->stats, &record);
+        } else if (record.error == EAGAIN && !view->all)
             view->hidden++;
         else if (!ferror(view->out))
             show(view, &record, file);

@@ -18,9 +18,10 @@ struct live_view {
     FILE *out;
     const char *name; /* of it, as it was given, or NULL */
     bool colour;
-    bool counts; /* no lines, but sums */
-    bool any;    /* records were seen */
-    bool all;    /* lines for receives that found nothing, too */
+    bool counts;   /* no lines, but sums */
+    bool any;      /* records were seen */
+    bool at_least; /* the sums tell less than there was */
+    bool all;      /* lines for receives that found nothing, too */
     uint64_t hidden;
     char *line;
     size_t room;
@@ -37,6 +38,9 @@ bool live_view_open(struct live_view *view, const char *name);
 
 /* Adds the ring files of a directory that are not known yet. */
 void live_view_find(struct live_view *view, const char *directory);
+
+/* Before the sums are looked at: adds those that the files keep themselves. */
+void live_view_sum_up(struct live_view *view);
 
 /* Shows what has been written since. Until the `last` time the newest records wait, so that all
  * threads' lines are in the order of time. */

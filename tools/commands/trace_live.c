@@ -39,9 +39,16 @@ static void print_stats(struct live_view *view, const char *name, const char *co
 {
     static char text[64 << 10];
     char *shown = printable(name);
-    struct cure cure = cure_of(&view->stats);
-    size_t length = stats_text(&view->stats, shown, (uint32_t)getpid(), mode, text, sizeof text);
-    const char *start = strstr(text, "]: ");
+    struct stats_head head = {shown, (uint32_t)getpid(), mode, false};
+    struct cure cure;
+    const char *start;
+    size_t length;
+
+    live_view_sum_up(view);
+    head.at_least = view->at_least;
+    cure = cure_of(&view->stats);
+    length = stats_text(&view->stats, &head, text, sizeof text);
+    start = strstr(text, "]: ");
 
     /* The line's head is the library's; here nobody needs a pid. */
     fprintf(view->out, "wsrx: %.*s", (int)(text + length - start - 3), start + 3);
@@ -55,7 +62,8 @@ static bool wants_errors(void)
     const char *filter = setting_value(INDEX_WSRX_TRACE_FILTER);
     struct trace_filter parsed;
 
-    return filter && record_filter_parse(&parsed, filter) && (parsed.states & RECORD_STATE_ERROR);
+    return filter && record_filter_parse(&parsed, filter) &&
+           (parsed.wanted.states & RECORD_STATE_ERROR);
 }
 
 static void report_missing(const struct live_view *view)
@@ -63,7 +71,8 @@ static void report_missing(const struct live_view *view)
     if (view->hidden > 0 && !ferror(view->out))
         complain("%llu receives that found no message (EAGAIN) are not shown; -e error shows them",
                  (unsigned long long)view->hidden);
-    reader_report_missing(view->reader);
+    if (!view->counts || view->at_least)
+        reader_report_missing(view->reader);
 }
 
 /* The end of a program of our own: a table, or that there is none. */
@@ -120,8 +129,11 @@ static int follow(struct live_view *view)
         if (!ended)
             poll(NULL, 0, INTERVAL);
     } while (!ended);
-    if (view->counts) /* no record says which mode it is */
-        print_stats(view, reader_file(view->reader, 0)->program, NULL, "unknown");
+    if (view->counts) {
+        const struct reader_file *file = reader_file(view->reader, 0);
+
+        print_stats(view, file->program, NULL, file->about.mode[0] ? file->about.mode : "unknown");
+    }
     report_missing(view);
     return 0;
 }

@@ -23,12 +23,40 @@ static void make_room(struct line *line, const struct record *record)
     line->text = need(realloc(line->text, line->room));
 }
 
+/* The lines of a file's processes, before their records. */
+static void write_starts(struct line *line, const struct reader_file *file, FILE *out)
+{
+    struct format_start start = {.time = file->at ? file->head.start + file->offset : 0,
+                                 .pid = file->pid,
+                                 .parent = file->parent,
+                                 .program = &file->about,
+                                 .library = file->library};
+
+    for (size_t i = 0; i < (file->processes > 0 ? file->processes : 1); i++) {
+        if (file->processes > 0) {
+            start.time = file->process[i]->time;
+            start.pid = file->process[i]->pid;
+            start.parent = file->process[i]->parent;
+            start.program = &file->process[i]->about;
+        }
+        fwrite_unlocked(line->text, 1, format_jsonl_start(&start, line->text), out);
+    }
+    for (size_t i = 0; i < file->modules; i++)
+        fwrite_unlocked(
+            line->text, 1,
+            format_jsonl_module(&file->module[i]->module, file->module[i]->pid, line->text), out);
+}
+
 static int write_lines(struct reader *reader, FILE *out, struct progress *progress, bool json)
 {
     static struct line line;
     const struct reader_file *file;
     struct record record;
 
+    line.cache.module_of = reader_module_of;
+    make_room(&line, &(struct record){0});
+    for (size_t i = 0; json && i < reader_files(reader); i++)
+        write_starts(&line, reader_file(reader, i), out);
     while (reader_next(reader, &record, &file)) {
         size_t length;
 

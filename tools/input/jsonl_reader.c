@@ -2,9 +2,11 @@
 #define _GNU_SOURCE
 #include "input/jsonl_reader.h"
 
+#include "trace/format.h"
 #include "trace/ring.h"
 #include "util/complain.h"
 #include "util/memory.h"
+#include "util/printable.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -120,6 +122,7 @@ static struct jsonl_record *record_of(struct json_object *object)
     record->offset = (uint32_t)number_of(object, "offset");
     record->left = (uint32_t)number_of(object, "left");
     record->lost = (uint32_t)number_of(object, "lost");
+    record->dropped = (uint32_t)number_of(object, "dropped");
     record->pid = (uint32_t)number_of(object, "pid");
     record->tid = (uint32_t)number_of(object, "tid");
     record->fd = (int32_t)number_of(object, "fd");
@@ -198,7 +201,89 @@ static bool next_line(FILE *stream, char *text)
     return fgets(text, LINE_MOST, stream) != NULL;
 }
 
-bool jsonl_read(const char *path, FILE *stream, struct jsonl_record ***ret_lines, size_t *ret_count)
+/* --- lines that are no records ----------------------------------------------------------- */
+
+static void copy(struct json_object *object, const char *key, char *to, size_t size)
+{
+    snprintf(to, size, "%s", string_of(object, key));
+}
+
+static void take_start(struct reader_file *file, struct json_object *object)
+{
+    struct reader_process *process = need(calloc(1, sizeof *process));
+    const char *slash;
+
+    process->pid = (uint32_t)number_of(object, "pid");
+    process->time = time_of(object);
+    process->parent = (uint32_t)number_of(object, "parent");
+    copy(object, "program", process->about.path, sizeof process->about.path);
+    copy(object, "mode", process->about.mode, sizeof process->about.mode);
+    copy(object, "host", process->about.host, sizeof process->about.host);
+    copy(object, "command", process->about.command, sizeof process->about.command);
+    slash = strrchr(process->about.path, '/');
+    process->name = printable(slash ? slash + 1 : process->about.path);
+    file->process = need(realloc(file->process, (file->processes + 1) * sizeof *file->process));
+    file->process[file->processes++] = process;
+    if (file->processes > 1)
+        return;
+    file->pid = process->pid;
+    file->parent = process->parent;
+    file->about = process->about;
+    copy(object, "library", file->library, sizeof file->library);
+    free(file->program);
+    file->program = need(strdup(process->name));
+}
+
+static void take_module(struct reader_file *file, struct json_object *object)
+{
+    struct record_module module = {
+        .start = strtoull(string_of(object, "start"), NULL, 16),
+        .end = strtoull(string_of(object, "end"), NULL, 16),
+        .bias = strtoull(string_of(object, "bias"), NULL, 16),
+    };
+    const char *id = string_of(object, "build_id");
+    size_t length = strlen(id) / 2;
+
+    copy(object, "path", module.path, sizeof module.path);
+    if (length <= sizeof module.build_id)
+        module.build_id_length = (uint8_t)length;
+    for (size_t i = 0; i < module.build_id_length; i++) {
+        char byte[3] = {id[2 * i], id[2 * i + 1], '\0'};
+
+        module.build_id[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
+    reader_file_add_module(file, (uint32_t)number_of(object, "pid"), &module);
+}
+
+/* False: newer than this command. */
+static bool is_version(const struct reader_file *file, struct json_object *object)
+{
+    uint64_t version = number_of(object, "version");
+
+    if (version <= JSONL_VERSION)
+        return true;
+    complain("%s: its format is version %llu, newer than this wsrx (version %d)", file->path,
+             (unsigned long long)version, JSONL_VERSION);
+    return false;
+}
+
+/* A line that has a type; one of a type that is not known here is passed over. */
+static bool take_other(struct reader_file *file, struct json_object *object)
+{
+    const char *type = string_of(object, "type");
+
+    if (strcmp(type, "module") == 0)
+        take_module(file, object);
+    if (strcmp(type, "start") != 0)
+        return true;
+    if (!is_version(file, object))
+        return false;
+    take_start(file, object);
+    return true;
+}
+
+bool jsonl_read(struct reader_file *file, FILE *stream, struct jsonl_record ***ret_lines,
+                size_t *ret_count)
 {
     struct json_tokener *tokener = need(json_tokener_new());
     struct jsonl_record **lines = NULL;
@@ -214,9 +299,17 @@ bool jsonl_read(const char *path, FILE *stream, struct jsonl_record ***ret_lines
             continue;
         json_tokener_reset(tokener);
         object = json_tokener_parse_ex(tokener, text, (int)strlen(text));
+        if (object && json_object_is_type(object, json_type_object) &&
+            json_object_object_get_ex(object, "type", NULL)) {
+            good = take_other(file, object);
+            json_object_put(object);
+            if (!good)
+                break;
+            continue;
+        }
         if (!object || !json_object_is_type(object, json_type_object) ||
             !json_object_object_get_ex(object, "call", NULL)) {
-            report_foreign(path, number, text, count);
+            report_foreign(file->path, number, text, count);
             json_object_put(object);
             good = false;
             break;
@@ -229,7 +322,7 @@ bool jsonl_read(const char *path, FILE *stream, struct jsonl_record ***ret_lines
         json_object_put(object);
     }
     if (number == 0) {
-        complain("%s: empty", path);
+        complain("%s: empty", file->path);
         good = false;
     }
     free(text);

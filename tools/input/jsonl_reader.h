@@ -5,6 +5,7 @@
 #ifndef WSRX_INPUT_JSONL_READER_H
 #define WSRX_INPUT_JSONL_READER_H
 
+#include "input/reader_file.h"
 #include "trace/record.h"
 
 #include <stdio.h>
@@ -16,9 +17,10 @@ struct jsonl_record {
     unsigned char data[];
 };
 
-/* All records of a stream in the order of time; the array and each of them are to be freed. False:
- * there is damage, or nothing, and that was reported; what is before the damage is given. */
-bool jsonl_read(const char *path, FILE *stream, struct jsonl_record ***ret_lines,
+/* All records of a stream in the order of time; the array and each of them are to be freed. What the
+ * other lines tell goes into `file`. False: there is damage, or nothing, and that was reported; what
+ * is before the damage is given. */
+bool jsonl_read(struct reader_file *file, FILE *stream, struct jsonl_record ***ret_lines,
                 size_t *ret_count);
 
 #endif

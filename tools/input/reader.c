@@ -169,9 +169,9 @@ static bool add_lines(struct reader *reader, struct reader_file *file)
         return false;
     }
     source = add_source(reader, file);
-    file->damaged = !jsonl_read(file->path, stream, &source->lines, &source->count);
+    file->damaged = !jsonl_read(file, stream, &source->lines, &source->count);
     fclose(stream);
-    if (source->count > 0)
+    if (file->pid == 0 && source->count > 0)
         file->pid = source->lines[0]->record.pid;
     file->records = source->count;
     return !file->damaged || source->count > 0;
@@ -202,6 +202,14 @@ static void free_file(struct reader_file *file)
         munmap((void *)file->at, file->size);
     if (file->fd >= 0)
         close(file->fd);
+    for (size_t i = 0; i < file->modules; i++)
+        free(file->module[i]);
+    for (size_t i = 0; i < file->processes; i++) {
+        free(file->process[i]->name);
+        free(file->process[i]);
+    }
+    free(file->module);
+    free(file->process);
     free(file->path);
     free(file->shown);
     free(file->program);
@@ -242,6 +250,7 @@ bool reader_next(struct reader *reader, struct record *ret_record,
         ring_take(source->file, &source->ring, ret_record);
     else
         *ret_record = source->lines[source->next++]->record;
+    ret_record->modules = source->file;
     if (ret_file)
         *ret_file = source->file;
     if (!look(source))
@@ -279,6 +288,55 @@ FILE *reader_output(const struct reader *reader, const char *path)
     return out;
 }
 
+/* --- what a file tells of itself --------------------------------------------------------- */
+
+static const struct record_module *find_module(const struct reader_file *file, uint32_t pid,
+                                               uint64_t address)
+{
+    /* Where a library was unloaded another one may lie; so the last one counts. */
+    for (size_t i = file->modules; i-- > 0;) {
+        const struct reader_module *at = file->module[i];
+
+        if (at->pid == pid && at->module.start <= address && address < at->module.end)
+            return &at->module;
+    }
+    return NULL;
+}
+
+const struct record_module *reader_module(struct reader_file *file, uint32_t pid, uint64_t address)
+{
+    const struct record_module *module = find_module(file, pid, address);
+
+    if (module || !file->at)
+        return module;
+    ring_find_modules(file);
+    return find_module(file, pid, address);
+}
+
+const struct record_module *reader_module_of(const struct record *record)
+{
+    return reader_module((struct reader_file *)record->modules, record->pid, record->caller);
+}
+
+const char *reader_program(const struct reader_file *file, uint32_t pid)
+{
+    for (size_t i = 0; i < file->processes; i++)
+        if (file->process[i]->pid == pid)
+            return file->process[i]->name;
+    return file->program;
+}
+
+bool reader_total(const struct reader_file *file, size_t number, struct ring_total *ret_total)
+{
+    return file->totals && ring_total(file, number, ret_total);
+}
+
+bool reader_is_partial(const struct reader_file *file)
+{
+    return file->damaged ||
+           (file->totals ? file->uncounted : file->overwritten + file->dropped) > 0;
+}
+
 size_t reader_files(const struct reader *reader)
 {
     return reader->files;
@@ -313,9 +371,10 @@ void reader_report_missing(const struct reader *reader)
         const struct reader_file *file = reader->file[i];
 
         if (file->overwritten > 0)
-            complain("%s: %llu older records were overwritten (WSRX_TRACE_SIZE makes the ring "
+            complain("%s: %llu older records were overwritten%s (WSRX_TRACE_SIZE makes the ring "
                      "larger, WSRX_TRACE_KEEP=all keeps them)",
-                     file->path, (unsigned long long)file->overwritten);
+                     file->path, (unsigned long long)file->overwritten,
+                     file->totals ? "; the sums count them" : "");
         if (file->dropped > 0)
             complain("%s: %llu records could not be written: no space", file->path,
                      (unsigned long long)file->dropped);

@@ -36,6 +36,26 @@ void reader_refresh(struct reader *reader, uint64_t until);
  * written over. */
 FILE *reader_output(const struct reader *reader, const char *path);
 
+/* --- what a file tells of itself --------------------------------------------------------- */
+
+/* The module in which an address of a process lies, or NULL. To be found in the module's symbols: the
+ * address less `bias`; as a record's caller is the address that the call returns to, one less than
+ * that is in the call. It stays as long as the reader. */
+const struct record_module *reader_module(struct reader_file *file, uint32_t pid, uint64_t address);
+
+/* For format_cache.module_of: of a record that reader_next() has given. */
+const struct record_module *reader_module_of(const struct record *record);
+
+/* The name of a process's program, printable; "": not known. */
+const char *reader_program(const struct reader_file *file, uint32_t pid);
+
+/* The row of a number of a file's totals: what a socket and caller has received, whatever was
+ * overwritten. False: there are no more rows. A row whose `used` is 0 is none. */
+bool reader_total(const struct reader_file *file, size_t number, struct ring_total *ret_total);
+
+/* Whether the sums of its records, or of its totals, tell less than there was. */
+bool reader_is_partial(const struct reader_file *file);
+
 size_t reader_files(const struct reader *reader);
 const struct reader_file *reader_file(const struct reader *reader, size_t number);
 

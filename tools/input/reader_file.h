@@ -11,6 +11,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A module of a process of the file. */
+struct reader_module {
+    uint32_t pid;
+    struct record_module module;
+};
+
+/* A process of a file of lines, as its start line tells of it. */
+struct reader_process {
+    uint32_t pid, parent;
+    uint64_t time; /* when it started; 0: not known */
+    struct trace_program about;
+    char *name; /* of the program, printable */
+};
+
 struct reader_file {
     char *path, *shown; /* `shown`: printable */
     uint32_t pid, parent;
@@ -22,6 +36,16 @@ struct reader_file {
     uint64_t unfinished;  /* the program was killed while it wrote them */
     bool finished;        /* the program has exited */
     bool damaged;
+    struct trace_program about; /* of the (first) process; what is not known is "" */
+    char library[16];           /* the version of the library */
+    struct reader_module **module;
+    size_t modules;
+    bool totals;        /* it has totals: see reader_total() */
+    uint64_t uncounted; /* records that are not in them */
+
+    /* A file of lines, which may have those of several processes. */
+    struct reader_process **process;
+    size_t processes;
 
     /* A ring file. */
     int fd;
@@ -30,5 +54,11 @@ struct reader_file {
     struct ring_file head;
     uint64_t offset; /* from its clock to nanoseconds since 1970 */
 };
+
+void reader_file_add_module(struct reader_file *file, uint32_t pid,
+                            const struct record_module *module);
+
+/* Ends each string of what another program has written. */
+void reader_file_end_strings(struct trace_program *about);
 
 #endif

@@ -115,6 +115,7 @@ void ring_take(const struct reader_file *file, struct ring_source *source, struc
         .offset = from->offset,
         .left = from->left,
         .lost = from->lost,
+        .dropped = file->head.modules > 0 ? from->dropped : 0,
         .pid = file->pid,
         .tid = from->tid,
         .fd = from->fd,
@@ -127,6 +128,7 @@ void ring_take(const struct reader_file *file, struct ring_source *source, struc
         .peer_length = (socklen_t)peer,
         .data = from->tail + local + peer,
         .data_length = data,
+        .modules = file,
     };
 }
 
@@ -180,10 +182,81 @@ uint32_t ring_refresh(struct reader_file *file)
     uint32_t rings = __atomic_load_n(&head->rings, __ATOMIC_ACQUIRE);
 
     file->dropped = __atomic_load_n(&head->dropped, __ATOMIC_RELAXED);
+    if (file->totals)
+        file->uncounted = __atomic_load_n(&head->uncounted, __ATOMIC_RELAXED);
     file->finished = (__atomic_load_n(&head->flags, __ATOMIC_RELAXED) & RING_FINISHED) != 0;
     if (file->head.header_size + rings * file->head.ring_size > file->size)
         map_growth(file);
     return rings;
+}
+
+/* --- modules and totals ------------------------------------------------------------------ */
+
+/* Whether a table lies in the header. */
+static bool is_inside(const struct ring_file *head, uint64_t at, uint64_t count, uint64_t size,
+                      uint64_t least)
+{
+    return size >= least && size <= 1 << 16 && size % 8 == 0 && at % 8 == 0 && count <= 1 << 20 &&
+           at <= head->header_size && count * size <= head->header_size - at;
+}
+
+/* An older library's file has neither; nor does one whose numbers make no sense. */
+static void check_tables(struct reader_file *file)
+{
+    struct ring_file *head = &file->head;
+
+    if (!is_inside(head, head->modules_at, head->modules, head->module_size,
+                   sizeof(struct record_module)))
+        head->modules = 0;
+    if (!is_inside(head, head->totals_at, head->totals, head->total_size,
+                   sizeof(struct ring_total)))
+        head->totals = 0;
+    file->totals = head->totals > 0;
+}
+
+bool ring_total(const struct reader_file *file, size_t number, struct ring_total *ret_total)
+{
+    const struct ring_file *head = (const struct ring_file *)file->at;
+    uint64_t at = file->head.totals_at + number * file->head.total_size;
+    const struct ring_total *from = (const struct ring_total *)(file->at + at);
+
+    if (!file->totals || number >= file->head.totals ||
+        number >= __atomic_load_n(&head->totals_used, __ATOMIC_ACQUIRE) ||
+        at + sizeof *from > file->size)
+        return false;
+    ret_total->used = 0;
+    if (__atomic_load_n(&from->used, __ATOMIC_ACQUIRE) != 0)
+        memcpy(ret_total, from, sizeof *from);
+    if (ret_total->local_length > sizeof ret_total->local)
+        ret_total->local_length = 0;
+    return true;
+}
+
+static bool is_known(const struct reader_file *file, const struct record_module *module)
+{
+    for (size_t i = 0; i < file->modules; i++)
+        if (file->module[i]->module.start == module->start &&
+            strcmp(file->module[i]->module.path, module->path) == 0)
+            return true;
+    return false;
+}
+
+void ring_find_modules(struct reader_file *file)
+{
+    for (uint32_t i = 0; i < file->head.modules; i++) {
+        uint64_t at = file->head.modules_at + i * (uint64_t)file->head.module_size;
+        const struct record_module *from = (const struct record_module *)(file->at + at);
+        struct record_module module;
+
+        if (at + sizeof *from > file->size || __atomic_load_n(&from->start, __ATOMIC_ACQUIRE) == 0)
+            continue;
+        memcpy(&module, from, sizeof module);
+        module.path[sizeof module.path - 1] = '\0';
+        if (module.build_id_length > sizeof module.build_id)
+            module.build_id_length = 0;
+        if (!is_known(file, &module))
+            reader_file_add_module(file, file->pid, &module);
+    }
 }
 
 /* --- the file ---------------------------------------------------------------------------- */
@@ -217,6 +290,10 @@ static void take_head(struct reader_file *file)
     file->east = file->head.east;
     file->offset = (uint64_t)file->head.realtime_offset;
     file->head.program[sizeof file->head.program - 1] = '\0';
+    memcpy(file->library, file->head.library, sizeof file->library - 1);
+    if (file->head.modules > 0)
+        file->about = file->head.about;
+    reader_file_end_strings(&file->about);
     name = strrchr(file->head.program, '/');
     free(file->program);
     file->program = printable(name ? name + 1 : file->head.program);
@@ -256,6 +333,8 @@ bool ring_open(struct reader_file *file)
         complain("%s: damaged: its header makes no sense", file->path);
         return false;
     }
+    check_tables(file);
     take_head(file);
+    ring_find_modules(file);
     return true;
 }

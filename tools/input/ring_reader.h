@@ -35,6 +35,11 @@ void ring_source_free(struct ring_source *source);
 /* Copies the next record, and gives its time. False: there is none now. */
 bool ring_look(struct reader_file *file, struct ring_source *source, uint64_t *ret_time);
 
+/* Takes the modules that the file has got since. */
+void ring_find_modules(struct reader_file *file);
+
+bool ring_total(const struct reader_file *file, size_t number, struct ring_total *ret_total);
+
 /* Gives the record that ring_look() has copied, and goes on to the next. */
 void ring_take(const struct reader_file *file, struct ring_source *source, struct record *to);
 

@@ -13,6 +13,7 @@ enum { SIZE_BINS = 26, TIME_BINS = 120, CALLS_BITS = 16 };
 struct sums {
     uint64_t receives, errors, messages, partial;
     uint64_t bytes, saved, lost, lost_messages;
+    uint64_t dropped; /* messages, by the kernel, for want of room in the socket's queue */
 };
 
 struct summary_socket {
@@ -32,6 +33,7 @@ struct summary_caller {
     uint64_t address;
     enum record_call call;
     char program[64];
+    struct record_module module; /* in which it lies; `path` is "" if that is not known */
     struct sums sums;
     uint64_t least_room;
     uint32_t longest;
@@ -43,6 +45,8 @@ struct summary_time {
 
 struct summary {
     struct sums total;
+    bool at_least; /* there was more: records are gone, and no totals tell what was in them */
+    bool sampled;  /* sizes by fate, and the sums over time, are those of the records left */
     struct summary_socket **socket; /* worst loss first, when finished */
     size_t sockets;
     struct summary_caller **caller;
@@ -53,7 +57,12 @@ struct summary {
     void *socket_tree, *caller_tree;
 };
 
+/* The sums of a ring file are those of its totals, if it has them, and so they are right whatever was
+ * overwritten. */
 struct summary *summary_of(struct reader *reader);
+
+/* Of the records that pass a filter. */
+struct summary *summary_filtered(struct reader *reader, const struct trace_filter *filter);
 void summary_free(struct summary *summary);
 
 #endif
