@@ -4,7 +4,6 @@ A test that misses a program says SKIP."""
 
 import os
 import socket
-import struct
 import sys
 
 from harness import LIMIT, PYTHON, Skip, bound_port, equal, main, need, send, test, until
@@ -141,36 +140,6 @@ def pcapng_is_what_tshark_reads(bench):
         complaints = done.stdout.decode()
         assert "Error" not in complaints and "Warn" not in complaints and \
             "Malformed" not in complaints, complaints
-
-
-def is_picture(path):
-    """A PNG that is not of one colour: a blank page compresses to nearly nothing."""
-    with open(path, "rb") as file:
-        data = file.read()
-    width, height = struct.unpack(">II", data[16:24])
-    return data[:4] == b"\x89PNG" and width >= 1000 and len(data) > 40000
-
-
-@test
-def html_is_one_page_that_a_browser_draws(bench):
-    trace_of(bench, "a", MODE="observe")
-    trace_of(bench, "b<&>")
-    done = bench.wsrx("report", "--html=r.html", "a", "b<&>")
-    equal((done.returncode, done.stderr), (0, b""))
-    with open(bench.path("r.html"), encoding="utf-8") as file:
-        page = file.read()
-    for bad in ("http:", "https:", "<script", "<link", "src=", "b<&>", "nan", "inf"):
-        assert bad not in page, bad
-    assert page.count("<svg") == 1 + 6 and "b&lt;&amp;&gt;" in page
-    browser = need("chromium")
-    for scheme, more in (("light", ()), ("dark", ("--blink-settings=preferredColorScheme=0",))):
-        done = bench.run([browser, "--headless", "--no-sandbox", "--disable-gpu",
-                          f"--user-data-dir={bench.path('profile')}", "--window-size=1200,1500",
-                          *more, f"--screenshot={bench.path(scheme + '.png')}",
-                          "file://" + bench.path("r.html")], library=False)
-        if not os.path.exists(bench.path(scheme + ".png")):
-            raise Skip(f"chromium takes no screenshot here: {done.stderr[-200:]}")
-        assert is_picture(bench.path(scheme + ".png")), scheme
 
 
 @test

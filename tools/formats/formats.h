@@ -18,4 +18,7 @@ int write_perfetto(struct reader *reader, FILE *out, struct progress *progress);
 /* One page, complete in itself. */
 void write_html(const struct summary *summary, const struct reader *reader, FILE *out);
 
+/* The same of two summaries, and the names that they were given by. */
+void write_html_diff(struct summary *const summary[2], const char *const path[2], FILE *out);
+
 #endif

@@ -63,8 +63,11 @@ struct whose {
 
 static struct summary_socket *socket_of(struct summary *summary, const struct whose *whose)
 {
-    struct summary_socket key = {
-        .pid = whose->pid, .cookie = whose->cookie, .fd = whose->fd, .least_room = UINT64_MAX};
+    struct summary_socket key = {.pid = whose->pid,
+                                 .cookie = whose->cookie,
+                                 .fd = whose->fd,
+                                 .least_room = UINT64_MAX,
+                                 .short_room = UINT64_MAX};
     struct summary_socket *found;
     bool new;
 
@@ -203,6 +206,9 @@ static void take(struct summary *summary, struct reader_file *file, const struct
     bool part = record_has_part(record) && record_is_receive(record);
 
     add_time(summary, record);
+    if (part && (record->lost > 0 || (record->flags & RECORD_PARTIAL)) &&
+        record->room < socket->short_room)
+        socket->short_room = record->room;
     if (part && (record->flags & RECORD_LAST)) {
         uint64_t *fate = record->lost > 0     ? socket->cut
                          : record->offset > 0 ? socket->parts
@@ -260,6 +266,10 @@ static void take_total(struct summary *summary, struct reader_file *file,
     widen(&socket->least_room, &socket->longest, total->least_room, total->longest);
     if (total->most_room > socket->most_room)
         socket->most_room = total->most_room;
+    /* The records that told of it may be gone. */
+    if (total->lost + total->saved > 0 && total->least_room < total->longest &&
+        total->least_room < socket->short_room)
+        socket->short_room = total->least_room;
     if (total->receives + total->fitted + total->lost == 0)
         return; /* what the kernel dropped has no caller */
     caller = caller_of(summary, &whose);

@@ -23,6 +23,7 @@ struct summary_socket {
     char program[64], address[RECORD_ADDRESS_MAX];
     struct sums sums;
     uint64_t least_room, most_room; /* buffers that got a message or a part */
+    uint64_t short_room;            /* the smallest that was too short; UINT64_MAX: none was */
     uint32_t longest;
     unsigned calls; /* a bit for each enum record_call */
     uint64_t fits[SIZE_BINS], parts[SIZE_BINS], cut[SIZE_BINS]; /* messages by size and fate */

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""What `wsrx report` says: its page, in a browser, and the same as JSON and as tables."""
+
+import html
+import json
+import os
+import re
+import socket
+import struct
+import sys
+
+from harness import LIMIT, PRELUDE, PYTHON, Skip, bound_port, equal, main, need, send, test, until
+from traces import trace_of
+
+MANY = """
+import socket
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for i in range(60)]
+for s in sockets:
+    s.bind(("127.0.0.1", 0))
+    s.setblocking(False)
+c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(50000):
+    s = sockets[i * i % 60]
+    c.sendto(bytes(i * 37 % 4000), s.getsockname())
+    s.recv(2048)
+    try: s.recv(2048)
+    except BlockingIOError: pass
+"""
+
+
+def page_of(bench, *argv):
+    """The page that `wsrx report` makes, and the path of its file."""
+    path = bench.path("page.html")
+    done = bench.wsrx("report", f"--html={path}", *argv)
+    equal((done.returncode, done.stderr), (0, b""))
+    with open(path, encoding="utf-8") as file:
+        return file.read(), path
+
+
+def socat_trace(bench, mode):
+    """A trace of socat, which reads with 8,192 bytes, and what it lost or had saved."""
+    need("socat")
+    process = bench.start(["socat", "-u", "UDP-RECV:0,bind=127.0.0.1", "STDOUT"], TRACE="ring",
+                          TRACE_FILE=mode, MODE=mode)
+    try:
+        port = until(lambda: bound_port(process.pid))
+        for size in (100, 9000, 8192, 12000):
+            send(port, bytes(size))
+            process.stdout.read(min(size, 8192) if mode == "observe" else size)
+    finally:
+        process.kill()
+        process.wait(LIMIT)
+    return mode
+
+
+@test
+def the_page_concludes(bench):
+    page, _ = page_of(bench, socat_trace(bench, "observe"))
+    wanted = "socat lost 4,616 of 29,292 bytes (16 %): its buffer is 8,192, 12,000 would do"
+    equal(re.search("<title>(.*?)</title>", page)[1], wanted)
+    equal(re.search("<h1>(.*?)</h1>", page)[1], wanted)
+    equal(bench.wsrx("report", "observe").stdout.decode().split("\n")[0], wanted)
+    page, _ = page_of(bench, socat_trace(bench, "continue"))
+    equal(re.search("<title>(.*?)</title>", page)[1],
+          "socat lost nothing; libwsrx saved 4,616 of 29,292 bytes (16 %): its buffer is 8,192, "
+          "12,000 would do")
+
+
+@test
+def each_conclusion(bench):
+    for code, wanted in (
+            ("c.sendto(b'abc', to); s.recv(10)", "lost nothing: 1 message fit"),
+            ("c.sendto(b'abc', to); s.recv(10)\n" * 2, "lost nothing: 2 messages fit"),
+            ("s.setblocking(False)\ntry: s.recv(1)\nexcept BlockingIOError: pass",
+             "received no message"),
+            ("c.sendto(bytes(30000), to); s.recv(29999); s.close()",
+             "lost 1 of 30,000 bytes (< 0.01 %): its buffer is 29,999, 30,000 would do"),
+            ("t = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); t.bind(('127.0.0.1', 0))\n"
+             "c.sendto(bytes(30), to); s.recv(10)\n"
+             "c.sendto(bytes(30), t.getsockname()); t.recv(5)",
+             r"lost 45 of 60 bytes \(75 %\): the buffer on 127.0.0.1:\d+ is 5, 30 would do")):
+        trace_of(bench, "t", code=PRELUDE + code, MODE="observe")
+        said = bench.wsrx("report", "t").stdout.decode().split("\n")[0]
+        assert re.fullmatch(r"python[\d.]* (" + (wanted if "\\" in wanted else re.escape(wanted)) +
+                            ")", said), said
+        os.unlink(bench.path("t"))
+    # What is gone from the ring may have been a loss.
+    bench.python("for i in range(500): c.sendto(bytes(9), to); s.recv(9)", TRACE="ring",
+                 TRACE_FILE="t", TRACE_SIZE="4K")
+    assert b" lost nothing" in bench.wsrx("report", "t").stdout
+
+
+def luminance(colour):
+    """WCAG 2.1, relative luminance."""
+    colour = colour.lstrip("#")
+    if len(colour) == 3:
+        colour = "".join(2 * digit for digit in colour)
+    parts = [int(colour[i:i + 2], 16) / 255 for i in (0, 2, 4)]
+    parts = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@test
+def nothing_is_said_by_colour_alone(bench):
+    trace_of(bench, "t")
+    page, _ = page_of(bench, "t")
+    schemes = re.findall(r":root\{(.*?)\}", page, re.S)
+    equal(len(schemes), 2, "light and dark")
+    for scheme in schemes:
+        colours = dict(re.findall(r"--(\w+):(#\w+)", scheme))
+        for name in ("ink", "dim", "fit", "saved", "lost", "buffer"):
+            for ground in ("page", "card"):
+                assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+        assert contrast(colours["saved"], colours["lost"]) >= 3, colours
+    assert ".lost{fill:url(#lost)" in page and '<pattern id="lost"' in page
+
+
+@test
+def the_page_can_be_read_without_eyes(bench):
+    trace_of(bench, "a", MODE="observe")
+    trace_of(bench, "b")
+    for argv in (("a",), ("a", "b"), ("--diff", "a", "b")):
+        page, _ = page_of(bench, *argv)
+        equal(page.count("<table>"), page.count("<caption>"))
+        equal(len(re.findall("<th[ >]", page)), page.count('<th scope="col"') +
+              page.count('<th scope="row"'))
+        labels = re.findall(r'role="img" aria-label="(.*?)"', page)
+        equal(len(set(labels)), len(labels), "each picture has its own")
+        equal(len(labels), 0 if "--diff" in argv else 1 + 3 * len(argv))
+        if labels:
+            assert re.match(r"Bytes over time, in [\d.]+ m?s: [\d,]+ received", labels[0]), labels
+        assert '<html lang="en">' in page and "{{" not in page, page
+
+
+@test
+def who_what_and_when(bench):
+    trace_of(bench, "t")
+    page, _ = page_of(bench, "t")
+    facts = dict(re.findall("<dt>(.*?)</dt>\n?<dd>(.*?)</dd>", page, re.S))
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, [\d.]+ m?s from ", facts["recorded"]), facts
+    version = bench.wsrx("--version").stdout.decode().strip()
+    assert facts["report"].startswith(f"by {version} on {socket.gethostname()}, "), facts
+
+
+def is_picture(path, least_width):
+    """A PNG that is not of one colour: a blank page compresses to nearly nothing."""
+    with open(path, "rb") as file:
+        data = file.read()
+    width, _ = struct.unpack(">II", data[16:24])
+    return data[:4] == b"\x89PNG" and width >= least_width and len(data) > 20000
+
+
+def browse(bench, page, name, width, *options):
+    """Puts the page into a frame of a width, takes a screenshot, and asks how wide it has become."""
+    frame = bench.path("frame.html")
+    with open(frame, "w", encoding="utf-8") as file:
+        file.write('<body style="margin:0"><iframe style="border:0;height:1500px" '
+                   f'width="{width}" srcdoc="{html.escape(page)}"></iframe>'
+                   "<p id=answer></p><script>onload = () => { let d = "
+                   "document.querySelector('iframe').contentDocument;"
+                   "let texts = [...d.querySelectorAll('svg text')].filter(t => t.textContent);"
+                   "answer.textContent = ['width', d.documentElement.scrollWidth, 'least',"
+                   "Math.min(999, ...texts.map(t => t.getBoundingClientRect().height))].join(' ')"
+                   "}</script>")
+    shot = bench.path(name + ".png")
+    done = bench.run([need("chromium"), "--headless", "--no-sandbox", "--disable-gpu",
+                      f"--user-data-dir={bench.path('profile')}", "--window-size=1200,1500",
+                      "--hide-scrollbars", *options, "--dump-dom", f"--screenshot={shot}", "file://" + frame],
+                     library=False)
+    found = re.search(r"width (\d+) least ([\d.]+)", done.stdout.decode())
+    if not found or not os.path.exists(shot):
+        raise Skip(f"chromium draws nothing here: {done.stderr[-200:]}")
+    assert is_picture(shot, 500), name
+    return int(found[1]), float(found[2])
+
+
+@test
+def a_browser_draws_it_light_and_dark_wide_and_narrow(bench):
+    trace_of(bench, "a", MODE="observe")
+    trace_of(bench, "b<&>")
+    trace_of(bench, "many", code=MANY)
+    for name, argv in (("small", ("a", "b<&>")), ("many", ("many",)),
+                       ("diff", ("--diff", "a", "b<&>"))):
+        page, _ = page_of(bench, *argv)
+        for bad in ("http:", "https:", "<script", "<link", "src=", "b<&>", "nan", "inf"):
+            assert bad not in page, bad
+        if name != "many":
+            assert "b&lt;&amp;&gt;" in page
+        for width in (1200, 390):
+            for scheme, options in (("light", ()),
+                                    ("dark", ("--blink-settings=preferredColorScheme=0",))):
+                if name != "small" and scheme == "dark":
+                    continue
+                got, least = browse(bench, page, f"{name}-{width}-{scheme}", width, *options)
+                equal(got, width, "nothing sticks out")
+                assert least >= 12, least
+    assert len(page) < 200000
+
+
+@test
+def json_says_the_same_as_the_tables(bench):
+    trace_of(bench, "t", MODE="observe")
+    records, _ = bench.records("t")
+    done = bench.wsrx("report", "--json", "t")
+    equal((done.returncode, done.stderr), (0, b""))
+    data = json.loads(done.stdout)
+    equal((data["format"], len(data["sockets"])), (1, 3))
+    equal(data["conclusion"], bench.wsrx("report", "t").stdout.decode().split("\n")[0])
+    equal(data["total"]["bytes_lost"], sum(r["lost"] for r in records))
+    equal([s["bytes_lost"] for s in data["sockets"]],
+          sorted((s["bytes_lost"] for s in data["sockets"]), reverse=True))
+    for one in data["sockets"]:
+        mine = [r for r in records if r["socket"] == one["socket"]]
+        equal((one["bytes"], one["receives"], one["errors"], one["fd"], one["address"]),
+              (sum(r["bytes"] for r in mine), len(mine), sum(r["errno"] != 0 for r in mine),
+               mine[0]["fd"], mine[0]["local"]))
+    diff = json.loads(bench.wsrx("report", "--json", "--diff", "t", "t").stdout)
+    equal({c["before"] - c["after"] for c in diff["total"]}, {0})
+    equal(bench.wsrx("report", "--json", "--html=x", "t").returncode, 125)
+
+
+@test
+def tables_are_eighty_columns_wide(bench):
+    trace_of(bench, "t", MODE="observe")
+    trace_of(bench, "many", code=MANY)
+    for name in ("t", "many"):
+        lines = bench.wsrx("report", name).stdout.decode().split("\n")[1:]
+        equal([line for line in lines if len(line) > 80], [])
+        heads = [line for line in lines if line.strip().startswith("lost bytes")]
+        equal([len(line) for line in heads], [80, 80])
+        assert any(re.match(r"python[\d.]*\[\d+\] fd \d+ ", line) for line in lines), lines
+
+
+@test
+def a_filter_picks_records(bench):
+    trace_of(bench, "t", MODE="observe")
+    records, _ = bench.records("t")
+    lossy = [r for r in records if r["lost"]]
+    for option in ("-e", "--filter"):
+        data = json.loads(bench.wsrx("report", "--json", option, "lost", "t").stdout)
+        equal((data["total"]["receives"], data["total"]["bytes_lost"]),
+              (len(lossy), sum(r["lost"] for r in lossy)))
+    done = bench.wsrx("convert", "--to=jsonl", "-e", "lost", "t")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    equal([line for line in lines if "call" in line], lossy)
+    for command in ("report", "convert"):
+        done = bench.wsrx(command, "-e", "lots", *(["--to=text"] * (command == "convert")), "t")
+        equal((done.returncode, done.stderr.count(b"\n")), (125, 1))
+        assert b"did you mean lost?" in done.stderr, done.stderr
+
+
+sys.exit(main())
