@@ -87,7 +87,8 @@ def each_conclusion(bench):
     # What is gone from the ring may have been a loss.
     bench.python("for i in range(500): c.sendto(bytes(9), to); s.recv(9)", TRACE="ring",
                  TRACE_FILE="t", TRACE_SIZE="4K")
-    assert b" lost nothing" in bench.wsrx("report", "t").stdout
+    said = bench.wsrx("report", "t").stdout.decode().split("\n")[0]
+    assert said.endswith(" lost nothing: 500 messages fit"), said
 
 
 def luminance(colour):
@@ -144,6 +145,10 @@ def who_what_and_when(bench):
     facts = dict(re.findall("<dt>(.*?)</dt>\n?<dd>(.*?)</dd>", page, re.S))
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, [\d.]+ m?s from ", facts["recorded"]), facts
     version = bench.wsrx("--version").stdout.decode().strip()
+    told = [fact for name, fact in facts.items() if name.startswith("python")][0]
+    command, told = told.strip().split("</code>, ")
+    assert html.unescape(command).startswith(f"<code>{PYTHON} -c "), command
+    equal(told, f"on {socket.gethostname()}, mode continue, libwsrx {version.split()[1]}, from t")
     assert facts["report"].startswith(f"by {version} on {socket.gethostname()}, "), facts
 
 

@@ -129,7 +129,7 @@ static bool put_comparison(const struct request *request, struct summary *const 
 }
 
 /* NULL: nothing could be read, and that was reported. */
-static struct reader *read_files(const struct request *request, const char *const *paths)
+static struct reader *read_files(const char *const *paths)
 {
     struct reader *reader = reader_new();
 
@@ -148,7 +148,7 @@ static int compare(const struct request *request, const char *const path[2])
     int result = 0;
 
     for (int side = 0; side < 2; side++)
-        reader[side] = read_files(request, (const char *const[]){path[side], NULL});
+        reader[side] = read_files((const char *const[]){path[side], NULL});
     if (!reader[0] || !reader[1])
         return EXIT_TROUBLE;
     for (int side = 0; side < 2; side++) {
@@ -168,7 +168,7 @@ static int compare(const struct request *request, const char *const path[2])
 
 static int sum_up(const struct request *request, const char *const *paths)
 {
-    struct reader *reader = read_files(request, paths);
+    struct reader *reader = read_files(paths);
     struct summary *summary;
     bool written;
     int result;

@@ -135,6 +135,7 @@ char *conclusion(const struct summary *summary, const struct reader *reader,
 {
     FILE *out = fmemopen(to, CONCLUSION_MAX, "w");
     bool whole = !summary->at_least && !reader_damaged(reader);
+    char dropped[GROUPED_MAX];
     struct facts facts;
 
     to[0] = '\0';
@@ -147,6 +148,9 @@ char *conclusion(const struct summary *summary, const struct reader *reader,
         put_saving(out, &facts, whole);
     else
         put_nothing(out, summary, whole);
+    if (summary->total.dropped > 0)
+        fprintf(out, "; the kernel dropped %s message%s, since the socket's queue was full",
+                grouped(summary->total.dropped, dropped), summary->total.dropped == 1 ? "" : "s");
     fclose(out);
     to[CONCLUSION_MAX - 1] = '\0';
     return to;

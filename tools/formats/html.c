@@ -167,7 +167,7 @@ void write_html(const struct summary *summary, const struct reader *reader, FILE
 
 /* --- two files --------------------------------------------------------------------------- */
 
-/* Whether more or less of it is good or bad is known of losses only. */
+/* Whether more or less of it is good or bad is known of these only. */
 static void put_classes(struct json_object *rows)
 {
     for (size_t i = 0; i < json_object_array_length(rows); i++) {
@@ -175,7 +175,8 @@ static void put_classes(struct json_object *rows)
         int64_t before = json_object_get_int64(in(row, "before"));
         int64_t after = json_object_get_int64(in(row, "after"));
 
-        if (before != after && strstr(text_in(row, "name"), "_lost"))
+        if (before != after &&
+            (strstr(text_in(row, "name"), "_lost") || strstr(text_in(row, "name"), "_dropped")))
             put_string_in(row, "class", after > before ? "bad" : "good");
     }
 }

@@ -206,6 +206,7 @@ static void add_sums(struct sums *to, const struct sums *from)
     to->saved += from->saved;
     to->lost += from->lost;
     to->lost_messages += from->lost_messages;
+    to->dropped += from->dropped;
 }
 
 /* "+1,234 (+10.0 %)". */
@@ -246,6 +247,7 @@ static struct json_object *changes_of(const struct sums *before, const struct su
     put_change(changes, "receives", "receives", before->receives, after->receives);
     put_change(changes, "messages", "messages", before->messages, after->messages);
     put_change(changes, "bytes", "bytes", before->bytes, after->bytes);
+    put_change(changes, "messages_dropped", "dropped messages", before->dropped, after->dropped);
     put_change(changes, "errors", "errors", before->errors, after->errors);
     return changes;
 }

@@ -14,7 +14,7 @@ static const struct {
     int width;
 } columns[] = {
     {"lost bytes", 12}, {"lost msgs", 10}, {"saved bytes", 12}, {"receives", 10},
-    {"errors", 8},      {"bytes", 12},     {"buffer", 8},       {"needed", 8},
+    {"dropped", 8},     {"bytes", 12},     {"buffer", 8},       {"needed", 8},
 };
 
 enum { COLUMNS = sizeof columns / sizeof *columns, BUFFER = 6 };
@@ -47,8 +47,8 @@ static void put_folded(FILE *out, const char *text)
 void table_row(FILE *out, const char *who, const struct sums *sums, uint64_t room, uint64_t longest)
 {
     const uint64_t numbers[COLUMNS] = {
-        sums->lost,   sums->lost_messages, sums->saved, sums->receives,
-        sums->errors, sums->bytes,         room,        longest,
+        sums->lost,    sums->lost_messages, sums->saved, sums->receives,
+        sums->dropped, sums->bytes,         room,        longest,
     };
     char digits[GROUPED_MAX];
 
