@@ -267,7 +267,31 @@ def convert_gives_the_same_records_in_every_format(bench):
     equal(text.count(b" PARTIAL "), sum(r["partial"] for r in records))
     events = json.loads(bench.wsrx("convert", "--to=perfetto", "t").stdout)["traceEvents"]
     equal(sum(e["ph"] == "i" for e in events), len(records))
-    equal(sum(e["ph"] == "M" for e in events), 1)
+    equal([e["name"] for e in events if e["ph"] == "M"], ["process_name", "thread_name"])
+
+
+@test
+def perfetto_names_threads_and_shows_how_long_a_message_lasts(bench):
+    trace_of(bench, code=PRELUDE + "c.sendto(bytes(30), to); c.sendto(bytes(5), to)\n"
+             "def part(): s.recv(10)\n"
+             "part(); part()\n"
+             "t = threading.Thread(target=part); t.start(); t.join(); part()\n"
+             "c.sendto(bytes(20), to); s.recv(10)\n")
+    trace = json.loads(bench.wsrx("convert", "--to=perfetto", "t").stdout)
+    records, _ = bench.records("t")
+    events = trace["traceEvents"]
+    times = [e["ts"] for e in events if "ts" in e]
+    equal((min(times), times == sorted(times)), (0, True))
+    assert re.match(f"{records[0]['time']:.9f}"[:13], trace["otherData"]["start"])
+    names = [e["args"]["name"] for e in events if e["name"] == "thread_name"]
+    tids = [r["tid"] for r in records]
+    equal(names, [f"main thread {tids[0]}", f"thread {tids[2]}"])
+    slices = [(e["ph"], e["name"], e["args"]["parts"], e["args"]["lost"], e["tid"])
+              for e in events if e["ph"] in "be"]
+    equal(slices, [("b", "message of 30 bytes", 1, 0, tids[0]),
+                   ("e", "message of 30 bytes", 3, 0, tids[2]),
+                   ("b", "message of 20 bytes", 1, 0, tids[0]),
+                   ("e", "message of 20 bytes", 1, 10, tids[0])])
 
 
 @test
