@@ -259,4 +259,58 @@ def a_filter_picks_records(bench):
         assert b"did you mean lost?" in done.stderr, done.stderr
 
 
+CALLER = """
+#include <netinet/in.h>
+#include <sys/socket.h>
+__attribute__((noinline)) int receive_one(int fd)
+{
+    char byte;
+    return (int)recv(fd, &byte, 1, 0) + 1;
+}
+int main(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(0x7f000001)}};
+    socklen_t size = sizeof to;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    bind(fd, (struct sockaddr *)&to, size);
+    getsockname(fd, (struct sockaddr *)&to, &size);
+    sendto(fd, "abc", 3, 0, (struct sockaddr *)&to, size);
+    return receive_one(fd) - 2;
+}
+"""
+
+
+@test
+def a_caller_is_a_function_or_a_place_in_its_file(bench):
+    compiler = need("cc")
+    with open(bench.path("app.c"), "w", encoding="ascii") as file:
+        file.write(CALLER)
+
+    def place(name):
+        data = json.loads(bench.wsrx("report", "--json", name).stdout)
+        return [one["place"] for one in data["callers"] if one["call"] == "recv"]
+
+    def build(*options):
+        equal(bench.run([compiler, "-O1", *options, "-o", "app", "app.c"],
+                        library=False).returncode, 0)
+
+    build()
+    equal(bench.run(["./app"], TRACE="ring", TRACE_FILE="t", MODE="observe").returncode, 0)
+    shown = place("t")[0]
+    assert re.fullmatch(r"app\(receive_one\+0x[0-9a-f]+\)", shown), shown
+    assert f"recv at {shown}" in bench.wsrx("report", "t").stdout.decode()
+    assert f"recv at {shown} " in page_of(bench, "t")[0]
+    for kind in ("pcapng", "perfetto", "text"):
+        assert re.search(rb"app\+0x[0-9a-f]+", bench.wsrx("convert", "--to", kind, "t").stdout)
+    with open(bench.path("t.jsonl"), "wb") as file:
+        file.write(bench.wsrx("convert", "--to=jsonl", "t").stdout)
+    equal(place("t.jsonl"), [shown], "of lines")
+    # What has come in the place of the program knows nothing of it.
+    build("-DOTHER", "-O0", "-s")
+    offset = place("t")[0]
+    assert re.fullmatch(r"app\+0x[0-9a-f]+", offset), offset
+    equal(bench.run(["./app"], TRACE="ring", TRACE_FILE="stripped", MODE="observe").returncode, 0)
+    assert re.fullmatch(r"app\+0x[0-9a-f]+", place("stripped")[0]), "it has no symbols"
+
+
 sys.exit(main())

@@ -6,8 +6,8 @@
 #include "formats/formats.h"
 #include "formats/report_data.h"
 #include "formats/template.h"
-#include "report_html.h"
 #include "util/number.h"
+#include <report_html.h>
 
 #include <string.h>
 
@@ -111,9 +111,9 @@ static void put_socket_words(struct json_object *row)
 
 static void put_caller_words(struct json_object *row)
 {
-    char name[TEXT_MAX];
+    char name[2 * TEXT_MAX];
 
-    snprintf(name, sizeof name, "%s at %s", text_in(row, "call"), text_in(row, "address"));
+    snprintf(name, sizeof name, "%s at %s", text_in(row, "call"), text_in(row, "place"));
     put_string_in(row, "name", name);
 }
 

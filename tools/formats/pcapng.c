@@ -13,6 +13,7 @@
 #include "formats/formats.h"
 
 #include "base/strbuf.h"
+#include "formats/caller.h"
 #include "formats/pcapng_address.h"
 #include "formats/pcapng_block.h"
 
@@ -291,7 +292,7 @@ static void write_statistics(const struct socket *socket, struct block *block, F
 /* Every record comes here: no printf. */
 static void add_comment(struct socket *socket, const struct record *record)
 {
-    char text[400], *at = text;
+    char text[400 + CALLER_MAX], *at = text;
 
     if (socket->comments.length >= COMMENTS_MAX)
         return;
@@ -317,7 +318,7 @@ static void add_comment(struct socket *socket, const struct record *record)
         at = put_string(PUT(at, ", "), name ? name : "unknown error");
     }
     at = put_number(PUT(at, "; thread "), record->tid);
-    at = put_hex(PUT(at, ", caller 0x"), record->caller);
+    at = put_caller(PUT(at, ", caller "), record, false);
     block_add_option(&socket->comments, OPTION_COMMENT, text, (size_t)(at - text));
 }
 

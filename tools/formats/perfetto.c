@@ -9,6 +9,7 @@
 #include "formats/formats.h"
 
 #include "base/strbuf.h"
+#include "formats/caller.h"
 #include "formats/report_data.h"
 
 #include <errno.h>
@@ -162,7 +163,7 @@ static size_t put_event(char *line, const struct record *record, struct names *n
     at = put_number(PUT(at, ",\"left\":"), record->left);
     at = put_number(PUT(at, ",\"lost\":"), record->lost);
     at = put_signed(PUT(at, ",\"errno\":"), record->error);
-    at = put_hex(PUT(at, ",\"caller\":\"0x"), record->caller);
+    at = put_caller(PUT(at, ",\"caller\":\""), record, true);
     at = PUT(at, "\"}}");
     return (size_t)(at - line);
 }

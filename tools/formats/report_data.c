@@ -3,6 +3,7 @@
 #include "formats/report_data.h"
 
 #include "formats/conclusion.h"
+#include "program/symbols.h"
 #include "util/memory.h"
 #include "util/number.h"
 #include "util/printable.h"
@@ -74,13 +75,14 @@ static struct json_object *socket_data(const struct summary_socket *socket)
 static struct json_object *caller_data(const struct summary_caller *caller)
 {
     struct json_object *data = json_object_new_object();
-    char address[24];
+    char address[24], place[SYMBOL_MAX];
 
     snprintf(address, sizeof address, "0x%llx", (unsigned long long)caller->address);
     put_string_in(data, "program", caller->program);
     put_number_in(data, "pid", caller->pid);
     put_string_in(data, "call", record_call_name(caller->call));
     put_string_in(data, "address", address);
+    put_string_in(data, "place", symbol_at(&caller->module, caller->address, place));
     put_sums(data, &caller->sums);
     put_room(data, "smallest_buffer", caller->least_room);
     put_room(data, "needed", caller->least_room == UINT64_MAX ? UINT64_MAX : caller->longest);

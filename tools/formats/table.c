@@ -2,9 +2,9 @@
 #include "formats/table.h"
 
 #include "formats/report_data.h"
+#include "program/symbols.h"
 #include "util/number.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 enum { WHO_MAX = 512, INDENT = 4 };
@@ -83,14 +83,15 @@ void table_sockets(FILE *out, const struct summary *summary, size_t most)
 
 void table_callers(FILE *out, const struct summary *summary, size_t most)
 {
-    char who[WHO_MAX];
+    char who[WHO_MAX + SYMBOL_MAX], place[SYMBOL_MAX];
 
     table_head(out);
     for (size_t i = 0; i < summary->callers && i < most; i++) {
         const struct summary_caller *caller = summary->caller[i];
 
-        snprintf(who, sizeof who, "%s[%u] %s at 0x%" PRIx64, caller->program, caller->pid,
-                 record_call_name(caller->call), caller->address);
+        snprintf(who, sizeof who, "%s[%u] %s at %s", caller->program, caller->pid,
+                 record_call_name(caller->call),
+                 symbol_at(&caller->module, caller->address, place));
         table_row(out, who, &caller->sums, caller->least_room, caller->longest);
     }
     if (summary->callers > most)
