@@ -259,6 +259,144 @@ def a_filter_picks_records(bench):
         assert b"did you mean lost?" in done.stderr, done.stderr
 
 
+THREE = PRELUDE + """
+for i in range(3): c.sendto(bytes(3000), to); s.recv(1000)
+if os.fork() == 0: c.sendto(bytes(2000), to); s.recvmsg(900); os._exit(0)
+os.wait()
+"""
+
+
+@test
+def stat_prints_the_same_table_or_json(bench):
+    done = bench.wsrx("stat", PYTHON, "-c", THREE)
+    lines = done.stderr.decode().split("\n")
+    equal([line for line in lines if len(line) > 80 and not line.startswith("wsrx: ")], [])
+    rows = {(re.fullmatch(r"(\w+)[\d.]*\[(\d+)\] fd 3 127.0.0.1:\d+, (\w+)", lines[i])[3]):
+            lines[i + 1].split() for i in (2, 4)}
+    equal(rows, {"recv": ["6,000", "3", "0", "3", "0", "3,000", "1,000", "3,000"],
+                 "recvmsg": ["1,100", "1", "0", "1", "0", "900", "900", "2,000"]})
+    equal(lines[6:8], ["total", "       7,100         4           0         4       0       3,900"
+                       "       -       -"])
+    done = bench.wsrx("stat", "--json", "-o", "-", PYTHON, "-c", THREE)
+    data = json.loads(done.stdout)
+    equal((data["total"]["bytes_lost"], data["at_least"],
+           sorted(one["bytes_lost"] for one in data["sockets"])), (7100, False, [1100, 6000]))
+    assert " lost 7,100 of 11,000 bytes (65 %): " in data["conclusion"], data["conclusion"]
+    done = bench.wsrx("stat", "--json", "true")
+    equal((done.returncode, json.loads(done.stderr)["total"]["receives"]), (0, 0))
+
+
+def samples(text):
+    """The values of a file of metrics, by the parsers of Prometheus if they are there."""
+    try:
+        sys.path.append("/usr/lib/python3/dist-packages")
+        from prometheus_client import openmetrics, parser
+        from prometheus_client.openmetrics.parser import text_string_to_metric_families
+    except ImportError as missing:
+        raise Skip("python3-prometheus-client is not installed") from missing
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    # The collector reads the older format.
+    equal({sample.name: sample.value for family in parser.text_string_to_metric_families(text)
+           for sample in family.samples}, {name: all[-1][1] for name, all in found.items()})
+    return found
+
+
+@test
+def metrics_are_what_prometheus_reads(bench):
+    done = bench.wsrx("stat", "--metrics", "app.prom", PYTHON, "-c", THREE)
+    equal(done.returncode, 0)
+    equal(bench.names(".prom") + bench.names(".new"), ["app.prom"])
+    with open(bench.path("app.prom"), encoding="utf-8") as file:
+        found = samples(file.read())
+    for name, wanted in (("wsrx_lost_bytes_total", [6000, 1100]), ("wsrx_receives_total", [3, 1]),
+                         ("wsrx_needed_buffer_bytes", [3000, 2000])):
+        equal([value for _, value in found[name]], wanted, name)
+    labels = found["wsrx_lost_bytes_total"][0][0]
+    equal(set(labels), {"program", "pid", "fd", "socket", "address"})
+    assert labels["program"].startswith("python") and labels["fd"] == "3", labels
+    equal(bench.wsrx("stat", "--metrics", "no/where", "true").returncode, 125)
+    for argv in (["--every=5"], ["--metrics=x", "--every=0"]):
+        equal(bench.wsrx("stat", *argv, "true").returncode, 125, argv)
+
+
+@test
+def metrics_of_a_daemon_are_written_while_it_runs(bench):
+    """By the command that started it, and by one that comes later."""
+    process = bench.start([bench.command, "stat", "--metrics", "one.prom", "--every=1", PYTHON,
+                           "-c", "import os\nif os.fork() > 0: os._exit(0)" + PRELUDE +
+                           "while s.recv(10): pass"], library=False)
+    later = None
+
+    def lost(name):
+        try:
+            with open(bench.path(name), encoding="utf-8") as file:
+                values = samples(file.read()).get("wsrx_lost_bytes_total", [])
+        except FileNotFoundError:
+            return None
+        return sum(value for _, value in values)
+
+    try:
+        line = process.stderr.readline().decode()
+        pid = int(re.search(r"process (\d+), which it has started", line)[1])
+        send(until(lambda: bound_port(pid)), bytes(30))
+        until(lambda: lost("one.prom") == 20)
+        later = bench.start([bench.command, "stat", "--metrics", "two.prom", "--every=1", "-p",
+                             str(pid)], library=False)
+        send(bound_port(pid), bytes(50))
+        until(lambda: lost("one.prom") == 60 and lost("two.prom") == 60)
+        send(bound_port(pid), b"")
+        process.communicate(timeout=LIMIT)
+        equal(later.wait(LIMIT), 0)
+    finally:
+        for one in (process, later):
+            if one and one.poll() is None:
+                one.kill()
+                one.communicate()
+
+
+@test
+def trace_writes_json_lines_while_the_program_runs(bench):
+    process = bench.start(["sh", "-c", f'"$0" trace --to jsonl {PYTHON} -c "$1" | jq -c --unbuffered .',
+                           need("jq") and bench.command,
+                           PRELUDE + "while s.recv(10): pass"], library=False)
+    try:
+        pid = until(lambda: child_with_socket(process.pid))
+        send(bound_port(pid), bytes(30))
+        lines = []
+        while not lines or "call" not in lines[-1]:
+            lines.append(json.loads(process.stdout.readline()))
+        assert process.poll() is None, "it runs"
+        equal([line.get("type") for line in lines], ["start", "module", None])
+        equal((lines[0]["mode"], lines[2]["lost"], lines[2]["pid"]), ("observe", 20, pid))
+        send(bound_port(pid), b"")
+        rest, _ = process.communicate(timeout=LIMIT)
+        equal([json.loads(line)["length"] for line in rest.splitlines()], [0])
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    done = bench.wsrx("trace", "--to=jsno", "true")
+    equal(done.returncode, 125)
+    done = bench.wsrx("trace", "--to=jsonl", "-o", "t.jsonl", PYTHON, "-c", THREE)
+    equal((done.returncode, done.stderr), (0, b""))
+    data = json.loads(bench.wsrx("report", "--json", "t.jsonl").stdout)
+    equal(data["total"]["bytes_lost"], 7100)
+
+
+def child_with_socket(pid):
+    """A process under this one that has a UDP socket."""
+    for line in os.popen(f"pgrep -P {pid}").read().split():
+        if bound_port(int(line)):
+            return int(line)
+        found = child_with_socket(int(line))
+        if found:
+            return found
+    return None
+
+
 CALLER = """
 #include <netinet/in.h>
 #include <sys/socket.h>

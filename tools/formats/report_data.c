@@ -160,6 +160,7 @@ struct json_object *report_data(const struct summary *summary, const struct read
     char text[CONCLUSION_MAX];
 
     put_string_in(data, "conclusion", conclusion(summary, reader, text));
+    json_object_object_add(data, "at_least", json_object_new_boolean(summary->at_least));
     if (summary->last > 0)
         put_time_in(data, "start", summary->first);
     json_object_object_add(data, "seconds",

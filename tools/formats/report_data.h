@@ -21,7 +21,7 @@ struct json_object *report_diff_data(struct summary *const summary[2], const cha
 void report_json(struct json_object *data, FILE *out);
 
 /* What a socket without a name is called in tables and pages. */
-#define NO_NAME "no name"
+#define NO_NAME RECORD_NO_NAME
 
 /* --- pieces ------------------------------------------------------------------------------ */
 

@@ -77,8 +77,7 @@ void table_sockets(FILE *out, const struct summary *summary, size_t most)
     }
     if (summary->sockets > most)
         fprintf(out, "and %zu more sockets\n", summary->sockets - most);
-    if (summary->sockets != 1)
-        table_row(out, "total", &summary->total, UINT64_MAX, 0);
+    table_row(out, "total", &summary->total, UINT64_MAX, 0);
 }
 
 void table_callers(FILE *out, const struct summary *summary, size_t most)

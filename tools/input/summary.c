@@ -218,6 +218,8 @@ static void take(struct summary *summary, struct reader_file *file, const struct
     }
     if (!sums)
         return;
+    if (record->lost > 0)
+        socket->losing |= 1u << (record->call % CALLS_BITS);
     add(&summary->total, record);
     add(&socket->sums, record);
     add(&caller->sums, record);
@@ -259,6 +261,8 @@ static void take_total(struct summary *summary, struct reader_file *file,
     struct summary_socket *socket = socket_of(summary, &whose);
     struct summary_caller *caller;
 
+    if (total->lost > 0)
+        socket->losing |= 1u << (total->call % CALLS_BITS);
     add_total(&summary->total, total);
     add_total(&socket->sums, total);
     if (total->dropped > socket->sums.dropped)
@@ -301,6 +305,7 @@ static int by_cookie(const void *one, const void *other)
 /* A socket of several processes is dropped for once. */
 static void add_dropped(struct summary *summary)
 {
+    summary->total.dropped = 0;
     qsort(summary->socket, summary->sockets, sizeof *summary->socket, by_cookie);
     for (size_t i = 0; i < summary->sockets; i++)
         if (i == 0 || summary->socket[i]->cookie != summary->socket[i - 1]->cookie)
@@ -330,9 +335,33 @@ static void finish(struct summary *summary, struct reader *reader, bool totals)
         qsort(summary->caller, summary->callers, sizeof *summary->caller, worst_caller);
 }
 
+struct summary *summary_new(void)
+{
+    return need(calloc(1, sizeof(struct summary)));
+}
+
+void summary_add(struct summary *summary, const struct reader_file *file,
+                 const struct record *record)
+{
+    take(summary, (struct reader_file *)file, record, true);
+}
+
+void summary_finish(struct summary *summary, struct reader *reader)
+{
+    finish(summary, reader, false);
+}
+
+struct summary *summary_of_totals(struct reader *reader)
+{
+    struct summary *summary = summary_new();
+
+    finish(summary, reader, true);
+    return summary;
+}
+
 struct summary *summary_filtered(struct reader *reader, const struct trace_filter *filter)
 {
-    struct summary *summary = need(calloc(1, sizeof *summary));
+    struct summary *summary = summary_new();
     bool totals = !filter || record_filter_is_empty(filter);
     const struct reader_file *file;
     struct record record;
