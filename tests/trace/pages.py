@@ -5,6 +5,7 @@ import html
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import sys
@@ -362,6 +363,7 @@ def trace_writes_json_lines_while_the_program_runs(bench):
     process = bench.start(["sh", "-c", f'"$0" trace --to jsonl {PYTHON} -c "$1" | jq -c --unbuffered .',
                            need("jq") and bench.command,
                            PRELUDE + "while s.recv(10): pass"], library=False)
+    pid = None
     try:
         pid = until(lambda: child_with_socket(process.pid))
         send(bound_port(pid), bytes(30))
@@ -376,7 +378,7 @@ def trace_writes_json_lines_while_the_program_runs(bench):
         equal([json.loads(line)["length"] for line in rest.splitlines()], [0])
     finally:
         if process.poll() is None:
-            process.kill()
+            os.kill(pid or process.pid, signal.SIGKILL)
             process.communicate()
     done = bench.wsrx("trace", "--to=jsno", "true")
     equal(done.returncode, 125)
@@ -444,9 +446,10 @@ def a_caller_is_a_function_or_a_place_in_its_file(bench):
         file.write(bench.wsrx("convert", "--to=jsonl", "t").stdout)
     equal(place("t.jsonl"), [shown], "of lines")
     # What has come in the place of the program knows nothing of it.
-    build("-DOTHER", "-O0", "-s")
+    build("-O0")
     offset = place("t")[0]
     assert re.fullmatch(r"app\+0x[0-9a-f]+", offset), offset
+    build("-s")
     equal(bench.run(["./app"], TRACE="ring", TRACE_FILE="stripped", MODE="observe").returncode, 0)
     assert re.fullmatch(r"app\+0x[0-9a-f]+", place("stripped")[0]), "it has no symbols"
 
