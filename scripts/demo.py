@@ -2,7 +2,8 @@
 """The table of scripts/demo: programs of Debian, without the library and with it.
 
 Owns the list of programs, what is sent to them, and the verdicts. It sends on loopback only,
-and ends only the programs that it started. Takes the path of the library.
+and ends only the programs that it started. Takes the path of the library,
+and how a shell sets the variables for it.
 """
 
 import concurrent.futures
@@ -269,7 +270,7 @@ SHA-256 of all that was sent, or that the program gave back. (read gives back no
         return 1
     print("For your own program:")
     print()
-    print(f"    LD_PRELOAD={library} ./app")
+    print(f"    {sys.argv[2]} ./app")
     return 0
 
 

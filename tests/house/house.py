@@ -33,6 +33,7 @@ FOR_TOOLS = {
     "trace/format.h",
     "trace/record.h",
     "trace/ring.h",
+    "trace/module.h",
     "trace/stats.h",
 }
 # The public interface, which is for everybody.

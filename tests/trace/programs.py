@@ -2,6 +2,7 @@
 """What wsrx says of programs that the library cannot help, how it ends, and where it finds the
 library once it is installed."""
 
+import json
 import os
 import re
 import shutil
@@ -397,6 +398,29 @@ def names_do_not_reach_the_terminal_as_they_are(bench):
 
 
 @test
+def a_path_with_a_space_is_no_obstacle(bench):
+    """The command and its library in such a directory; the program's children get it, too."""
+    for folder in ("bin", "preload"):
+        os.makedirs(bench.path("a space/" + folder))
+    command = bench.path("a space/bin/wsrx")
+    shutil.copy(bench.command, command)
+    shutil.copy(os.path.realpath(bench.library), bench.path("a space/preload/libwsrx.so"))
+    code = PRELUDE + "for i in range(2):\n" \
+        "    c.sendto(bytes(3000), to); s.setblocking(False)\n" \
+        "    print(len(s.recv(1000)), len(s.recv(9000)), flush=True)\n" \
+        "    if i or os.fork(): os._exit(os.wait()[1] if not i else 0)\n" \
+        "    os.execv(sys.executable, [sys.executable, '-c', 'import socket\\n' + CHILD])\n"
+    child = "s, c = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n" \
+        "c.send(bytes(9)); print(len(s.recv(4)), len(s.recv(9)))"
+    done = bench.run([command, "run", PYTHON, "-c", f"CHILD = {child!r}\n" + code], library=False)
+    equal((done.returncode, done.stdout, done.stderr), (0, b"1000 2000\n4 5\n", b""))
+    said = bench.run([command, "doctor", PYTHON], library=False).stdout.decode()
+    line = re.search("^Without wsrx: +(.*)$", said, re.M)[1]
+    done = bench.run(["sh", "-c", line + ' -c "$0"', "import socket\n" + child], library=False)
+    equal((done.returncode, done.stdout, done.stderr), (0, b"4 5\n", b""), line)
+
+
+@test
 def each_way_to_start_a_program_ends_as_the_program(bench):
     with open(bench.path("no-interpreter"), "w", encoding="ascii") as file:
         file.write("#!/nowhere/sh\n")
@@ -430,6 +454,14 @@ def a_signal_to_wsrx_reaches_the_program(bench):
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+@test
+def who_installs_builds_no_tests(bench):
+    source = os.path.join(os.path.dirname(sys.argv[4]), "meson.build")
+    done = bench.run([need("meson"), "introspect", "--buildoptions", source], library=False)
+    options = {option["name"]: option["value"] for option in json.loads(done.stdout)}
+    equal((options["tests"], options["tools"]), ("disabled", "auto"))
 
 
 @test

@@ -184,6 +184,8 @@ def bash_completes(bench):
     assert {"--sockets", "--stats", "--strict"} <= set(completions("wsrx", "run", "--s"))
     assert "--html" in completions("wsrx", "report", "--")
     assert "settings" in completions("wsrx", "help", "")
+    equal(completions("wsrx", "trace", "--to", ""), ["text", "jsonl"])
+    assert "setpriv" in completions("wsrx", "stat", "--json", "setpri")
     # Bash makes three words of "--to=p", and two of "--mode=".
     equal(completions("wsrx", "convert", "--to", "=", "p"), ["pcapng", "perfetto"])
     equal(completions("wsrx", "run", "--calls", "="), ["plain", "all"])
@@ -251,6 +253,8 @@ def zsh_completes(bench):
                                  (b"wsrx wine inst\t", b"install"),
                                  (b"wsrx help sett\t", b"settings"),
                                  (b"wsrx run -c al\t--kee\t", b"keep"),
+                                 (b"wsrx trace --to js\t", b"jsonl"),
+                                 (b"wsrx stat --json setpri\t", b"setpriv"),
                                  (b"wsrx run --mode=off setpri\t", b"setpriv")))
     finally:
         terminal.close()

@@ -3,11 +3,12 @@
 A test that misses a program says SKIP."""
 
 import os
+import re
 import socket
 import struct
 import sys
 
-from harness import LIMIT, PYTHON, Skip, bound_port, equal, main, need, send, test, until
+from harness import LIMIT, PRELUDE, PYTHON, Skip, bound_port, equal, main, need, send, test, until
 from traces import fields, trace_of
 
 
@@ -143,34 +144,96 @@ def pcapng_is_what_tshark_reads(bench):
             "Malformed" not in complaints, complaints
 
 
-def is_picture(path):
-    """A PNG that is not of one colour: a blank page compresses to nearly nothing."""
-    with open(path, "rb") as file:
-        data = file.read()
-    width, height = struct.unpack(">II", data[16:24])
-    return data[:4] == b"\x89PNG" and width >= 1000 and len(data) > 40000
+def shark(bench, *argv):
+    done = bench.run([need("tshark"), "-n", "-r", "x.pcapng", *argv], library=False)
+    equal(done.returncode, 0, done.stderr)
+    return done.stdout.decode()
 
 
 @test
-def html_is_one_page_that_a_browser_draws(bench):
-    trace_of(bench, "a", MODE="observe")
-    trace_of(bench, "b<&>")
-    done = bench.wsrx("report", "--html=r.html", "a", "b<&>")
-    equal((done.returncode, done.stderr), (0, b""))
-    with open(bench.path("r.html"), encoding="utf-8") as file:
-        page = file.read()
-    for bad in ("http:", "https:", "<script", "<link", "src=", "b<&>", "nan", "inf"):
-        assert bad not in page, bad
-    assert page.count("<svg") == 1 + 6 and "b&lt;&amp;&gt;" in page
-    browser = need("chromium")
-    for scheme, more in (("light", ()), ("dark", ("--blink-settings=preferredColorScheme=0",))):
-        done = bench.run([browser, "--headless", "--no-sandbox", "--disable-gpu",
-                          f"--user-data-dir={bench.path('profile')}", "--window-size=1200,1500",
-                          *more, f"--screenshot={bench.path(scheme + '.png')}",
-                          "file://" + bench.path("r.html")], library=False)
-        if not os.path.exists(bench.path(scheme + ".png")):
-            raise Skip(f"chromium takes no screenshot here: {done.stderr[-200:]}")
-        assert is_picture(bench.path(scheme + ".png")), scheme
+def pcapng_tells_conversations_directions_and_what_was_not_recorded(bench):
+    """Two AF_UNIX sockets of one program are two conversations, and none of the Internet's."""
+    trace_of(bench, code=PRELUDE + "def unix(name):\n"
+             "    u = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); u.bind(name); return u\n"
+             "one, two, v = unix('one'), unix('two'), unix('sender')\n"
+             "for i in range(3): v.sendto(bytes(50), 'one'); one.recvfrom(20)\n"
+             "v.sendto(bytes(9), 'two'); two.recv(20)\n"
+             "c.sendto(bytes(70), to); s.recv(100)\n"
+             "a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+             "b.send(b'x'); a.recv(9)\n", MODE="observe", TRACE_DATA=8)
+    equal(bench.wsrx("convert", "-o", "x.pcapng", "t").returncode, 0)
+    said = shark(bench, "-q", "-z", "conv,udp")
+    pairs = re.findall(r"^([\d.]+):(\d+) +<-> ([\d.]+):(\d+) +\d+ \S+ bytes? +(\d+)", said, re.M)
+    unix = {(one, other, count) for one, _, other, _, count in pairs if "127.1.0" in one + other}
+    equal(sorted(int(count) for _, _, count in unix), [1, 1, 3], said)
+    equal(len(pairs), 4, said)
+    rows = [line.split("\t") for line in shark(
+        bench, "-T", "fields", "-e", "frame.packet_flags_direction", "-e", "frame.comment", "-e",
+        "frame.interface_description", "-e", "frame.interface_name").splitlines()]
+    equal({row[0] for row in rows}, {"0x00000001"}, "inbound")
+    equal([re.findall(r"(\d+) (lost|not recorded)", row[1]) for row in rows],
+          3 * [[("30", "lost"), ("12", "not recorded")]] + [[("1", "not recorded")],
+                                                           [("62", "not recorded")], []])
+    assert re.fullmatch(r"the messages that python[\d.]* received on one, from t", rows[0][2])
+    assert re.fullmatch(r"python[\d.]*\[\d+\] fd \d+ one", rows[0][3]), rows[0]
+    done = bench.run([need("capinfos"), "x.pcapng"], library=False).stdout.decode()
+    equal(done.count("Number of stat entries = 1"), 4, done)
+    names = bench.run([need("tshark"), "-r", "x.pcapng", "-Nn", "-T", "fields", "-e", "ip.dst_host",
+                       "-e", "ip.src_host"], library=False).stdout.decode()
+    assert "one\tsender\n" in names, names
+
+
+@test
+def pcapng_statistics_count_what_each_socket_received(bench):
+    """They are read by hand: tshark shows that there are some, and not what they say."""
+    trace_of(bench, MODE="observe")
+    records, _ = bench.records("t")
+    data, at, found = bench.wsrx("convert", "--to=pcapng", "t").stdout, 0, {}
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 5:
+            number, option = struct.unpack_from("<I", data, at + 8)[0], at + 20
+            while True:
+                code, size = struct.unpack_from("<HH", data, option)
+                if code == 0:
+                    break
+                found.setdefault(number, {})[code] = data[option + 4:option + 4 + size]
+                option += 4 + (size + 3 & ~3)
+        at += length
+    equal(at, len(data))
+    sockets = list(dict.fromkeys(r["socket"] for r in records))
+    equal([(struct.unpack("<Q", found[i][4])[0], struct.unpack("<Q", found[i][5])[0],
+            struct.unpack("<Q", found[i][8])[0]) for i in range(3)],
+          [(sum(r["last"] for r in records if r["socket"] == one), 0,
+            sum(r["last"] for r in records if r["socket"] == one)) for one in sockets])
+    for number, one in enumerate(sockets):
+        times = [r["time"] for r in records if r["socket"] == one]
+        for code, wanted in ((2, times[0]), (3, times[-1])):
+            high, low = struct.unpack("<II", found[number][code])
+            assert abs((high << 32 | low) / 1e9 - wanted) < 1e-5, (number, code)
+
+
+@test
+def pcapng_of_a_syslog_socket_is_dissected(bench):
+    logger = need("logger")
+    process = bench.start([PYTHON, "-c", "import socket\n"
+                           "u = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); u.bind('./log')\n"
+                           "print('ready', flush=True); u.recv(2000)"], TRACE="ring",
+                          TRACE_FILE="t", TRACE_DATA=500)
+    try:
+        equal(process.stdout.readline(), b"ready\n")
+        equal(bench.run([logger, "-u", bench.path("log"), "-p", "mail.err", "the disk is full"],
+                        library=False).returncode, 0)
+        equal(process.wait(LIMIT), 0)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(LIMIT)
+    equal(bench.wsrx("convert", "-o", "x.pcapng", "t").returncode, 0)
+    facility, level, text = shark(bench, "-T", "fields", "-e", "syslog.facility", "-e",
+                                  "syslog.level", "-e", "syslog.msg").rstrip("\n").split("\t")
+    equal((facility, level), ("2", "3"))
+    assert "the disk is full" in text, text
 
 
 @test

@@ -4,6 +4,7 @@
  */
 #include "commands/command.h"
 #include "formats/formats.h"
+#include "program/setting_options.h"
 #include "util/complain.h"
 #include "util/exit_code.h"
 
@@ -79,16 +80,20 @@ static int run(int argc, const char **argv)
          "text, jsonl, pcapng or perfetto; else the ending of -o tells it", "FORMAT"},
         {"output", 'o', POPT_ARG_STRING, &output, 0, "write there instead of to standard output",
          "FILE"},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)setting_option(INDEX_WSRX_TRACE_FILTER), 0, NULL,
+         NULL},
         POPT_TABLEEND,
     };
     poptContext context = command_options(&command_convert, argc, argv, options,
                                           "[OPTION...] --to FORMAT | -o FILE FILE...", false);
     const struct format *format;
+    struct trace_filter filter;
     struct reader *reader;
     const char *path;
     int result = EXIT_TROUBLE;
 
-    if (!context || !(format = find_format(to, output)))
+    if (!context || !setting_options_check(command_convert.name) ||
+        !(format = find_format(to, output)))
         return EXIT_OURS;
     if (!poptPeekArg(context)) {
         complain("convert: missing FILE");
@@ -99,6 +104,8 @@ static int run(int argc, const char **argv)
         return EXIT_OURS;
     }
     reader = reader_new();
+    setting_filter(&filter);
+    reader_filter(reader, &filter);
     while ((path = poptGetArg(context)))
         reader_add(reader, path);
     /* If none can be read, the output file stays as it is. */

@@ -6,15 +6,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_LENGTH = 200 };
+enum { WORDS_LENGTH = 200, SHOWN = 3 };
 
 /* What a closed or dropped tail has lost, no larger buffer would have kept. */
-static bool is_loss(const struct stats_row *row)
+static unsigned losing_receives(const struct summary_socket *socket)
 {
-    return row->lost > 0 && row->call != RECORD_UNKNOWN && row->call <= RECORD_WSRX_RECEIVE;
+    return socket->losing & ((2u << RECORD_WSRX_RECEIVE) - 1);
 }
 
 /* The command line to type; of a long one, its start. */
@@ -33,70 +34,84 @@ static void print_words(FILE *out, const char *const *words)
     }
 }
 
-static int worst_first(const void *one, const void *other)
+/* "recv, recvmsg". */
+static void print_calls(FILE *out, unsigned calls)
 {
-    uint64_t a = (*(const struct stats_row *const *)one)->lost;
-    uint64_t b = (*(const struct stats_row *const *)other)->lost;
+    const char *between = "";
 
-    return a > b ? -1 : a < b;
+    for (unsigned call = 1; call < RECORD_CALLS; call++)
+        if (calls & 1u << call) {
+            fprintf(out, "%s%s", between, record_call_name((enum record_call)call));
+            between = ", ";
+        }
 }
 
-struct cure cure_of(struct stats_table *table)
+static void print_loss(FILE *out, const struct summary *summary,
+                       const struct summary_socket *socket)
 {
-    const struct stats_row *row[STATS_ROWS];
-    struct cure cure = {.losses = 0};
-
-    stats_settle(table);
-    for (size_t i = 0; i < STATS_ROWS; i++) {
-        if (table->row[i].dropped > cure.dropped.dropped)
-            cure.dropped = table->row[i];
-        if (!is_loss(&table->row[i]))
-            continue;
-        row[cure.losses++] = &table->row[i];
-        cure.reporting = cure.reporting || table->row[i].call == RECORD_RECVMSG ||
-                         table->row[i].call == RECORD_RECVMMSG;
-    }
-    qsort(row, cure.losses, sizeof *row, worst_first);
-    for (size_t i = 0; i < cure.losses && i < CURE_ROWS; i++)
-        cure.worst[i] = *row[i];
-    return cure;
+    fputs("wsrx: ", out);
+    for (size_t i = 0; i < summary->sockets; i++)
+        if (summary->socket[i]->pid != socket->pid) { /* several processes */
+            fprintf(out, "%s[%u]: ", socket->program, socket->pid);
+            break;
+        }
+    print_calls(out, losing_receives(socket));
+    fprintf(out,
+            " on fd %d: its buffer of %" PRIu64 " bytes is too small; %u would have been enough\n",
+            socket->fd, socket->short_room != UINT64_MAX ? socket->short_room : socket->least_room,
+            socket->longest);
 }
 
 /* Each receives from its own queue, so one is shown for all. */
-static void print_dropped(FILE *out, const struct cure *cure)
+static void print_dropped(FILE *out, const struct summary *summary)
 {
-    if (cure->dropped.dropped > 0)
-        fprintf(
-            out,
-            "wsrx: fd %d: the kernel dropped %u messages, mostly because the socket's queue was "
-            "full: a larger SO_RCVBUF keeps them (sysctl net.core.rmem_max limits it)\n",
-            cure->dropped.fd, cure->dropped.dropped);
+    const struct summary_socket *most = NULL;
+
+    for (size_t i = 0; i < summary->sockets; i++)
+        if (!most || summary->socket[i]->sums.dropped > most->sums.dropped)
+            most = summary->socket[i];
+    if (most && most->sums.dropped > 0)
+        fprintf(out,
+                "wsrx: fd %d: the kernel dropped %" PRIu64
+                " messages, mostly because the socket's queue was full: a larger SO_RCVBUF keeps "
+                "them (sysctl net.core.rmem_max limits it)\n",
+                most->fd, most->sums.dropped);
 }
 
-void cure_print(FILE *out, const struct cure *cure, const char *const *program)
+/* The command to type; `all`: with the reporting calls. */
+static void print_command(FILE *out, const char *const *program, bool all)
 {
     char *wsrx;
 
-    print_dropped(out, cure);
-    if (cure->losses == 0)
-        return;
-    for (size_t i = 0; i < cure->losses && i < CURE_ROWS; i++)
-        fprintf(out,
-                "wsrx: %s on fd %d: its buffer of %" PRIu64 " bytes is too small; %u would have "
-                "been enough\n",
-                record_call_name((enum record_call)cure->worst[i].call), cure->worst[i].fd,
-                cure->worst[i].room, cure->worst[i].longest);
-    if (cure->losses > CURE_ROWS)
-        fprintf(out, "wsrx: and so on, for %zu more\n", cure->losses - CURE_ROWS);
     if (!program) {
         fprintf(out, "wsrx: to keep the tails: WSRX_MODE=continue%s\n",
-                cure->reporting ? " WSRX_CALLS=all" : "");
+                all ? " WSRX_CALLS=all" : "");
         return;
     }
     wsrx = printable_word(program_invocation_name);
-    fprintf(out, "wsrx: to keep the tails: %s run%s --", wsrx,
-            cure->reporting ? " --calls=all" : "");
+    fprintf(out, "wsrx: to keep the tails: %s run%s --", wsrx, all ? " --calls=all" : "");
     print_words(out, program);
     fputc('\n', out);
     free(wsrx);
+}
+
+void cure_print(FILE *out, const struct summary *summary, const char *const *program)
+{
+    unsigned losing = 0;
+    size_t losses = 0;
+
+    print_dropped(out, summary);
+    for (size_t i = 0; i < summary->sockets; i++) {
+        const struct summary_socket *socket = summary->socket[i];
+
+        if (losing_receives(socket) == 0)
+            continue;
+        losing |= losing_receives(socket);
+        if (losses++ < SHOWN)
+            print_loss(out, summary, socket);
+    }
+    if (losses > SHOWN)
+        fprintf(out, "wsrx: and so on, for %zu more\n", losses - SHOWN);
+    if (losses > 0)
+        print_command(out, program, losing & (1u << RECORD_RECVMSG | 1u << RECORD_RECVMMSG));
 }

@@ -125,20 +125,30 @@ static void print_libraries(const struct executable *found, struct receives *rec
         printf("  loads more libraries while it runs; their calls are not listed here\n");
 }
 
+/* What to type where there is no wsrx. */
+static void print_variables(const struct executable *found, const char *word, bool all)
+{
+    char first[PATH_MAX], path[PATH_MAX], directory[PATH_MAX], name[PATH_MAX], *quoted;
+
+    library_before(found, first);
+    if (!library_find(path, false) || !library_words(path, directory, name))
+        return;
+    quoted = printable_word(directory);
+    printf("Without wsrx:        %s%s%sLD_PRELOAD=%s%s%s %s%s\n",
+           *directory ? "LD_LIBRARY_PATH=" : "", *directory ? quoted : "", *directory ? " " : "",
+           first, *first ? ":" : "", name, all ? "WSRX_CALLS=all " : "", word);
+    free(quoted);
+}
+
 /* As the command was called, so that it can be pasted. `all`: the mode has to apply to the
  * reporting calls too. */
 static void print_lines(const char *program, const struct executable *found, bool all)
 {
-    char first[PATH_MAX], library[PATH_MAX], *wsrx = printable_word(program_invocation_name);
-    char *word = printable_word(program);
+    char *wsrx = printable_word(program_invocation_name), *word = printable_word(program);
 
     printf("\nWho loses what?      %s stat %s\n", wsrx, word);
     printf("Keep the tails:      %s run%s %s\n", wsrx, all ? " --calls=all" : "", word);
-    library_before(found, first);
-    /* LD_PRELOAD has no quotes. */
-    if (library_find(library, false) && !strpbrk(library, " :"))
-        printf("Without wsrx:        LD_PRELOAD=%s%s%s %s%s\n", first, *first ? ":" : "", library,
-               all ? "WSRX_CALLS=all " : "", word);
+    print_variables(found, word, all);
     free(word);
     free(wsrx);
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "commands/live_view.h"
 
+#include "formats/formats.h"
 #include "util/complain.h"
 #include "util/memory.h"
 
@@ -19,19 +20,22 @@ enum { HOLD_BACK = 200 * 1000 * 1000 }; /* nanoseconds */
 
 struct live_view *live_view_new(bool counts)
 {
-    /* calloc() does not align so far. */
-    struct live_view *view = need(aligned_alloc(_Alignof(struct live_view), sizeof *view));
+    struct live_view *view = need(calloc(1, sizeof *view));
 
-    memset(view, 0, sizeof *view);
     view->counts = counts;
     view->reader = reader_new();
+    view->records = summary_new();
     view->lines.module_of = reader_module_of;
     return view;
 }
 
 void live_view_free(struct live_view *view)
 {
+    summary_free(view->records);
+    if (view->totals)
+        summary_free(view->totals);
     reader_free(view->reader);
+    free(view->modules);
     free(view->line);
     free(view);
 }
@@ -96,6 +100,24 @@ void live_view_find(struct live_view *view, const char *directory)
         closedir(open);
 }
 
+/* The lines that belong before a record's. */
+static void show_start(struct live_view *view, const struct record *record)
+{
+    size_t files = reader_files(view->reader);
+
+    if (files > view->started) {
+        view->modules = need(realloc(view->modules, files * sizeof *view->modules));
+        for (; view->started < files; view->started++) {
+            view->modules[view->started] = 0;
+            write_jsonl_start(reader_file(view->reader, view->started), view->out);
+        }
+    }
+    reader_module_of(record); /* it may be new */
+    for (size_t i = 0; i < files; i++)
+        view->modules[i] =
+            write_jsonl_modules(reader_file(view->reader, i), view->modules[i], view->out);
+}
+
 static void show(struct live_view *view, const struct record *record,
                  const struct reader_file *file)
 {
@@ -106,8 +128,11 @@ static void show(struct live_view *view, const struct record *record,
         view->room = FORMAT_LINE_MAX(record->data_length);
         view->line = need(realloc(view->line, view->room));
     }
-    length = format_text(&view->lines, record, file->east, view->line);
-    if (view->colour)
+    if (view->json)
+        show_start(view, record);
+    length = view->json ? format_jsonl(&view->lines, record, view->line)
+                        : format_text(&view->lines, record, file->east, view->line);
+    if (view->colour && !view->json)
         colour = record->lost > 0                 ? "\033[31m"
                  : record->flags & RECORD_PARTIAL ? "\033[33m"
                  : record->error                  ? "\033[2m"
@@ -132,43 +157,20 @@ static bool has_totals(const struct live_view *view, const struct reader_file *f
     return file->totals && record_filter_is_empty(&view->filter);
 }
 
-static void add_total(struct live_view *view, const struct ring_total *total)
+const struct summary *live_view_summary(struct live_view *view)
 {
-    struct stats_row row = {
-        .cookie = total->cookie,
-        .call = total->call,
-        .longest = total->longest,
-        .receives = total->receives + total->fitted,
-        .bytes = total->bytes,
-        .room = total->least_room,
-        .fd = total->fd,
-        .local_length = total->local_length < STATS_ADDRESS ? total->local_length : STATS_ADDRESS,
-        .errors = total->errors,
-        .partial = total->partial,
-        .saved = total->saved,
-        .lost = total->lost,
-        .lost_messages = total->lost_messages,
-        .peeks = total->peeks,
-        .dropped = total->dropped,
-    };
+    bool totals = true;
 
-    memcpy(row.local, total->local, row.local_length);
-    stats_add_row(&view->stats, &row);
-}
-
-void live_view_sum_up(struct live_view *view)
-{
-    for (size_t i = 0; i < reader_files(view->reader); i++) {
-        const struct reader_file *file = reader_file(view->reader, i);
-        struct ring_total total;
-
-        for (size_t n = 0; has_totals(view, file) && reader_total(file, n, &total); n++)
-            if (total.used)
-                add_total(view, &total);
-        view->at_least =
-            view->at_least || (has_totals(view, file) ? reader_is_partial(file)
-                                                      : file->overwritten + file->dropped > 0);
+    for (size_t i = 0; i < reader_files(view->reader); i++)
+        totals = totals && has_totals(view, reader_file(view->reader, i));
+    if (!totals) {
+        summary_finish(view->records, view->reader);
+        return view->records;
     }
+    if (view->totals)
+        summary_free(view->totals);
+    view->totals = summary_of_totals(view->reader);
+    return view->totals;
 }
 
 void live_view_catch_up(struct live_view *view, bool last)
@@ -183,7 +185,7 @@ void live_view_catch_up(struct live_view *view, bool last)
         view->any = true;
         if (view->counts) {
             if (!has_totals(view, file))
-                stats_add(&view->stats, &record);
+                summary_add(view->records, file, &record);
         } else if (record.error == EAGAIN && !view->all)
             view->hidden++;
         else if (!ferror(view->out))

@@ -5,24 +5,32 @@
 #ifndef WSRX_COMMANDS_LIVE_VIEW_H
 #define WSRX_COMMANDS_LIVE_VIEW_H
 
-#include "input/reader.h"
+#include "input/summary.h"
 #include "trace/format.h"
-#include "trace/stats.h"
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 struct live_view {
-    struct stats_table stats; /* first, for its alignment */
     struct reader *reader;
+    struct summary *records; /* the sums of what was shown, where files keep none themselves */
+    struct summary *totals;  /* those that the files keep, as they were last looked at, or NULL */
     FILE *out;
     const char *name; /* of it, as it was given, or NULL */
     bool colour;
     bool counts;   /* no lines, but sums */
     bool any;      /* records were seen */
     bool at_least; /* the sums tell less than there was */
+    bool json;     /* JSON, and not text */
+    bool failed;   /* something could not be written, and that was reported */
     bool all;      /* lines for receives that found nothing, too */
     uint64_t hidden;
+    const char *metrics; /* the path of a file of metrics, or NULL */
+    int every;           /* seconds between two of them */
+    time_t metrics_at;   /* the next */
+    size_t *modules;     /* of each file whose first line of JSON is printed: those printed */
+    size_t started;      /* such files */
     char *line;
     size_t room;
     struct format_cache lines;
@@ -39,8 +47,8 @@ bool live_view_open(struct live_view *view, const char *name);
 /* Adds the ring files of a directory that are not known yet. */
 void live_view_find(struct live_view *view, const char *directory);
 
-/* Before the sums are looked at: adds those that the files keep themselves. */
-void live_view_sum_up(struct live_view *view);
+/* The sums until now; until the next call. */
+const struct summary *live_view_summary(struct live_view *view);
 
 /* Shows what has been written since. Until the `last` time the newest records wait, so that all
  * threads' lines are in the order of time. */

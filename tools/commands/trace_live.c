@@ -7,8 +7,8 @@
  */
 #define _GNU_SOURCE
 #include "commands/command.h"
-#include "commands/cure.h"
 #include "commands/live_view.h"
+#include "commands/stat_view.h"
 #include "input/process_ring.h"
 #include "program/beside.h"
 #include "program/forward.h"
@@ -18,7 +18,7 @@
 #include "program/users.h"
 #include "util/complain.h"
 #include "util/exit_code.h"
-#include "util/printable.h"
+#include "util/suggest.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -30,31 +30,6 @@
 #include <unistd.h>
 
 enum { INTERVAL = 20 }; /* milliseconds between two looks */
-
-/* --- the table --------------------------------------------------------------------------- */
-
-/* `program`: the command line, or NULL if it is not known; `mode`: the one that it ran in. */
-static void print_stats(struct live_view *view, const char *name, const char *const *program,
-                        const char *mode)
-{
-    static char text[64 << 10];
-    char *shown = printable(name);
-    struct stats_head head = {shown, (uint32_t)getpid(), mode, false};
-    struct cure cure;
-    const char *start;
-    size_t length;
-
-    live_view_sum_up(view);
-    head.at_least = view->at_least;
-    cure = cure_of(&view->stats);
-    length = stats_text(&view->stats, &head, text, sizeof text);
-    start = strstr(text, "]: ");
-
-    /* The line's head is the library's; here nobody needs a pid. */
-    fprintf(view->out, "wsrx: %.*s", (int)(text + length - start - 3), start + 3);
-    cure_print(view->out, &cure, program);
-    free(shown);
-}
 
 /* Whether the filter asks for errors: then EAGAIN is shown, too. */
 static bool wants_errors(void)
@@ -80,12 +55,12 @@ static void conclude(struct live_view *view, const char *const *program)
 {
     const char *mode = setting_value(INDEX_WSRX_MODE);
 
-    if (!view->any)
+    if (!view->any && !(view->counts && view->json))
         complain("no receive on a message socket was seen; wsrx doctor %s tells what can be seen "
                  "of it",
                  program[0]);
     else if (view->counts)
-        print_stats(view, program[0], program, mode ? mode : "observe");
+        stat_print(view, program[0], program, mode ? mode : "observe");
     report_missing(view);
 }
 
@@ -126,13 +101,14 @@ static int follow(struct live_view *view)
     do {
         ended = !is_running(reader_file(view->reader, 0)) || interrupted || ferror(view->out);
         live_view_catch_up(view, ended);
+        stat_metrics(view, ended);
         if (!ended)
             poll(NULL, 0, INTERVAL);
     } while (!ended);
     if (view->counts) {
         const struct reader_file *file = reader_file(view->reader, 0);
 
-        print_stats(view, file->program, NULL, file->about.mode[0] ? file->about.mode : "unknown");
+        stat_print(view, file->program, NULL, file->about.mode[0] ? file->about.mode : "unknown");
     }
     report_missing(view);
     return 0;
@@ -187,6 +163,7 @@ static void look(const struct live_run *run, bool last)
 {
     live_view_find(run->view, run->directory);
     live_view_catch_up(run->view, last);
+    stat_metrics(run->view, last);
 }
 
 static void remove_directory(int pidfd, void *directory)
@@ -310,35 +287,91 @@ static int watch_program(struct live_view *view, const char **program, const cha
 
 /* --- the commands ------------------------------------------------------------------------ */
 
+/* What the options of both commands are put into. */
+static struct {
+    char *output, *running; /* where to write; whose ring to follow */
+    char *to;               /* trace: the format */
+    char *metrics;          /* stat: their file */
+    int json, every;
+} asked;
+
+static const struct poptOption trace_options[] = {
+    {"to", 0, POPT_ARG_STRING, &asked.to, 0,
+     "text, or jsonl, which goes to standard output unless -o is given", "FORMAT"},
+    POPT_TABLEEND,
+};
+
+static const struct poptOption stat_options[] = {
+    {"json", 0, POPT_ARG_NONE, &asked.json, 0, "print one JSON object instead of the table", NULL},
+    {"metrics", 0, POPT_ARG_STRING, &asked.metrics, 0, "write OpenMetrics there, for node_exporter",
+     "FILE"},
+    {"every", 0, POPT_ARG_INT, &asked.every, 0,
+     "how often --metrics is written while the program runs (default 15)", "SECONDS"},
+    POPT_TABLEEND,
+};
+
+/* False: reported. */
+static bool set_up(struct live_view *view, const struct command *command)
+{
+    static const char *const formats[] = {"text", "jsonl", NULL};
+
+    if (asked.to && strcmp(asked.to, "text") != 0 && strcmp(asked.to, "jsonl") != 0) {
+        const char *near = suggest_word(asked.to, formats);
+
+        complain("%s: unknown format \"%s\": expected text or jsonl%s%s%s", command->name, asked.to,
+                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        return false;
+    }
+    if (asked.every < 1 || (asked.every != METRICS_EVERY && !asked.metrics)) {
+        complain("%s: --every: %s", command->name,
+                 asked.metrics ? "expected a number of seconds from 1"
+                               : "has no effect without "
+                                 "--metrics");
+        return false;
+    }
+    view->json = asked.json || (asked.to && strcmp(asked.to, "jsonl") == 0);
+    if (!asked.output && asked.to && view->json)
+        asked.output = "-";
+    view->metrics = asked.metrics;
+    view->every = asked.every;
+    view->all = wants_errors();
+    return true;
+}
+
 static int watch(const struct command *command, int argc, const char **argv, bool counts)
 {
-    static char *output, *running;
     const struct poptOption options[] = {
-        {"output", 'o', POPT_ARG_STRING, &output, 0, "write there instead of to standard error",
-         "FILE"},
-        {"ring", 'p', POPT_ARG_STRING, &running, 0,
+        {"output", 'o', POPT_ARG_STRING, &asked.output, 0,
+         "write there instead of to standard error", "FILE"},
+        {"ring", 'p', POPT_ARG_STRING, &asked.running, 0,
          "follow a running process, or a ring file (a FILE of digits is ./FILE)", "PID|FILE"},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(counts ? stat_options : trace_options), 0, NULL,
+         NULL},
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)setting_options(false), 0, "Settings:", NULL},
         POPT_TABLEEND,
     };
-    poptContext context = command_options(command, argc, argv, options,
-                                          "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
+    poptContext context;
     struct live_view *view;
     const char **program;
     int result;
 
+    asked.every = METRICS_EVERY;
+    context = command_options(command, argc, argv, options,
+                              "[OPTION...] [--] PROGRAM [ARGUMENT...]", true);
     if (!context || !setting_options_check(command->name))
         return EXIT_OURS;
     program = poptGetArgs(context);
-    if (!program == !running) {
+    if (!program == !asked.running) {
         complain("%s: %s", command->name,
-                 running ? "-p and PROGRAM cannot be combined" : "missing PROGRAM");
+                 asked.running ? "-p and PROGRAM cannot be combined" : "missing PROGRAM");
         return EXIT_OURS;
     }
     view = live_view_new(counts);
-    view->all = wants_errors();
-    result = running ? follow_running(view, running, output) : watch_program(view, program, output);
-    if (view->out && !is_written(view->out, output) && result == 0)
+    if (!set_up(view, command))
+        return EXIT_OURS;
+    result = asked.running ? follow_running(view, asked.running, asked.output)
+                           : watch_program(view, program, asked.output);
+    if (view->out && (!is_written(view->out, asked.output) || view->failed) && result == 0)
         result = EXIT_OURS;
     live_view_free(view);
     poptFreeContext(context);

@@ -23,14 +23,14 @@ static void make_room(struct line *line, const struct record *record)
     line->text = need(realloc(line->text, line->room));
 }
 
-/* The lines of a file's processes, before their records. */
-static void write_starts(struct line *line, const struct reader_file *file, FILE *out)
+void write_jsonl_start(const struct reader_file *file, FILE *out)
 {
     struct format_start start = {.time = file->at ? file->head.start + file->offset : 0,
                                  .pid = file->pid,
                                  .parent = file->parent,
                                  .program = &file->about,
                                  .library = file->library};
+    static char text[FORMAT_LINE_MAX(0)];
 
     for (size_t i = 0; i < (file->processes > 0 ? file->processes : 1); i++) {
         if (file->processes > 0) {
@@ -39,12 +39,20 @@ static void write_starts(struct line *line, const struct reader_file *file, FILE
             start.parent = file->process[i]->parent;
             start.program = &file->process[i]->about;
         }
-        fwrite_unlocked(line->text, 1, format_jsonl_start(&start, line->text), out);
+        fwrite_unlocked(text, 1, format_jsonl_start(&start, text), out);
     }
-    for (size_t i = 0; i < file->modules; i++)
-        fwrite_unlocked(
-            line->text, 1,
-            format_jsonl_module(&file->module[i]->module, file->module[i]->pid, line->text), out);
+}
+
+size_t write_jsonl_modules(const struct reader_file *file, size_t from, FILE *out)
+{
+    static char text[FORMAT_LINE_MAX(0)];
+
+    for (; from < file->modules; from++) {
+        const struct reader_module *module = file->module[from];
+
+        fwrite_unlocked(text, 1, format_jsonl_module(&module->module, module->pid, text), out);
+    }
+    return from;
 }
 
 static int write_lines(struct reader *reader, FILE *out, struct progress *progress, bool json)
@@ -54,9 +62,10 @@ static int write_lines(struct reader *reader, FILE *out, struct progress *progre
     struct record record;
 
     line.cache.module_of = reader_module_of;
-    make_room(&line, &(struct record){0});
-    for (size_t i = 0; json && i < reader_files(reader); i++)
-        write_starts(&line, reader_file(reader, i), out);
+    for (size_t i = 0; json && i < reader_files(reader); i++) {
+        write_jsonl_start(reader_file(reader, i), out);
+        write_jsonl_modules(reader_file(reader, i), 0, out);
+    }
     while (reader_next(reader, &record, &file)) {
         size_t length;
 

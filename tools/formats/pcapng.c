@@ -4,7 +4,8 @@
  * comment for each receive of it.
  *
  * The format is that of the IETF's draft-ietf-opsawg-pcapng. A packet has the IP and UDP headers
- * that the message may have had (LINKTYPE_RAW); AF_UNIX and AF_VSOCK messages get loopback ones.
+ * that the message may have had (LINKTYPE_RAW); AF_UNIX and AF_VSOCK messages get loopback ones,
+ * of an address for each name (pcapng_address.h).
  * Its original length is that of the whole message; captured is the payload that the records kept
  * from its start without a gap (WSRX_TRACE_DATA).
  */
@@ -12,6 +13,9 @@
 #include "formats/formats.h"
 
 #include "base/strbuf.h"
+#include "formats/caller.h"
+#include "formats/pcapng_address.h"
+#include "formats/pcapng_block.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,87 +28,27 @@
 enum {
     BLOCK_SECTION = 0x0a0d0d0a,
     BLOCK_INTERFACE = 1,
+    BLOCK_NAMES = 4,
+    BLOCK_STATISTICS = 5,
     BLOCK_PACKET = 6,
-    OPTION_END = 0,
     OPTION_COMMENT = 1,
-    OPTION_APPLICATION = 4, /* of a section */
-    OPTION_NAME = 2,        /* of an interface */
-    OPTION_RESOLUTION = 9,
+    SECTION_APPLICATION = 4,
+    INTERFACE_NAME = 2,
+    INTERFACE_DESCRIPTION = 3,
+    INTERFACE_RESOLUTION = 9,
+    PACKET_FLAGS = 2,
+    STATISTICS_START = 2,
+    STATISTICS_END = 3,
+    STATISTICS_RECEIVED = 4,
+    STATISTICS_DROPPED = 5,
+    STATISTICS_DELIVERED = 8,
+    NAME_IPV4 = 1,
+    INBOUND = 1,
+    NANOSECONDS = 9, /* the unit of time, as a power of ten */
     LINKTYPE_RAW = 101,
     HEADERS_MAX = 40 + 8,
     COMMENTS_MAX = 32 << 10, /* of one packet: a block must stay readable */
 };
-
-/* --- blocks ------------------------------------------------------------------------------ */
-
-struct block {
-    unsigned char *data;
-    size_t length, room;
-    bool failed;
-};
-
-static void add(struct block *block, const void *data, size_t length)
-{
-    if (block->failed)
-        return;
-    if (block->length + length + 4 > block->room) {
-        size_t room = 2 * (block->length + length) + 256;
-        unsigned char *grown = realloc(block->data, room);
-
-        if (!grown) {
-            block->failed = true;
-            return;
-        }
-        block->data = grown;
-        block->room = room;
-    }
-    if (length > 0)
-        memcpy(block->data + block->length, data, length);
-    block->length += length;
-}
-
-static void pad(struct block *block)
-{
-    static const char zeros[4];
-
-    add(block, zeros, -block->length & 3);
-}
-
-static void add32(struct block *block, uint32_t value)
-{
-    add(block, &value, sizeof value);
-}
-
-static void add16(struct block *block, uint16_t value)
-{
-    add(block, &value, sizeof value);
-}
-
-static void add_option(struct block *block, uint16_t code, const void *value, size_t length)
-{
-    add16(block, code);
-    add16(block, (uint16_t)length);
-    add(block, value, length);
-    pad(block);
-}
-
-static void begin(struct block *block, uint32_t type)
-{
-    block->length = 0;
-    add32(block, type);
-    add32(block, 0);
-}
-
-static void finish(struct block *block, FILE *out)
-{
-    uint32_t length = (uint32_t)block->length + 4;
-
-    add32(block, length);
-    if (block->failed)
-        return;
-    memcpy(block->data + 4, &length, sizeof length);
-    fwrite_unlocked(block->data, 1, block->length, out);
-}
 
 /* --- messages ---------------------------------------------------------------------------- */
 
@@ -120,6 +64,10 @@ struct socket {
     struct sockaddr_storage local, peer;
     socklen_t local_length, peer_length;
     struct block payload, comments;
+    char name[RECORD_ADDRESS_MAX]; /* its local address */
+    uint32_t own, sender;          /* addresses made for names that are not of the Internet */
+    unsigned port;
+    uint64_t messages, dropped, first, last; /* what it has received; times */
 };
 
 static int compare(const void *one, const void *other)
@@ -206,13 +154,58 @@ static uint32_t put_headers(unsigned char *to, const struct socket *socket)
             memcpy(to + 12, &peer->sin_addr, 4);
         memcpy(to + 16, &((const struct sockaddr_in *)&socket->local)->sin_addr, 4);
     } else {
-        to[12] = to[16] = 127;
-        to[15] = 2;
-        to[19] = 1;
+        memcpy(to + 12, &(uint32_t){htonl(socket->sender)}, 4);
+        memcpy(to + 16, &(uint32_t){htonl(socket->own)}, 4);
+        dst = socket->port;
     }
     put16(to + 10, folded(sum16(to, 20, 0)));
     put_udp(to + 20, socket, from, dst);
     return 28;
+}
+
+/* An address that was made for a name, with the name, so that Wireshark can show that. */
+static void write_name(uint32_t address, const char *name, struct block *block, FILE *out)
+{
+    uint32_t bytes = htonl(address);
+    size_t length = strlen(name) + 1;
+
+    block_begin(block, BLOCK_NAMES);
+    block_add16(block, NAME_IPV4);
+    block_add16(block, (uint16_t)(sizeof bytes + length));
+    block_add(block, &bytes, sizeof bytes);
+    block_add(block, name, length);
+    block_pad(block);
+    block_add32(block, 0);
+    block_end_options(block);
+    block_finish(block, out);
+}
+
+static bool is_internet(const struct sockaddr_storage *address, socklen_t length)
+{
+    return length > 0 && (address->ss_family == AF_INET || address->ss_family == AF_INET6);
+}
+
+/* The addresses for a message of a socket that has none. */
+static void give_addresses(struct socket *socket, struct block *block, FILE *out)
+{
+    char own[64], peer[RECORD_ADDRESS_MAX] = "";
+    const char *name = socket->name;
+    bool new;
+
+    if (is_internet(&socket->local, socket->local_length))
+        return;
+    if (!name[0]) {
+        snprintf(own, sizeof own, "socket %llu", (unsigned long long)socket->cookie);
+        name = own;
+    }
+    socket->own = pcapng_address(name, &new);
+    socket->port = pcapng_port(name);
+    if (new)
+        write_name(socket->own, name, block, out);
+    record_address((const struct sockaddr *)&socket->peer, socket->peer_length, peer);
+    socket->sender = peer[0] ? pcapng_address(peer, &new) : 0;
+    if (peer[0] && new)
+        write_name(socket->sender, peer, block, out);
 }
 
 static void write_packet(struct socket *socket, struct block *block, FILE *out)
@@ -223,20 +216,21 @@ static void write_packet(struct socket *socket, struct block *block, FILE *out)
     if (!socket->open)
         return;
     socket->open = false;
+    socket->messages++;
+    give_addresses(socket, block, out);
     header_length = put_headers(headers, socket);
-    begin(block, BLOCK_PACKET);
-    add32(block, socket->interface);
-    add32(block, (uint32_t)(socket->time >> 32));
-    add32(block, (uint32_t)socket->time);
-    add32(block, header_length + socket->got);
-    add32(block, header_length + socket->length);
-    add(block, headers, header_length);
-    add(block, socket->payload.data, socket->got);
-    pad(block);
-    add(block, socket->comments.data, socket->comments.length);
-    add16(block, OPTION_END);
-    add16(block, 0);
-    finish(block, out);
+    block_begin(block, BLOCK_PACKET);
+    block_add32(block, socket->interface);
+    block_add_time(block, socket->time);
+    block_add32(block, header_length + socket->got);
+    block_add32(block, header_length + socket->length);
+    block_add(block, headers, header_length);
+    block_add(block, socket->payload.data, socket->got);
+    block_pad(block);
+    block_add_option(block, PACKET_FLAGS, &(uint32_t){INBOUND}, sizeof(uint32_t));
+    block_add(block, socket->comments.data, socket->comments.length);
+    block_end_options(block);
+    block_finish(block, out);
 }
 
 static void write_section(struct block *block, FILE *out)
@@ -244,41 +238,61 @@ static void write_section(struct block *block, FILE *out)
     static const char application[] = "wsrx " WSRX_VERSION;
     static const int64_t unknown = -1;
 
-    begin(block, BLOCK_SECTION);
-    add32(block, 0x1a2b3c4d);
-    add16(block, 1);
-    add16(block, 0);
-    add(block, &unknown, sizeof unknown);
-    add_option(block, OPTION_APPLICATION, application, sizeof application - 1);
-    add16(block, OPTION_END);
-    add16(block, 0);
-    finish(block, out);
+    block_begin(block, BLOCK_SECTION);
+    block_add32(block, 0x1a2b3c4d);
+    block_add16(block, 1);
+    block_add16(block, 0);
+    block_add(block, &unknown, sizeof unknown);
+    block_add_option(block, SECTION_APPLICATION, application, sizeof application - 1);
+    block_end_options(block);
+    block_finish(block, out);
 }
 
-static void write_interface(const struct record *record, const struct reader_file *file,
-                            struct block *block, FILE *out)
+static void write_interface(const struct socket *socket, const struct record *record,
+                            const struct reader_file *file, struct block *block, FILE *out)
 {
-    char address[RECORD_ADDRESS_MAX], name[512];
-    int length;
+    const char *program = reader_program(file, record->pid);
+    char text[800];
 
-    record_address(record->local, record->local_length, address);
-    length = snprintf(name, sizeof name, "%.200s[%u] fd %d %s", file->program, record->pid,
-                      record->fd, address);
-    begin(block, BLOCK_INTERFACE);
-    add16(block, LINKTYPE_RAW);
-    add16(block, 0);
-    add32(block, 0);
-    add_option(block, OPTION_NAME, name, (size_t)length);
-    add_option(block, OPTION_RESOLUTION, (unsigned char[]){9}, 1);
-    add16(block, OPTION_END);
-    add16(block, 0);
-    finish(block, out);
+    block_begin(block, BLOCK_INTERFACE);
+    block_add16(block, LINKTYPE_RAW);
+    block_add16(block, 0);
+    block_add32(block, 0);
+    snprintf(text, sizeof text, "%.200s[%u] fd %d %s", program, record->pid, record->fd,
+             socket->name);
+    block_add_text(block, INTERFACE_NAME, text);
+    snprintf(text, sizeof text, "the messages that %.200s received on %s%s, from %.200s",
+             program[0] ? program : "a program", socket->name[0] ? socket->name : "a socket",
+             socket->name[0] ? "" : " without a name", file->shown);
+    block_add_text(block, INTERFACE_DESCRIPTION, text);
+    block_add_option(block, INTERFACE_RESOLUTION, (unsigned char[]){NANOSECONDS}, 1);
+    block_end_options(block);
+    block_finish(block, out);
+}
+
+/* Of a socket, when all its messages are written. */
+static void write_statistics(const struct socket *socket, struct block *block, FILE *out)
+{
+    const uint64_t received = socket->messages + socket->dropped, dropped = socket->dropped;
+    const uint32_t first[] = {(uint32_t)(socket->first >> 32), (uint32_t)socket->first};
+    const uint32_t last[] = {(uint32_t)(socket->last >> 32), (uint32_t)socket->last};
+
+    block_begin(block, BLOCK_STATISTICS);
+    block_add32(block, socket->interface);
+    block_add_time(block, socket->last);
+    block_add_option(block, STATISTICS_START, first, sizeof first);
+    block_add_option(block, STATISTICS_END, last, sizeof last);
+    block_add_option(block, STATISTICS_RECEIVED, &received, sizeof received);
+    block_add_option(block, STATISTICS_DROPPED, &dropped, sizeof dropped);
+    block_add_option(block, STATISTICS_DELIVERED, &socket->messages, sizeof socket->messages);
+    block_end_options(block);
+    block_finish(block, out);
 }
 
 /* Every record comes here: no printf. */
 static void add_comment(struct socket *socket, const struct record *record)
 {
-    char text[400], *at = text;
+    char text[400 + CALLER_MAX], *at = text;
 
     if (socket->comments.length >= COMMENTS_MAX)
         return;
@@ -295,14 +309,17 @@ static void add_comment(struct socket *socket, const struct record *record)
         at = PUT(put_number(PUT(at, ", "), record->lost), " lost");
     else if (record->flags & RECORD_LAST)
         at = PUT(at, ", last");
+    /* What the record did not keep (WSRX_TRACE_DATA), the program has got all the same. */
+    if (record->data_length < record->given)
+        at = PUT(put_number(PUT(at, ", "), record->given - record->data_length), " not recorded");
     if (record->error) {
         const char *name = strerrorname_np(record->error);
 
         at = put_string(PUT(at, ", "), name ? name : "unknown error");
     }
     at = put_number(PUT(at, "; thread "), record->tid);
-    at = put_hex(PUT(at, ", caller 0x"), record->caller);
-    add_option(&socket->comments, OPTION_COMMENT, text, (size_t)(at - text));
+    at = put_caller(PUT(at, ", caller "), record, false);
+    block_add_option(&socket->comments, OPTION_COMMENT, text, (size_t)(at - text));
 }
 
 static void copy_address(struct sockaddr_storage *to, socklen_t *ret_length,
@@ -330,6 +347,11 @@ static void begin_message(struct socket *socket, const struct record *record)
 
 static void take(struct socket *socket, const struct record *record, struct block *block, FILE *out)
 {
+    socket->first = socket->first ? socket->first : record->time;
+    socket->last = record->time;
+    socket->dropped = record->dropped > socket->dropped ? record->dropped : socket->dropped;
+    if (!socket->name[0])
+        record_address(record->local, record->local_length, socket->name);
     /* A peek says nothing new of the message; the receive that takes it follows. */
     if (!(record->flags & (RECORD_PARTIAL | RECORD_LAST)) || (record->flags & RECORD_PEEK))
         return;
@@ -347,7 +369,7 @@ static void take(struct socket *socket, const struct record *record, struct bloc
     if (record->peer_length > 0 && socket->peer_length == 0)
         copy_address(&socket->peer, &socket->peer_length, record->peer, record->peer_length);
     if (!socket->gap && record->offset == socket->got) {
-        add(&socket->payload, record->data, record->data_length);
+        block_add(&socket->payload, record->data, record->data_length);
         socket->got = at_most(socket->got + (uint32_t)record->data_length, socket->length);
         socket->gap = record->data_length < record->given;
     }
@@ -363,12 +385,14 @@ struct all {
     FILE *out;
 };
 
-static void write_open(const void *node, VISIT visit, void *closure)
+static void write_rest(const void *node, VISIT visit, void *closure)
 {
     struct all *all = closure;
 
-    if (visit == postorder || visit == leaf)
+    if (visit == postorder || visit == leaf) {
         write_packet(*(struct socket *const *)node, &all->block, all->out);
+        write_statistics(*(struct socket *const *)node, &all->block, all->out);
+    }
 }
 
 static void free_socket(void *at)
@@ -405,12 +429,13 @@ int write_pcapng(struct reader *reader, FILE *out, struct progress *progress)
                 last->interface = interfaces++;
                 if (!tsearch(last, &sockets, compare))
                     return -ENOMEM;
-                write_interface(&record, file, &all.block, out);
+                record_address(record.local, record.local_length, last->name);
+                write_interface(last, &record, file, &all.block, out);
             }
         }
         take(last, &record, &all.block, out);
     }
-    twalk_r(sockets, write_open, &all);
+    twalk_r(sockets, write_rest, &all);
     tdestroy(sockets, free_socket);
     free(all.block.data);
     return all.block.failed ? -ENOMEM : 0;

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * The trace format that ui.perfetto.dev and chrome://tracing read: one JSON object with an array of
- * events. A receive is an instant of its thread; what a socket has lost and saved is a counter.
+ * events. A receive is an instant of its thread; a message that is received in parts is a slice of
+ * its socket, from its first part to its last; what a socket has lost and saved is a counter. Times
+ * are those since the first record.
  */
 #define _GNU_SOURCE
 #include "formats/formats.h"
 
 #include "base/strbuf.h"
+#include "formats/caller.h"
+#include "formats/report_data.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,9 +43,12 @@ struct names {
     char text[4 * RECORD_ADDRESS_MAX + 64];
 };
 
-/* A process or a socket that has been seen. */
+/* A process, a thread or a socket that has been seen. */
 struct seen {
     uint64_t pid, cookie;
+    uint32_t tid;           /* of a thread; else 0 */
+    bool open;              /* a message of it has begun, and not ended */
+    uint32_t parts, length; /* of that message */
     uint64_t lost, saved;
     struct names names;
 };
@@ -51,13 +59,15 @@ static int compare(const void *one, const void *other)
 
     if (a->pid != b->pid)
         return a->pid < b->pid ? -1 : 1;
+    if (a->tid != b->tid)
+        return a->tid < b->tid ? -1 : 1;
     return a->cookie < b->cookie ? -1 : a->cookie > b->cookie;
 }
 
 /* NULL: no memory. `*ret_new`: it was not there yet. */
-static struct seen *see(void **tree, uint64_t pid, uint64_t cookie, bool *ret_new)
+static struct seen *see(void **tree, struct seen key, bool *ret_new)
 {
-    struct seen key = {.pid = pid, .cookie = cookie}, *made, **node = tfind(&key, tree, compare);
+    struct seen *made, **node = tfind(&key, tree, compare);
 
     *ret_new = !node;
     if (node)
@@ -153,7 +163,7 @@ static size_t put_event(char *line, const struct record *record, struct names *n
     at = put_number(PUT(at, ",\"left\":"), record->left);
     at = put_number(PUT(at, ",\"lost\":"), record->lost);
     at = put_signed(PUT(at, ",\"errno\":"), record->error);
-    at = put_hex(PUT(at, ",\"caller\":\"0x"), record->caller);
+    at = put_caller(PUT(at, ",\"caller\":\""), record, true);
     at = PUT(at, "\"}}");
     return (size_t)(at - line);
 }
@@ -165,51 +175,140 @@ static size_t put_counter(char *line, const struct record *record, const struct 
     record_address(record->local, record->local_length, local);
     at = put_number(PUT(at, ",\n{\"ph\":\"C\",\"pid\":"), record->pid);
     at = put_time(at, record->time);
-    at = put_json(PUT(at, ",\"name\":"), local[0] ? local : "socket without a name");
+    at = put_json(PUT(at, ",\"name\":"), local[0] ? local : NO_NAME);
     at = put_number(PUT(at, ",\"args\":{\"lost\":"), socket->lost);
     at = put_number(PUT(at, ",\"saved\":"), socket->saved);
     at = PUT(at, "}}");
     return (size_t)(at - line);
 }
 
+/* `phase`: 'b' where a message begins, 'e' where it ends. A socket has one at a time. */
+static size_t put_message(char *line, const struct record *record, const struct seen *socket,
+                          char phase)
+{
+    char *at = line;
+
+    at = PUT(at, ",\n{\"ph\":\"");
+    *at++ = phase;
+    at = put_number(PUT(at, "\",\"cat\":\"message\",\"id\":"), record->cookie);
+    at = put_number(PUT(at, ",\"name\":\"message of "), socket->length);
+    at = put_number(PUT(at, " bytes\",\"pid\":"), record->pid);
+    at = put_number(PUT(at, ",\"tid\":"), record->tid);
+    at = put_time(at, record->time);
+    at = put_signed(PUT(at, ",\"args\":{\"fd\":"), record->fd);
+    at = put_number(PUT(at, ",\"parts\":"), socket->parts);
+    at = put_number(PUT(at, ",\"lost\":"), record->lost);
+    at = PUT(at, "}}");
+    return (size_t)(at - line);
+}
+
+/* --- all of them ------------------------------------------------------------------------- */
+
+struct all {
+    FILE *out;
+    void *tree;
+    uint64_t start; /* time of the first record */
+    bool any;       /* an event is written */
+};
+
+static void put_name(struct all *all, const char *what, const struct record *record,
+                     const char *name)
+{
+    fprintf(all->out, "%s\n{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,\"args\":{\"name\":",
+            all->any ? "," : "", what, record->pid, record->tid);
+    put_json_string(all->out, name);
+    fputs("}}", all->out);
+    all->any = true;
+}
+
+/* False: no memory. */
+static bool name_thread(struct all *all, const struct record *record,
+                        const struct reader_file *file)
+{
+    const char *program = reader_program(file, record->pid);
+    bool new_process, new_thread;
+    char name[128];
+
+    if (!see(&all->tree, (struct seen){.pid = record->pid}, &new_process) ||
+        !see(&all->tree, (struct seen){.pid = record->pid, .tid = record->tid}, &new_thread))
+        return false;
+    if (new_process)
+        put_name(all, "process_name", record, program[0] ? program : file->shown);
+    if (new_thread) {
+        snprintf(name, sizeof name, "%s %u", record->tid == record->pid ? "main thread" : "thread",
+                 record->tid);
+        put_name(all, "thread_name", record, name);
+    }
+    return true;
+}
+
+/* Begins and ends messages that have several parts. */
+static void follow_message(struct all *all, struct seen *socket, const struct record *record)
+{
+    char line[512];
+
+    if (!record_has_part(record))
+        return;
+    if (record->offset == 0 && (record->flags & RECORD_PARTIAL)) {
+        socket->open = true;
+        socket->parts = 1;
+        socket->length = record->length;
+        fwrite_unlocked(line, 1, put_message(line, record, socket, 'b'), all->out);
+        return;
+    }
+    if (!socket->open)
+        return;
+    socket->parts += record_is_receive(record);
+    if (record->flags & RECORD_PARTIAL)
+        return;
+    socket->open = false;
+    fwrite_unlocked(line, 1, put_message(line, record, socket, 'e'), all->out);
+}
+
+static void put_record(struct all *all, struct seen *socket, const struct record *record)
+{
+    char line[4096];
+
+    fwrite_unlocked(line, 1, put_event(line, record, &socket->names), all->out);
+    follow_message(all, socket, record);
+    if (record->lost == 0 && record_saved(record) == 0)
+        return;
+    socket->lost += record->lost;
+    socket->saved += record_saved(record);
+    fwrite_unlocked(line, 1, put_counter(line, record, socket), all->out);
+}
+
 int write_perfetto(struct reader *reader, FILE *out, struct progress *progress)
 {
+    struct all all = {.out = out};
     const struct reader_file *file;
     struct record record;
     struct seen *socket = NULL;
-    void *tree = NULL;
-    bool first = true;
-    char line[4096];
+    uint32_t thread = 0;
 
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", out);
     while (reader_next(reader, &record, &file)) {
-        bool new_process = false, new_socket;
+        bool new;
 
-        /* Mostly it is the same as before. */
-        if (!socket || socket->pid != record.pid || socket->cookie != record.cookie) {
-            struct seen *process = see(&tree, record.pid, 0, &new_process);
-
-            socket = see(&tree, record.pid, record.cookie, &new_socket);
-            if (!process || !socket)
-                return -ENOMEM;
-        }
-        if (new_process) {
-            fprintf(out,
-                    "%s\n{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%u,\"args\":{\"name\":",
-                    first ? "" : ",", record.pid);
-            put_json_string(out, file->program[0] ? file->program : file->shown);
-            fputs("}}", out);
-            first = false;
-        }
-        fwrite_unlocked(line, 1, put_event(line, &record, &socket->names), out);
-        if (record.lost > 0 || (record.offset > 0 && record.given > 0)) {
-            socket->lost += record.lost;
-            socket->saved += record.offset > 0 ? record.given : 0;
-            fwrite_unlocked(line, 1, put_counter(line, &record, socket), out);
-        }
+        all.start = all.start ? all.start : record.time;
+        record.time = record.time > all.start ? record.time - all.start : 0;
+        /* Mostly they are the same as before. */
+        if ((!socket || thread != record.tid || socket->pid != record.pid) &&
+            !name_thread(&all, &record, file))
+            return -ENOMEM;
+        if (!socket || socket->pid != record.pid || socket->cookie != record.cookie)
+            socket =
+                see(&all.tree, (struct seen){.pid = record.pid, .cookie = record.cookie}, &new);
+        if (!socket)
+            return -ENOMEM;
+        thread = record.tid;
+        put_record(&all, socket, &record);
         progress_step(progress);
     }
-    fputs("\n]}\n", out);
-    tdestroy(tree, free);
+    fprintf(out,
+            "\n],\n\"otherData\":{\"start\":\"%" PRIu64 ".%09" PRIu64
+            " s after 1970-01-01 UTC\",\"wsrx\":\"" WSRX_VERSION "\"}}\n",
+            all.start / 1000000000, all.start % 1000000000);
+    tdestroy(all.tree, free);
     return 0;
 }

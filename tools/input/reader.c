@@ -32,6 +32,7 @@ struct reader {
     size_t sources;
     struct source **heap; /* those with a next record; the earliest first */
     size_t waiting;
+    struct trace_filter filter;
     uint64_t until; /* no later record of a ring is given */
     bool unread;    /* a file was none, or could not be read */
 };
@@ -239,7 +240,12 @@ bool reader_add(struct reader *reader, const char *path)
     return true;
 }
 
-bool reader_next(struct reader *reader, struct record *ret_record,
+void reader_filter(struct reader *reader, const struct trace_filter *filter)
+{
+    reader->filter = *filter;
+}
+
+static bool next(struct reader *reader, struct record *ret_record,
                  const struct reader_file **ret_file)
 {
     struct source *source = reader->waiting > 0 ? reader->heap[0] : NULL;
@@ -259,6 +265,15 @@ bool reader_next(struct reader *reader, struct record *ret_record,
     return true;
 }
 
+bool reader_next(struct reader *reader, struct record *ret_record,
+                 const struct reader_file **ret_file)
+{
+    while (next(reader, ret_record, ret_file))
+        if (record_filter_match(&reader->filter, ret_record))
+            return true;
+    return false;
+}
+
 void reader_refresh(struct reader *reader, uint64_t until)
 {
     reader->until = until;
@@ -271,18 +286,26 @@ void reader_refresh(struct reader *reader, uint64_t until)
             push(reader, reader->source[i]);
 }
 
-FILE *reader_output(const struct reader *reader, const char *path)
+bool reader_may_write(const struct reader *reader, const char *path)
 {
     struct stat there, read;
-    FILE *out = stdout;
 
     for (size_t i = 0; i < reader->files && stat(path, &there) == 0; i++) {
         if (fstat(reader->file[i]->fd, &read) != 0 || !S_ISREG(there.st_mode) ||
             read.st_dev != there.st_dev || read.st_ino != there.st_ino)
             continue;
         complain("%s: cannot be read and written at once: give the output a name of its own", path);
-        return NULL;
+        return false;
     }
+    return true;
+}
+
+FILE *reader_output(const struct reader *reader, const char *path)
+{
+    FILE *out = stdout;
+
+    if (!reader_may_write(reader, path))
+        return NULL;
     if (strcmp(path, "-") != 0 && !(out = fopen(path, "we")))
         complain("%s: %s", path, strerror(errno));
     return out;

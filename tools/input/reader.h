@@ -18,6 +18,9 @@ struct reader;
 struct reader *reader_new(void);
 void reader_free(struct reader *reader);
 
+/* From now on only records that match are given. */
+void reader_filter(struct reader *reader, const struct trace_filter *filter);
+
 /* Adds a file; "-" is standard input. False: nothing of it can be read, and that was reported. */
 bool reader_add(struct reader *reader, const char *path);
 
@@ -31,6 +34,10 @@ bool reader_next(struct reader *reader, struct record *ret_record,
  * than `until`, by CLOCK_MONOTONIC, are kept for the next time: a thread may still write one that
  * belongs before them. */
 void reader_refresh(struct reader *reader, uint64_t until);
+
+/* Whether a file of this name may be written to: it is none of those that are read. False:
+ * reported. */
+bool reader_may_write(const struct reader *reader, const char *path);
 
 /* Opens a file to write to; "-" is standard output. NULL: reported; a file that is read is never
  * written over. */

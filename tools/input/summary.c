@@ -63,8 +63,11 @@ struct whose {
 
 static struct summary_socket *socket_of(struct summary *summary, const struct whose *whose)
 {
-    struct summary_socket key = {
-        .pid = whose->pid, .cookie = whose->cookie, .fd = whose->fd, .least_room = UINT64_MAX};
+    struct summary_socket key = {.pid = whose->pid,
+                                 .cookie = whose->cookie,
+                                 .fd = whose->fd,
+                                 .least_room = UINT64_MAX,
+                                 .short_room = UINT64_MAX};
     struct summary_socket *found;
     bool new;
 
@@ -203,6 +206,9 @@ static void take(struct summary *summary, struct reader_file *file, const struct
     bool part = record_has_part(record) && record_is_receive(record);
 
     add_time(summary, record);
+    if (part && (record->lost > 0 || (record->flags & RECORD_PARTIAL)) &&
+        record->room < socket->short_room)
+        socket->short_room = record->room;
     if (part && (record->flags & RECORD_LAST)) {
         uint64_t *fate = record->lost > 0     ? socket->cut
                          : record->offset > 0 ? socket->parts
@@ -212,6 +218,8 @@ static void take(struct summary *summary, struct reader_file *file, const struct
     }
     if (!sums)
         return;
+    if (record->lost > 0)
+        socket->losing |= 1u << (record->call % CALLS_BITS);
     add(&summary->total, record);
     add(&socket->sums, record);
     add(&caller->sums, record);
@@ -253,6 +261,8 @@ static void take_total(struct summary *summary, struct reader_file *file,
     struct summary_socket *socket = socket_of(summary, &whose);
     struct summary_caller *caller;
 
+    if (total->lost > 0)
+        socket->losing |= 1u << (total->call % CALLS_BITS);
     add_total(&summary->total, total);
     add_total(&socket->sums, total);
     if (total->dropped > socket->sums.dropped)
@@ -260,6 +270,10 @@ static void take_total(struct summary *summary, struct reader_file *file,
     widen(&socket->least_room, &socket->longest, total->least_room, total->longest);
     if (total->most_room > socket->most_room)
         socket->most_room = total->most_room;
+    /* The records that told of it may be gone. */
+    if (total->lost + total->saved > 0 && total->least_room < total->longest &&
+        total->least_room < socket->short_room)
+        socket->short_room = total->least_room;
     if (total->receives + total->fitted + total->lost == 0)
         return; /* what the kernel dropped has no caller */
     caller = caller_of(summary, &whose);
@@ -291,6 +305,7 @@ static int by_cookie(const void *one, const void *other)
 /* A socket of several processes is dropped for once. */
 static void add_dropped(struct summary *summary)
 {
+    summary->total.dropped = 0;
     qsort(summary->socket, summary->sockets, sizeof *summary->socket, by_cookie);
     for (size_t i = 0; i < summary->sockets; i++)
         if (i == 0 || summary->socket[i]->cookie != summary->socket[i - 1]->cookie)
@@ -320,9 +335,33 @@ static void finish(struct summary *summary, struct reader *reader, bool totals)
         qsort(summary->caller, summary->callers, sizeof *summary->caller, worst_caller);
 }
 
+struct summary *summary_new(void)
+{
+    return need(calloc(1, sizeof(struct summary)));
+}
+
+void summary_add(struct summary *summary, const struct reader_file *file,
+                 const struct record *record)
+{
+    take(summary, (struct reader_file *)file, record, true);
+}
+
+void summary_finish(struct summary *summary, struct reader *reader)
+{
+    finish(summary, reader, false);
+}
+
+struct summary *summary_of_totals(struct reader *reader)
+{
+    struct summary *summary = summary_new();
+
+    finish(summary, reader, true);
+    return summary;
+}
+
 struct summary *summary_filtered(struct reader *reader, const struct trace_filter *filter)
 {
-    struct summary *summary = need(calloc(1, sizeof *summary));
+    struct summary *summary = summary_new();
     bool totals = !filter || record_filter_is_empty(filter);
     const struct reader_file *file;
     struct record record;

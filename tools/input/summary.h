@@ -23,8 +23,9 @@ struct summary_socket {
     char program[64], address[RECORD_ADDRESS_MAX];
     struct sums sums;
     uint64_t least_room, most_room; /* buffers that got a message or a part */
+    uint64_t short_room;            /* the smallest that was too short; UINT64_MAX: none was */
     uint32_t longest;
-    unsigned calls; /* a bit for each enum record_call */
+    unsigned calls, losing; /* a bit for each enum record_call: that it came by, that lost bytes */
     uint64_t fits[SIZE_BINS], parts[SIZE_BINS], cut[SIZE_BINS]; /* messages by size and fate */
 };
 
@@ -63,6 +64,16 @@ struct summary *summary_of(struct reader *reader);
 
 /* Of the records that pass a filter. */
 struct summary *summary_filtered(struct reader *reader, const struct trace_filter *filter);
+
+/* The same step by step: records are added, and finished as often as the sums are looked at. */
+struct summary *summary_new(void);
+void summary_add(struct summary *summary, const struct reader_file *file,
+                 const struct record *record);
+void summary_finish(struct summary *summary, struct reader *reader);
+
+/* What the files themselves say now; no record is read. */
+struct summary *summary_of_totals(struct reader *reader);
+
 void summary_free(struct summary *summary);
 
 #endif

@@ -49,19 +49,46 @@ bool library_before(const struct executable *executable, char path[PATH_MAX])
     return *path;
 }
 
+bool library_words(const char *path, char directory[PATH_MAX], char name[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+
+    directory[0] = '\0';
+    snprintf(name, PATH_MAX, "%s", path);
+    if (!strpbrk(path, " :"))
+        return true;
+    /* The directories of LD_LIBRARY_PATH may have spaces. */
+    if (!slash || strpbrk(path, ":;"))
+        return false;
+    snprintf(directory, PATH_MAX, "%.*s", (int)(slash - path), path);
+    snprintf(name, PATH_MAX, "%s", slash + 1);
+    return !strpbrk(name, " ");
+}
+
+/* A list with one more in front of it. */
+static void put_before(const char *variable, const char *first)
+{
+    char list[3 * PATH_MAX];
+    const char *rest = getenv(variable);
+
+    snprintf(list, sizeof list, "%s%s%s", first, rest && *rest ? ":" : "", rest ? rest : "");
+    setenv(variable, list, 1);
+}
+
 bool library_preload(const char *first)
 {
-    char path[PATH_MAX], list[3 * PATH_MAX];
-    const char *before = getenv("LD_PRELOAD");
+    char path[PATH_MAX], directory[PATH_MAX], name[PATH_MAX];
 
     if (!library_find(path, true))
         return false;
-    if (strpbrk(path, " :")) {
-        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", path);
+    if (!library_words(path, directory, name)) {
+        complain("%s: LD_PRELOAD cannot name a path with a colon", path);
         return false;
     }
-    snprintf(list, sizeof list, "%s%s%s%s%s", first, *first ? ":" : "", path,
-             before && *before ? ":" : "", before ? before : "");
-    setenv("LD_PRELOAD", list, 1);
+    if (*directory)
+        put_before("LD_LIBRARY_PATH", directory);
+    put_before("LD_PRELOAD", name);
+    if (*first)
+        put_before("LD_PRELOAD", first);
     return true;
 }

@@ -53,6 +53,27 @@ const struct poptOption *setting_options(bool for_run)
     return options;
 }
 
+const struct poptOption *setting_option(enum settings_index setting)
+{
+    static struct poptOption options[2];
+    const struct poptOption *all = setting_options(true);
+    size_t number = 0;
+
+    while (number < OPTIONS && rows[number].setting != setting)
+        number++;
+    options[0] = all[number];
+    return options;
+}
+
+void setting_filter(struct trace_filter *ret_filter)
+{
+    const char *value = values[INDEX_WSRX_TRACE_FILTER];
+
+    *ret_filter = (struct trace_filter){0};
+    if (value)
+        record_filter_parse(ret_filter, value);
+}
+
 const char *setting_value(enum settings_index setting)
 {
     return values[setting] ? values[setting] : getenv(variables[setting]);

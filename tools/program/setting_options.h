@@ -6,6 +6,7 @@
 #define WSRX_PROGRAM_SETTING_OPTIONS_H
 
 #include "settings.h"
+#include "trace/record.h"
 
 #include <popt.h>
 #include <stdbool.h>
@@ -13,6 +14,12 @@
 /* --mode, --calls …: all of them for run, and for the other subcommands those that they do not set
  * themselves. One array, which the next call overwrites. */
 const struct poptOption *setting_options(bool for_run);
+
+/* One of them alone, for a subcommand that runs no program. One array, as above. */
+const struct poptOption *setting_option(enum settings_index setting);
+
+/* The filter that the option asks for; without it, one that lets everything pass. */
+void setting_filter(struct trace_filter *ret_filter);
 
 /* The value of an option, or else of its environment variable; NULL: it is not set. */
 const char *setting_value(enum settings_index setting);
