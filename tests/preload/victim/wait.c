@@ -40,11 +40,13 @@ static int checked_ppoll(struct pollfd *fds, nfds_t count, const struct timespec
 }
 #endif
 
-/* On i386 select(2) with its arguments in memory has the older number. */
-#ifdef SYS__newselect
+/* On i386 select(2) with its arguments in memory has the older number; later processors have none. */
+#if defined SYS__newselect
 enum { FIVE_ARGUMENT_SELECT = SYS__newselect };
-#else
+#elif defined SYS_select
 enum { FIVE_ARGUMENT_SELECT = SYS_select };
+#else
+enum { FIVE_ARGUMENT_SELECT = -1 };
 #endif
 
 enum { WATCHED = 8, SENTINEL = 12345 };
@@ -117,7 +119,11 @@ static int run_poll(const struct op *op, struct pollfd *fds, nfds_t count, long 
     if (strcmp(name, "ppoll") == 0)
         return ppoll(fds, count, &time, NULL);
     if (strcmp(name, "sys_poll") == 0)
+#ifdef SYS_poll
         return (int)syscall(SYS_poll, fds, count, ms);
+#else
+        return (int)syscall(SYS_ppoll, fds, count, old_time, NULL, 0);
+#endif
     if (strcmp(name, "sys_ppoll") == 0)
         return (int)syscall(SYS_ppoll, fds, count, old_time, NULL, 0);
     return checked_ppoll(fds, count, &time, old_time);
@@ -173,9 +179,9 @@ static void do_select(const struct op *op, struct line *line)
         ready = select(highest + 1, &in, &out, NULL, &time);
     else if (strcmp(name, "__select") == 0)
         ready = __select(highest + 1, &in, &out, NULL, (struct timeval *)old_time);
-    else if (strcmp(name, "sys_select") == 0)
+    else if (strcmp(name, "sys_select") == 0 && FIVE_ARGUMENT_SELECT >= 0)
         ready = (int)syscall(FIVE_ARGUMENT_SELECT, highest + 1, &in, &out, NULL, old_time);
-    else if (strcmp(name, "sys_pselect6") == 0)
+    else if (strncmp(name, "sys_", 4) == 0)
         ready = (int)syscall(SYS_pselect6, highest + 1, &in, &out, NULL, old_ptime, &no_mask);
     else
         ready = pselect(highest + 1, &in, &out, NULL, &ptime, NULL);
