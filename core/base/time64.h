@@ -13,9 +13,13 @@
 #include <features.h>
 #include <stdint.h>
 
-#if defined(__GLIBC__) && defined(__TIMESIZE) && __TIMESIZE == 32 && __GLIBC_PREREQ(2, 34)
+#if defined(__GLIBC__) && defined(__TIMESIZE)
+#if __TIMESIZE == 32 && __GLIBC_PREREQ(2, 34)
 #define WSRX_HAVE_TIME64 1
-#define CALL_TIME64      CALL
+#endif
+#endif
+#ifdef WSRX_HAVE_TIME64
+#define CALL_TIME64 CALL
 #else
 #define WSRX_HAVE_TIME64 0
 #define CALL_TIME64(type, name, parameters)
