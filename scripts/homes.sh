@@ -149,11 +149,11 @@ test_processor() {
         return
     fi
     # The test programs themselves are this system's.
-    build_it tests/preload/preload-{descriptors,hold,public} >&2
+    build_it tools/wsrx tests/preload/preload-{descriptors,hold,public} >&2
     cross_build "$directory" "$prefix" "$family" "$order" "${arguments[@]}" >&2
     WSRX_TEST_SOURCE_ROOT=$top WSRX_TEST_LIBRARY=$directory/build/preload/libwsrx.so.0 \
         WSRX_TEST_VICTIM=$directory/victim WSRX_TEST_WAITER=$directory/waiter \
-        WSRX_TEST_EMULATOR="qemu-$qemu-static -L /usr/$prefix" \
+        WSRX_TEST_TOOL=$build/tools/wsrx WSRX_TEST_EMULATOR="qemu-$qemu-static -L /usr/$prefix" \
         /usr/bin/python3 -B "$top/tests/homes/run.py" "$home" "$top/tests/homes/limits" \
         "$build"/tests/preload/preload-{descriptors,hold,public}
 }

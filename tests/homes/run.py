@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 SECONDS = 240  # for one program
 CASE = re.compile(r"(not ok|ok)\b[ \d-]*(?P<name>.*?)\s*(?:# SKIP(?P<reason>.*))?$", re.I)
@@ -51,12 +52,38 @@ def cases(program):
     return found
 
 
+def ring_case():
+    """A ring that is written there, and read by this system's command (WSRX_TEST_TOOL)."""
+    emulator = os.environ.get("WSRX_TEST_EMULATOR", "").split()
+    library, victim = os.environ["WSRX_TEST_LIBRARY"], os.environ["WSRX_TEST_VICTIM"]
+    with tempfile.TemporaryDirectory(prefix="wsrx-home-") as directory:
+        ring = os.path.join(directory, "a.ring")
+        subprocess.run([*emulator, victim, "udp4; send 3000; recv 1000; recv 5000"], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60,
+                       env={"LD_PRELOAD": library, "WSRX_TRACE": "ring", "WSRX_TRACE_FILE": ring})
+        with open(ring, "rb") as file:
+            big = file.read(12)[8:] == b"\0\0\0\1"
+        done = subprocess.run([os.environ["WSRX_TEST_TOOL"], "convert", "--to", "text", ring],
+                              capture_output=True, timeout=60, check=False)
+    out, said = done.stdout.decode(), done.stderr.decode()
+    if big != (sys.byteorder == "big"):
+        good = done.returncode == 1 and out == "" and "of the other byte order" in said
+    else:
+        good = done.returncode == 0 and [line.split(" = ")[1].split(" caller")[0]
+                                         for line in out.splitlines()] == [
+            "1000 of 3000 PARTIAL left 2000", "2000 of 3000 @1000 last"]
+    return [("a ring is read, or refused for its byte order", "passed" if good else "failed",
+             [f"exit status {done.returncode}", *out.splitlines(), *said.splitlines()])]
+
+
 def main():
     home, path, programs = sys.argv[1], sys.argv[2], sys.argv[3:]
     known = limits(path, home)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for program, found in zip(programs, pool.map(cases, programs)):
+        rows = list(zip(programs, pool.map(cases, programs)))
+        rows += [("ring", ring_case())] if "WSRX_TEST_TOOL" in os.environ else []
+        for program, found in rows:
             name = os.path.basename(program)
             for case, result, said in found:
                 reasons = [row[2].strip() for row in known
