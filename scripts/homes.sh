@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: MIT
 #
 # scripts/test --on HOME: the tests in another home than this system: another release of Debian, or
@@ -135,11 +135,17 @@ cross_build() {
 }
 
 test_processor() {
-    local home=$1 prefix family order qemu name directory=$homes/$1
+    local home=$1 prefix family order qemu directory=$homes/$1
     local -a arguments
 
     read -r prefix family order qemu arguments < <(sed -n "s/^$home //p" <<<"$processors")
     read -ra arguments <<<"${arguments-}"
+    # Debian's compilers for other processors and gcc-multilib exclude each other: apt-get would remove
+    # it, and with it what tests/m32 needs.
+    if ! is_there "$prefix-gcc" && [ -e /usr/include/asm ]; then
+        skip_home "$home" "gcc-$prefix would remove gcc-multilib; install it by hand, or elsewhere"
+        return
+    fi
     if ! (need_packages "
         gcc-$prefix                     $prefix-gcc
         libc6-dev-$(debian_name "$home")-cross /usr/$prefix/include/stdio.h
