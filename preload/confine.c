@@ -15,28 +15,48 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
-/* prctl(2) has up to four more arguments, which are passed as longs. */
-INTERPOSED int prctl(int option, ...)
+static int control(int (*call)(int option, ...), int option, const unsigned long argument[4])
 {
-    unsigned long argument[4];
     bool filters = option == PR_SET_SECCOMP;
-    va_list list;
     int result;
 
-    va_start(list, option);
-    for (int i = 0; i < 4; i++)
-        argument[i] = va_arg(list, unsigned long);
-    va_end(list);
     if (filters)
         lifecycle_confining(
             argument[0] == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)argument[1] : NULL);
     else if (option == PR_SET_NO_NEW_PRIVS)
         lifecycle_changes_identity();
-    result = REAL(prctl)(option, argument[0], argument[1], argument[2], argument[3]);
+    result = call(option, argument[0], argument[1], argument[2], argument[3]);
     if (filters && result != 0)
         lifecycle_not_confined();
     return result;
 }
+
+/* prctl(2) has up to four more arguments, which are passed as longs. */
+INTERPOSED int prctl(int option, ...)
+{
+    unsigned long argument[4];
+    va_list list;
+
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        argument[i] = va_arg(list, unsigned long);
+    va_end(list);
+    return control(REAL(prctl), option, argument);
+}
+
+#if WSRX_HAVE_TIME64
+INTERPOSED int __prctl_time64(int option, ...)
+{
+    unsigned long argument[4];
+    va_list list;
+
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        argument[i] = va_arg(list, unsigned long);
+    va_end(list);
+    return control(REAL(__prctl_time64), option, argument);
+}
+#endif
 
 INTERPOSED int unshare(int flags)
 {

@@ -203,22 +203,28 @@ INTERPOSED int dup3(int fd, int to, int flags)
     return duplicate_over(fd, to, call_dup3, flags);
 }
 
+static int control(int (*call)(int fd, int command, ...), int fd, int command, void *argument)
+{
+    int result;
+
+    if (command == F_SETFL && ((long)argument & O_ASYNC))
+        atomic_store_explicit(&sigio_is_used, true, memory_order_relaxed);
+    result = call(fd, command, argument);
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        return duplicated(fd, result);
+    return result;
+}
+
 /* The optional argument of fcntl(2) is an int or a pointer; both are passed in the same way. */
 INTERPOSED int fcntl(int fd, int command, ...)
 {
     va_list list;
     void *argument;
-    int result;
 
     va_start(list, command);
     argument = va_arg(list, void *);
     va_end(list);
-    if (command == F_SETFL && ((long)argument & O_ASYNC))
-        atomic_store_explicit(&sigio_is_used, true, memory_order_relaxed);
-    result = REAL(fcntl)(fd, command, argument);
-    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
-        return duplicated(fd, result);
-    return result;
+    return control(REAL(fcntl), fd, command, argument);
 }
 
 INTERPOSED int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
@@ -254,3 +260,38 @@ INTERPOSED int sendmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags)
         note_passing(&vec[i].msg_hdr);
     return result;
 }
+
+/* --- with times of 64 bits (time64.h) ---------------------------------------------------- */
+
+#if WSRX_HAVE_TIME64
+
+INTERPOSED int __fcntl_time64(int fd, int command, ...)
+{
+    va_list list;
+    void *argument;
+
+    va_start(list, command);
+    argument = va_arg(list, void *);
+    va_end(list);
+    return control(REAL(__fcntl_time64), fd, command, argument);
+}
+
+INTERPOSED ssize_t __sendmsg64(int fd, const struct msghdr *msg, int flags)
+{
+    ssize_t result = REAL(__sendmsg64)(fd, msg, flags);
+
+    if (result >= 0)
+        note_passing(msg);
+    return result;
+}
+
+INTERPOSED int __sendmmsg64(int fd, struct mmsghdr *vec, unsigned vlen, int flags)
+{
+    int result = REAL(__sendmmsg64)(fd, vec, vlen, flags);
+
+    for (int i = 0; i < result; i++)
+        note_passing(&vec[i].msg_hdr);
+    return result;
+}
+
+#endif

@@ -9,6 +9,8 @@
 #ifndef WSRX_REAL_H
 #define WSRX_REAL_H
 
+#include "base/time64.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

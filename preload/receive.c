@@ -57,40 +57,50 @@ static void note_descriptors(const struct msghdr *msg)
     errno = saved;
 }
 
+/* What there is to know of a message after its receive; `passed`: it was the program's own call. */
+static ssize_t after_message(bool passed, int fd, struct msghdr *msg, int flags, ssize_t result,
+                             struct receive_site site)
+{
+    if (result >= 0 && passed && receive_records_passed())
+        receive_record_passed(fd, msg, flags, (size_t)result, site);
+    if (result >= 0 && msg->msg_controllen > 0)
+        note_descriptors(msg);
+    return result;
+}
+
+static int after_messages(bool passed, int fd, struct mmsghdr *vec, int flags, ssize_t count,
+                          struct receive_site site)
+{
+    for (ssize_t i = 0; i < count; i++)
+        after_message(passed, fd, &vec[i].msg_hdr, flags, (ssize_t)vec[i].msg_len, site);
+    return (int)count;
+}
+
 INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
     int saved = errno;
-    struct receive_result made = receive_message(fd, msg, flags, RECEIVE_SITE(RECORD_RECVMSG));
+    struct receive_site site = RECEIVE_SITE(RECORD_RECVMSG);
+    struct receive_result made = receive_message(fd, msg, flags, site);
     ssize_t result = made.value;
 
     errno = saved;
     result = made.outcome == RECEIVE_DONE ? real_result(result) : REAL(recvmsg)(fd, msg, flags);
-    if (result >= 0 && made.outcome == RECEIVE_PASS && receive_records_passed())
-        receive_record_passed(fd, msg, flags, (size_t)result, RECEIVE_SITE(RECORD_RECVMSG));
-    if (result >= 0 && msg->msg_controllen > 0)
-        note_descriptors(msg);
-    return result;
+    return after_message(made.outcome == RECEIVE_PASS, fd, msg, flags, result, site);
 }
 
 INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                         struct timespec *timeout)
 {
     int saved = errno;
-    struct receive_result made =
-        receive_messages(fd, vec, vlen, flags, timeout, RECEIVE_SITE(RECORD_RECVMMSG));
+    struct receive_site site = RECEIVE_SITE(RECORD_RECVMMSG);
+    struct receive_timeout limit = {.at = timeout};
+    struct receive_result made = receive_messages(fd, vec, vlen, flags, limit, site);
     ssize_t result = made.value;
 
     errno = saved;
     result = made.outcome == RECEIVE_DONE ? real_result(result)
                                           : REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
-    for (ssize_t i = 0; i < result; i++) {
-        if (made.outcome == RECEIVE_PASS && receive_records_passed())
-            receive_record_passed(fd, &vec[i].msg_hdr, flags, vec[i].msg_len,
-                                  RECEIVE_SITE(RECORD_RECVMMSG));
-        if (vec[i].msg_hdr.msg_controllen > 0)
-            note_descriptors(&vec[i].msg_hdr);
-    }
-    return (int)result;
+    return after_messages(made.outcome == RECEIVE_PASS, fd, vec, flags, result, site);
 }
 
 /* Unlike recv(2), read(2) with length 0 consumes nothing, and it refuses more than SSIZE_MAX. */
@@ -165,3 +175,45 @@ INTERPOSED int setsockopt(int fd, int level, int name, const void *value, sockle
         receive_note_peek_offset();
     return result;
 }
+
+/* --- with times of 64 bits (time64.h) ---------------------------------------------------- */
+
+#if WSRX_HAVE_TIME64
+
+INTERPOSED ssize_t __recvmsg64(int fd, struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    struct receive_site site = RECEIVE_SITE(RECORD_RECVMSG);
+    struct receive_result made = receive_message(fd, msg, flags, site);
+    ssize_t result = made.value;
+
+    errno = saved;
+    result = made.outcome == RECEIVE_DONE ? real_result(result) : REAL(__recvmsg64)(fd, msg, flags);
+    return after_message(made.outcome == RECEIVE_PASS, fd, msg, flags, result, site);
+}
+
+INTERPOSED int __recvmmsg64(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+                            struct timespec64 *timeout)
+{
+    int saved = errno;
+    struct receive_site site = RECEIVE_SITE(RECORD_RECVMMSG);
+    struct receive_timeout limit = {.at64 = timeout};
+    struct receive_result made = receive_messages(fd, vec, vlen, flags, limit, site);
+    ssize_t result = made.value;
+
+    errno = saved;
+    result = made.outcome == RECEIVE_DONE ? real_result(result)
+                                          : REAL(__recvmmsg64)(fd, vec, vlen, flags, timeout);
+    return after_messages(made.outcome == RECEIVE_PASS, fd, vec, flags, result, site);
+}
+
+INTERPOSED int __setsockopt64(int fd, int level, int name, const void *value, socklen_t length)
+{
+    int result = REAL(__setsockopt64)(fd, level, name, value, length);
+
+    if (name == SO_PEEK_OFF && level == SOL_SOCKET && result == 0)
+        receive_note_peek_offset();
+    return result;
+}
+
+#endif

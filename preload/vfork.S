@@ -104,4 +104,4 @@ __vfork:
 
 #endif
 
-    .section .note.GNU-stack, "", @progbits
+    .section .note.GNU-stack, "", %progbits

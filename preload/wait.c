@@ -19,6 +19,8 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
+enum { NANOSECONDS_IN_A_MILLISECOND = 1000000, NANOSECONDS_IN_A_SECOND = 1000000000 };
+
 /* Whether the result of poll_with_tails() or select_with_tails() ends the wait. Sets or restores
  * errno. */
 static bool ends(int result, int saved)
@@ -93,6 +95,56 @@ INTERPOSED int pselect(int nfds, fd_set *reading, fd_set *writing, fd_set *excep
     return REAL(pselect)(nfds, reading, writing, except, timeout, mask);
 }
 
+#if WSRX_HAVE_TIME64
+
+static bool is_timespec64(const struct timespec64 *timeout)
+{
+    struct timespec64 time;
+
+    return !timeout || (user_memory_read(&time, timeout, sizeof time) == 0 && time.tv_sec >= 0 &&
+                        time.tv_nsec >= 0 && time.tv_nsec < NANOSECONDS_IN_A_SECOND);
+}
+
+static bool is_timeval64(const struct timeval64 *timeout)
+{
+    struct timeval64 time;
+
+    return !timeout || (user_memory_read(&time, timeout, sizeof time) == 0 && time.tv_sec >= 0 &&
+                        time.tv_usec >= 0);
+}
+
+INTERPOSED int __ppoll64(struct pollfd *fds, nfds_t nfds, const struct timespec64 *timeout,
+                         const sigset_t *mask)
+{
+    RETURN_IF_READY(is_timespec64(timeout), poll_with_tails(fds, nfds, mask));
+    return REAL(__ppoll64)(fds, nfds, timeout, mask);
+}
+
+INTERPOSED int __ppoll64_chk(struct pollfd *fds, nfds_t nfds, const struct timespec64 *timeout,
+                             const sigset_t *mask, size_t fdslen)
+{
+    if (fdslen / sizeof *fds < nfds)
+        return REAL(__ppoll64_chk)(fds, nfds, timeout, mask, fdslen);
+    return __ppoll64(fds, nfds, timeout, mask);
+}
+
+INTERPOSED int __select64(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
+                          struct timeval64 *timeout)
+{
+    RETURN_IF_READY(is_timeval64(timeout), select_with_tails(nfds, reading, writing, except, NULL));
+    return REAL(__select64)(nfds, reading, writing, except, timeout);
+}
+
+INTERPOSED int __pselect64(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
+                           const struct timespec64 *timeout, const sigset_t *mask)
+{
+    RETURN_IF_READY(is_timespec64(timeout),
+                    select_with_tails(nfds, reading, writing, except, mask));
+    return REAL(__pselect64)(nfds, reading, writing, except, timeout, mask);
+}
+
+#endif
+
 /* --- epoll ------------------------------------------------------------------------------- */
 
 static int made(int epfd, uint64_t begun)
@@ -127,8 +179,6 @@ INTERPOSED int epoll_ctl(int epfd, int operation, int fd, struct epoll_event *ev
         return REAL(epoll_ctl)(epfd, operation, fd, event);
     return (int)real_answer(epoll_ctl_follow(epfd, operation, fd, event), saved);
 }
-
-enum { NANOSECONDS_IN_A_MILLISECOND = 1000000, NANOSECONDS_IN_A_SECOND = 1000000000 };
 
 static int milliseconds(int64_t timeout)
 {
@@ -283,17 +333,43 @@ INTERPOSED int epoll_pwait2(int epfd, struct epoll_event *events, int max,
         count);
 }
 
+#if WSRX_HAVE_TIME64
+
+static int call_pwait2_time64(const struct epoll_wait_call *wait, int64_t timeout)
+{
+    struct timespec64 left = {.tv_sec = timeout / NANOSECONDS_IN_A_SECOND,
+                              .tv_nsec = (int32_t)(timeout % NANOSECONDS_IN_A_SECOND)};
+
+    return REAL(__epoll_pwait2_time64)(wait->epfd, wait->events, wait->max,
+                                       timeout < 0 ? NULL : &left, wait->mask);
+}
+
+static int64_t nanoseconds_of64(const struct timespec64 *timeout)
+{
+    struct timespec64 limit;
+
+    if (!timeout || user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
+        limit.tv_sec > INT64_MAX / NANOSECONDS_IN_A_SECOND - 1)
+        return -1;
+    return limit.tv_sec * NANOSECONDS_IN_A_SECOND + limit.tv_nsec;
+}
+
+INTERPOSED int __epoll_pwait2_time64(int epfd, struct epoll_event *events, int max,
+                                     const struct timespec64 *timeout, const sigset_t *mask)
+{
+    if (!epoll_wait_is_plain() && !is_timespec64(timeout))
+        return REAL(__epoll_pwait2_time64)(epfd, events, max, timeout, mask);
+    WAIT(REAL(__epoll_pwait2_time64)(epfd, events, max, timeout, mask), epfd, events, max,
+         nanoseconds_of64(timeout), mask, call_pwait2_time64);
+}
+
+#endif
+
 /* --- FIONREAD ---------------------------------------------------------------------------- */
 
-INTERPOSED int ioctl(int fd, unsigned long request, ...)
+static int control(int (*call)(int fd, unsigned long request, ...), int fd, unsigned long request,
+                   void *argument)
 {
-    va_list list;
-    void *argument;
-
-    va_start(list, request);
-    argument = va_arg(list, void *);
-    va_end(list);
-
     if (request == FIOASYNC)
         atomic_store_explicit(&sigio_is_used, true, memory_order_relaxed);
     if (request == FIONREAD) {
@@ -308,11 +384,35 @@ INTERPOSED int ioctl(int fd, unsigned long request, ...)
         errno = saved;
     }
     if (request == UFFDIO_REGISTER) {
-        int result = REAL(ioctl)(fd, request, argument);
+        int result = call(fd, request, argument);
 
         if (result == 0)
             memory_registered(argument);
         return result;
     }
-    return REAL(ioctl)(fd, request, argument);
+    return call(fd, request, argument);
 }
+
+INTERPOSED int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    void *argument;
+
+    va_start(list, request);
+    argument = va_arg(list, void *);
+    va_end(list);
+    return control(REAL(ioctl), fd, request, argument);
+}
+
+#if WSRX_HAVE_TIME64
+INTERPOSED int __ioctl_time64(int fd, unsigned long request, ...)
+{
+    va_list list;
+    void *argument;
+
+    va_start(list, request);
+    argument = va_arg(list, void *);
+    va_end(list);
+    return control(REAL(__ioctl_time64), fd, request, argument);
+}
+#endif

@@ -6,6 +6,8 @@ testlog.junit.xml (the cases inside each program that speaks TAP). A program wit
 as one. A program that failed although none of its cases did (it crashed, or timed out) counts as
 one more failed case. Meson's own XML cannot serve alone: it leaves out that a program timed out.
 
+A third argument is the last line of another run, and is added: "N passed, N failed, N skipped".
+
 Prints the skipped and the failed ones with what they said (Meson does not show what a program
 that speaks TAP said), and as its last line "N passed, N failed, N skipped".
 Exit status 1 if one failed or none passed.
@@ -82,6 +84,15 @@ def main():
         elif outcome in GOOD and not inside:
             counts["passed"] += 1
         elif outcome not in GOOD and outcome != "SKIP" and "failed" not in results:
+            counts["failed"] += 1
+
+    if len(sys.argv) > 3:
+        elsewhere = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", sys.argv[3])
+        if elsewhere:
+            for kind, count in zip(("passed", "failed", "skipped"), elsewhere.groups()):
+                counts[kind] += int(count)
+        else:  # it has not come to its count
+            print(f"failed: another run ended by: {sys.argv[3]}")
             counts["failed"] += 1
 
     if cases:  # then the two files are not of one run

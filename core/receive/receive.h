@@ -13,6 +13,8 @@
 #ifndef WSRX_RECEIVE_RECEIVE_H
 #define WSRX_RECEIVE_RECEIVE_H
 
+#include "base/time64.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -73,9 +75,14 @@ struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt
 struct receive_result receive_message(int fd, struct msghdr *msg, int flags,
                                       struct receive_site site);
 
-/* recvmmsg(2). */
+/* recvmmsg(2). Its timeout is of one kind or the other (base/time64.h); both NULL: none. */
+struct receive_timeout {
+    struct timespec *at;
+    struct timespec64 *at64;
+};
+
 struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
-                                       struct timespec *timeout, struct receive_site site);
+                                       struct receive_timeout timeout, struct receive_site site);
 
 /* wsrx_receive(): `name` and `namelen` are our own memory. */
 struct receive_result receive_part(int fd, void *buf, size_t len, int flags,

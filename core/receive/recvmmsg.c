@@ -13,17 +13,48 @@
 
 #include <errno.h>
 
-static int64_t nanoseconds(const struct timespec *time)
+enum { NANOSECONDS_IN_A_SECOND = 1000000000 };
+
+/* In nanoseconds. Whether it is a time; the kernel refuses others. */
+static bool read_timeout(struct receive_timeout timeout, int64_t *ret_limit)
 {
-    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+    struct timespec time;
+    struct timespec64 time64;
+
+    if (timeout.at) {
+        if (user_memory_read(&time, timeout.at, sizeof time) != 0)
+            return false;
+        time64 = (struct timespec64){.tv_sec = time.tv_sec, .tv_nsec = (int32_t)time.tv_nsec};
+        if (time64.tv_nsec != time.tv_nsec)
+            return false;
+    } else if (user_memory_read(&time64, timeout.at64, sizeof time64) != 0) {
+        return false;
+    }
+    /* One of more than a hundred years needs no end. */
+    if (time64.tv_sec > UINT32_MAX)
+        time64.tv_sec = UINT32_MAX;
+    *ret_limit = time64.tv_sec * NANOSECONDS_IN_A_SECOND + time64.tv_nsec;
+    return time64.tv_sec >= 0 && time64.tv_nsec >= 0 && time64.tv_nsec < NANOSECONDS_IN_A_SECOND;
+}
+
+static int write_timeout(struct receive_timeout timeout, int64_t rest)
+{
+    int64_t seconds = rest / NANOSECONDS_IN_A_SECOND;
+    int32_t nanoseconds = (int32_t)(rest % NANOSECONDS_IN_A_SECOND);
+    struct timespec time = {(time_t)seconds, nanoseconds};
+    struct timespec64 time64 = {.tv_sec = seconds, .tv_nsec = nanoseconds};
+
+    if (timeout.at)
+        return user_memory_write(timeout.at, &time, sizeof time);
+    return user_memory_write(timeout.at64, &time64, sizeof time64);
 }
 
 struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
-                                       struct timespec *timeout, struct receive_site site)
+                                       struct receive_timeout timeout, struct receive_site site)
 {
+    bool limited = timeout.at || timeout.at64;
     unsigned count = 0;
-    struct timespec limit;
-    int64_t deadline = 0;
+    int64_t deadline = 0, limit;
 
     if (!receive_may_act_on(CALL_REPORTING, fd) || vlen == 0)
         return receive_pass();
@@ -32,11 +63,10 @@ struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vle
         return receive_pass();
     if (vlen > BOUNCE_IOVECS) /* recvmmsg(2): at most UIO_MAXIOV */
         vlen = BOUNCE_IOVECS;
-    if (timeout) {
-        if (user_memory_read(&limit, timeout, sizeof limit) != 0 || limit.tv_sec < 0 ||
-            limit.tv_nsec < 0 || limit.tv_nsec > 999999999)
+    if (limited) {
+        if (!read_timeout(timeout, &limit))
             return receive_pass();
-        deadline = clock_read(CLOCK_MONOTONIC) + nanoseconds(&limit);
+        deadline = clock_read(CLOCK_MONOTONIC) + limit;
     }
 
     while (count < vlen) {
@@ -64,19 +94,17 @@ struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vle
         }
         count++;
         /* recvmmsg(2): the timeout is checked after each message. */
-        if (timeout && clock_read(CLOCK_MONOTONIC) >= deadline)
+        if (limited && clock_read(CLOCK_MONOTONIC) >= deadline)
             break;
         /* A tail is always ready; but another receive may take the rest, and we must not wait
          * then. */
         if (tail || (flags & MSG_WAITFORONE))
             flags |= MSG_DONTWAIT;
     }
-    if (timeout) {
+    if (limited) {
         int64_t rest = deadline - clock_read(CLOCK_MONOTONIC);
 
-        rest = rest > 0 ? rest : 0;
-        limit = (struct timespec){(time_t)(rest / 1000000000), (long)(rest % 1000000000)};
-        if (user_memory_write(timeout, &limit, sizeof limit) != 0)
+        if (write_timeout(timeout, rest > 0 ? rest : 0) != 0)
             return receive_done(-EFAULT);
     }
     return receive_done((ssize_t)count);

@@ -21,7 +21,6 @@ static_assert(offsetof(struct ring_record, tail) == 80, "a record's fields have 
 static_assert(sizeof(struct ring_record) == RING_RECORD_SIZE, "and no end");
 static_assert(sizeof(struct ring_file) <= RING_HEADER_SIZE, "the header has its block");
 static_assert(sizeof(struct ring_head) <= RING_HEAD_SIZE, "a ring's head has its block");
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a big-endian writer has to swap");
 
 /* What is stored before is there before what is stored after, for whoever reads the file. */
 static inline void order_stores(void)
@@ -146,6 +145,17 @@ static size_t first_ready(const struct ring_process *process)
     return one < process->ring_size ? one : process->ring_size;
 }
 
+/* Only now, for a reader that finds the file shorter than its rings takes it for damaged. Another
+ * thread may have counted a later one already; a ring without its magic is not ready yet. */
+static void count_ring(struct ring_file *file, uint32_t number)
+{
+    uint32_t rings = __atomic_load_n(&file->rings, __ATOMIC_RELAXED);
+
+    while (rings <= number && !__atomic_compare_exchange_n(&file->rings, &rings, number + 1, false,
+                                                           __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        continue;
+}
+
 /* False: there is no room for a new one. */
 static bool take_new_ring(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
 {
@@ -157,7 +167,7 @@ static bool take_new_ring(struct ring_process *process, struct ring_writer *writ
 
     if (!file)
         return false;
-    number = __atomic_fetch_add(&file->rings, 1, __ATOMIC_RELAXED);
+    number = atomic_fetch_add(&process->rings, 1);
     offset = header_size() + number * (uint64_t)process->ring_size;
     head = output_file_map(process->output, offset, process->ring_size, ready);
     if (!head)
@@ -171,6 +181,7 @@ static bool take_new_ring(struct ring_process *process, struct ring_writer *writ
     head->capacity = process->capacity;
     order_stores();
     memcpy(head->magic, RING_HEAD_MAGIC, sizeof head->magic);
+    count_ring(file, number);
     writer->head = head;
     writer->records = (char *)head + RING_HEAD_SIZE;
     writer->written = writer->place = 0;

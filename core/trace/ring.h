@@ -2,7 +2,8 @@
  *
  * The ring: how records lie in a file that survives the program, and who writes them there.
  *
- * The format, version 1. All numbers are little-endian; offsets and sizes are in bytes.
+ * The format, version 1. Numbers are in the byte order of the machine that wrote them, and a reader of
+ * the other order refuses the file; offsets and sizes are in bytes.
  *
  *   0             struct ring_file
  *   modules_at    the modules from which receives were called: struct record_module
@@ -73,7 +74,7 @@ struct ring_file {
     int64_t east;                 /* of UTC, in seconds: the program's time zone */
     uint32_t data_size;           /* bytes of payload that a record may keep */
     uint32_t flags;               /* enum ring_flag */
-    uint32_t rings;               /* taken so far */
+    uint32_t rings;               /* all that are ready have a smaller number */
     uint32_t modules;             /* room for so many, of `module_size` each */
     _Alignas(8) uint64_t dropped; /* records that could not be written: no space, no memory */
     char boot[40];     /* /proc/sys/kernel/random/boot_id: times can be compared within it */
@@ -159,6 +160,7 @@ struct ring_process {
     uint64_t start;
     struct ring_file *file; /* NULL: not made yet */
     atomic_ulong dropped, uncounted;
+    atomic_uint rings; /* numbers given to rings; those that are ready are in the file's head */
     atomic_ulong totals_ready; /* bytes that may be written, from the file's start */
 } __attribute__((aligned(64)));
 

@@ -39,7 +39,8 @@ FOR_THE_PROGRAM = {
 }
 # What libc does for the functions of libc-names, as the table's page says: (system call, who of
 # the library asked for it). localtime_r() reads the time zone.
-BY_LIBC = {(call, "trace_start") for call in ("openat", "newfstatat", "read", "lseek", "close")}
+BY_LIBC = {(call, "trace_start") 
+           for call in ("openat", "newfstatat", "fstat", "read", "lseek", "close")}
 
 TRACING = ("PARTS", "TRACE", "END")
 

@@ -80,6 +80,32 @@ static void make_environment(char **environment, const struct spawn_request *req
     environment[count] = NULL;
 }
 
+/* WSRX_TEST_EMULATOR: what runs the programs under test where they are another processor's, with its
+ * options. */
+static void execute(const struct spawn_request *request, char **environment)
+{
+    enum { WORDS_MAX = 64 };
+    static const char *const emulated[] = {"WSRX_TEST_VICTIM", "WSRX_TEST_WAITER"};
+    char *emulator = getenv("WSRX_TEST_EMULATOR"), *save = NULL;
+    const char *words[WORDS_MAX] = {NULL};
+    size_t count = 0;
+    bool is = false;
+
+    for (size_t i = 0; i < sizeof(emulated) / sizeof(*emulated); i++)
+        is = is || (getenv(emulated[i]) && strcmp(getenv(emulated[i]), request->argv[0]) == 0);
+    if (emulator && is) {
+        for (char *word = strtok_r(strdup(emulator), " ", &save); word && count < WORDS_MAX / 2;
+             word = strtok_r(NULL, " ", &save))
+            words[count++] = word;
+        for (size_t i = 0; request->argv[i] && count < WORDS_MAX - 1; i++)
+            words[count++] = request->argv[i];
+    }
+    if (count > 0)
+        execvpe(words[0], (char *const *)words, environment);
+    else
+        execvpe(request->argv[0], (char *const *)request->argv, environment);
+}
+
 static void become_program(const struct spawn_request *request, char **environment, int in, int out,
                            int err)
 {
@@ -102,7 +128,7 @@ static void become_program(const struct spawn_request *request, char **environme
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
             _exit(126);
     }
-    execvpe(request->argv[0], (char *const *)request->argv, environment);
+    execute(request, environment);
     dprintf(2, "%s: %s\n", request->argv[0], strerror(errno));
     _exit(127);
 }

@@ -51,6 +51,7 @@ struct program {
     const char *ends_by;
     unsigned times;
     bool control; /* it loses nothing, with the library or without it */
+    bool either;  /* of one version that is so, of another it is not */
 };
 
 /* clang-format off */
@@ -131,10 +132,15 @@ static const struct program programs[] = {
      RUBY "s.connect(*t); s.send(\"hello\", 0); $stdout.write(s.gets, s.gets)'",
      .lengths = {30000, 40000}, .ends_by = "\n", .times = 2},
 
-    /* Controls: a buffer for every message, or messages that fit. */
+    /* Its buffer has 128 KiB in 7.93 (Debian 12), and 8,192 bytes in 7.95 (Debian 13). */
     {"ncat", "ncat",
      "exec ncat -u -l 127.0.0.1 $PORT",
-     .lengths = {9000, 20000, 60000}, .control = true},
+     .lengths = {9000, 20000, 60000}, .either = true},
+
+    /* Controls: a buffer for every message, or messages that fit. */
+    {"ncat, messages that fit", "ncat",
+     "exec ncat -u -l 127.0.0.1 $PORT",
+     .lengths = {8192, 8000, 1}, .control = true},
     {"node", "node",
      "exec node -e 's = require(\"dgram\").createSocket(\"udp4\")\n"
      "s.on(\"message\", (m) => process.stdout.write(m))\n"
@@ -266,7 +272,7 @@ ROWS(programs, lose_nothing, ROWS_OF(programs))
     if (program->control)
         cr_expect(without == 0, "%s, a control, loses %ld bytes without the library", program->name,
                   without);
-    else
+    else if (!program->either)
         cr_expect(without > 0, "%s loses nothing without the library: it shows nothing (%ld)",
                   program->name, without);
     cr_expect(with == 0, "%s: %ld bytes lost, preloaded (without: %ld)", program->name, with,

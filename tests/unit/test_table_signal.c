@@ -83,7 +83,7 @@ Test(table_signal, within_the_copy_the_handler_is_first)
  * nothing is missing. */
 Test(table_signal, within_the_copy_the_handler_leaves)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (volatile unsigned i = 0; i < 2; i++) {
         static unsigned char bytes[1000];
         struct state before, found;
         pid_t other;

@@ -261,6 +261,17 @@ void ring_find_modules(struct reader_file *file)
 
 /* --- the file ---------------------------------------------------------------------------- */
 
+/* Numbers are in the byte order of the machine that wrote them, in the magic there are none. */
+static bool is_byte_order(const struct reader_file *file)
+{
+    if (file->head.version <= UINT16_MAX)
+        return true;
+    complain("%s: it was written on a machine of the other byte order: read it by the wsrx of such "
+             "a machine",
+             file->path);
+    return false;
+}
+
 static bool is_version(const struct reader_file *file)
 {
     if (file->head.version <= RING_VERSION)
@@ -327,7 +338,7 @@ bool ring_open(struct reader_file *file)
         return false;
     }
     memcpy(&file->head, file->at, sizeof file->head);
-    if (!is_version(file))
+    if (!is_byte_order(file) || !is_version(file))
         return false;
     if (!is_sound(&file->head)) {
         complain("%s: damaged: its header makes no sense", file->path);

@@ -5,7 +5,8 @@
 #ifndef WSRX_BASE_ARCH_ANY_H
 #define WSRX_BASE_ARCH_ANY_H
 
-#define SYS_HAS_DIRECT 0
+#define SYS_HAS_DIRECT   0
+#define SYS_CALL_BY_LIBC 1
 
 /* Leaves errno alone. */
 long sys_call(long number, long a, long b, long c, long d, long e, long f);

@@ -140,12 +140,26 @@ static void map_file(struct mapping *mapping, int flags)
         victim_fail("mmap failed");
 }
 
+/* 32-bit ARM has only this one, whose offset is counted in pages: it is always 0 here. */
+#ifdef SYS_mmap
+enum { MAP = SYS_mmap };
+#else
+enum { MAP = SYS_mmap2 };
+#endif
+
 static long call_by(const struct op *op, long number, const struct mapping *mapping, long third,
                     long fourth, long fifth)
 {
     const char *by = op_option(op, "by");
     unsigned char *at = mapping->start;
 
+#ifdef __s390x__ /* all in memory: see syscall(2) */
+    if (by && strcmp(by, "syscall") == 0 && number == MAP) {
+        long arguments[] = {(long)at, (long)mapping->length, third, fourth, fifth, 0};
+
+        return syscall(number, arguments);
+    }
+#endif
     if (by && strcmp(by, "syscall") == 0)
         return syscall(number, at, mapping->length, third, fourth, fifth, 0);
     switch (number) {
@@ -153,7 +167,7 @@ static long call_by(const struct op *op, long number, const struct mapping *mapp
         return munmap(at, mapping->length);
     case SYS_mprotect:
         return mprotect(at, mapping->length, (int)third);
-    case SYS_mmap:
+    case MAP:
         return (long)mmap(at, mapping->length, (int)third, (int)fourth, (int)fifth, 0);
     case SYS_mremap:
         return (long)mremap(at, mapping->length, (size_t)third, (int)fourth, (void *)fifth);
@@ -167,10 +181,10 @@ static long call_by(const struct op *op, long number, const struct mapping *mapp
 static void cover(const struct op *op, struct mapping *mapping)
 {
     if (op_flag(op, "read"))
-        call_by(op, SYS_mmap, mapping, PROT_READ, MAP_FIXED | MAP_PRIVATE,
+        call_by(op, MAP, mapping, PROT_READ, MAP_FIXED | MAP_PRIVATE,
                 open("/proc/self/exe", O_RDONLY));
     else
-        call_by(op, SYS_mmap, mapping, PROT_NONE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1);
+        call_by(op, MAP, mapping, PROT_NONE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
 /* The memory goes to another address, and its name stays where it was. */

@@ -279,11 +279,14 @@ static long long call_message(struct receive *r)
     unsigned count = (unsigned)r->slots;
     struct timespec time = {.tv_nsec = 1};
     struct timespec *timeout = timeout_word ? &time : NULL;
+    long old_time[] = {0, 1}; /* the system call's own, of which 32-bit programs have two kinds */
 
     if (timeout_word) {
         long ms = strtol(timeout_word, NULL, 0);
 
         time = (struct timespec){ms / 1000, ms % 1000 * 1000000};
+        old_time[0] = ms / 1000;
+        old_time[1] = ms % 1000 * 1000000;
     }
     if (strcmp(c, "recvmsg") == 0)
         return recvmsg(r->fd, message, r->flags);
@@ -293,7 +296,7 @@ static long long call_message(struct receive *r)
         return raw_result(raw_syscall(SYS_recvmsg, r->fd, (long)message, r->flags, 0, 0, 0));
     if (strcmp(c, "recvmmsg") == 0)
         return recvmmsg(r->fd, many, count, r->flags, timeout);
-    return syscall(SYS_recvmmsg, r->fd, many, count, r->flags, timeout);
+    return syscall(SYS_recvmmsg, r->fd, many, count, r->flags, timeout ? old_time : NULL);
 }
 
 static void on_alarm(int number)

@@ -159,7 +159,8 @@ static void describe_control(const struct receive *r, struct line *line, struct 
             describe_rights(r, line, head);
         } else if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_TIMESTAMP) {
             memcpy(&stamp, CMSG_DATA(head), sizeof(stamp));
-            line_add(line, " timestamp%s", labs(now.tv_sec - stamp.tv_sec) < 60 ? "" : " WRONG");
+            line_add(line, " timestamp%s",
+                     llabs((long long)now.tv_sec - stamp.tv_sec) < 60 ? "" : " WRONG");
         } else if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_CREDENTIALS) {
             memcpy(&credentials, CMSG_DATA(head), sizeof(credentials));
             line_add(line, " credentials%s",

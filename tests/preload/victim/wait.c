@@ -18,11 +18,35 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout
                 const sigset_t *mask, size_t size);
 int __select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout);
 
-/* On i386 select(2) with its arguments in memory has the older number. */
-#ifdef SYS__newselect
-enum { FIVE_ARGUMENT_SELECT = SYS__newselect };
+/* A 32-bit program may have times of 64 bits, and then a function of another name; Debian 12's libc
+ * has none. */
+#if defined _TIME_BITS && _TIME_BITS == 64 && __TIMESIZE == 32 && __GLIBC_PREREQ(2, 37)
+int __ppoll64_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                  const sigset_t *mask, size_t size);
+
+static int checked_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *time,
+                         const long old_time[2])
+{
+    (void)old_time;
+    return __ppoll64_chk(fds, count, time, NULL, sizeof(struct pollfd) * count);
+}
 #else
+static int checked_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *time,
+                         const long old_time[2])
+{
+    (void)time;
+    return __ppoll_chk(fds, count, (const struct timespec *)old_time, NULL,
+                       sizeof(struct pollfd) * count);
+}
+#endif
+
+/* On i386 select(2) with its arguments in memory has the older number; later processors have none. */
+#if defined SYS__newselect
+enum { FIVE_ARGUMENT_SELECT = SYS__newselect };
+#elif defined SYS_select
 enum { FIVE_ARGUMENT_SELECT = SYS_select };
+#else
+enum { FIVE_ARGUMENT_SELECT = -1 };
 #endif
 
 enum { WATCHED = 8, SENTINEL = 12345 };
@@ -84,6 +108,7 @@ static int run_poll(const struct op *op, struct pollfd *fds, nfds_t count, long 
 {
     const char *name = op->word[0];
     struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    const long old_time[] = {ms / 1000, ms % 1000 * 1000000};
 
     if (strcmp(name, "poll") == 0)
         return poll(fds, count, (int)ms);
@@ -94,10 +119,14 @@ static int run_poll(const struct op *op, struct pollfd *fds, nfds_t count, long 
     if (strcmp(name, "ppoll") == 0)
         return ppoll(fds, count, &time, NULL);
     if (strcmp(name, "sys_poll") == 0)
+#ifdef SYS_poll
         return (int)syscall(SYS_poll, fds, count, ms);
+#else
+        return (int)syscall(SYS_ppoll, fds, count, old_time, NULL, 0);
+#endif
     if (strcmp(name, "sys_ppoll") == 0)
-        return (int)syscall(SYS_ppoll, fds, count, &time, NULL, 0);
-    return __ppoll_chk(fds, count, &time, NULL, sizeof(struct pollfd) * WATCHED);
+        return (int)syscall(SYS_ppoll, fds, count, old_time, NULL, 0);
+    return checked_ppoll(fds, count, &time, old_time);
 }
 
 static void do_poll(const struct op *op, struct line *line)
@@ -128,6 +157,8 @@ static void do_select(const struct op *op, struct line *line)
     long ms = (long)op_number_or(op, 0);
     struct timeval time = {ms / 1000, ms % 1000 * 1000};
     struct timespec ptime = {ms / 1000, ms % 1000 * 1000000};
+    const long old_ptime[] = {ms / 1000, ms % 1000 * 1000000};
+    long old_time[] = {ms / 1000, ms % 1000 * 1000};
     static const long no_mask[] = {0, 8};
     struct watched watched;
     fd_set in, out;
@@ -147,11 +178,11 @@ static void do_select(const struct op *op, struct line *line)
     if (strcmp(name, "select") == 0)
         ready = select(highest + 1, &in, &out, NULL, &time);
     else if (strcmp(name, "__select") == 0)
-        ready = __select(highest + 1, &in, &out, NULL, &time);
-    else if (strcmp(name, "sys_select") == 0)
-        ready = (int)syscall(FIVE_ARGUMENT_SELECT, highest + 1, &in, &out, NULL, &time);
-    else if (strcmp(name, "sys_pselect6") == 0)
-        ready = (int)syscall(SYS_pselect6, highest + 1, &in, &out, NULL, &ptime, &no_mask);
+        ready = __select(highest + 1, &in, &out, NULL, (struct timeval *)old_time);
+    else if (strcmp(name, "sys_select") == 0 && FIVE_ARGUMENT_SELECT >= 0)
+        ready = (int)syscall(FIVE_ARGUMENT_SELECT, highest + 1, &in, &out, NULL, old_time);
+    else if (strncmp(name, "sys_", 4) == 0)
+        ready = (int)syscall(SYS_pselect6, highest + 1, &in, &out, NULL, old_ptime, &no_mask);
     else
         ready = pselect(highest + 1, &in, &out, NULL, &ptime, NULL);
     error = errno;

@@ -6,6 +6,8 @@
 #include "cases.h"
 
 #include <errno.h>
+#include <gnu/libc-version.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -195,6 +197,15 @@ static void *wait_again_and_again(void *context)
     return NULL;
 }
 
+/* From 2.41 on glibc blocks all signals while it forks, with the library and without it. */
+static bool fork_blocks_signals(void)
+{
+    int major = 0, minor = 0;
+
+    return sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 &&
+           (major > 2 || minor >= 41);
+}
+
 /* SIGCHLD is ignored. Blocked in the thread that forks, it would wake another one. */
 void case_fork_wakes_nobody(void)
 {
@@ -216,5 +227,6 @@ void case_fork_wakes_nobody(void)
     ended = true;
     for (size_t i = 0; i < 3; i++)
         EQUAL(pthread_join(threads[i], NULL), 0);
-    EQUAL(interrupted, 0);
+    if (!fork_blocks_signals())
+        EQUAL(interrupted, 0);
 }
