@@ -3,13 +3,15 @@
 
 Takes the library, the directory of the system, the program `filter`, and the scripts. Each is run without the library and
 with it, and once more for each line "# also: SETTINGS" in it; exit status and output must be the
-same. What a script prints must not go by time, process id or chance: it sees to that.
+same. A line "# in: the system outside, where the program is: NAME" runs it above the root of this
+machine instead, if that has the program. What a script prints must not go by time, process id or chance: it sees to that.
 """
 
 import concurrent.futures
 import difflib
 import os
 import re
+import shutil
 import sys
 
 from system import System, harness
@@ -22,6 +24,16 @@ def read(script):
     with open(script, encoding="utf-8") as file:
         text = file.read()
     return text, ["", *re.findall(r"(?m)^# also: (.*)$", text)]
+
+
+def where(text, directory):
+    """The system that the script runs in, and why it cannot run there, or None."""
+    outside = re.search(r"(?m)^# in: the system outside, where the program is: (.*)$", text)
+    if not outside:
+        return directory, System.missing(directory)
+    if not shutil.which(outside.group(1)):
+        return "/", f"no {outside.group(1)}"
+    return "/", System.missing("/", wanted="etc")
 
 
 def describe(before, after):
@@ -61,12 +73,12 @@ def main():
     tap = harness.Tap()
     for script in scripts:
         name = os.path.basename(script)[:-3]
-        why = System.missing(directory)
+        text, settings = read(script)
+        system, why = where(text, directory)
         if why:
             tap.skip(name, why)
             continue
-        text, settings = read(script)
-        comparison = Comparison(System(library, directory), text, helper)
+        comparison = Comparison(System(library, system), text, helper)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             first = pool.submit(comparison.run, WITHOUT)
             for each in settings:

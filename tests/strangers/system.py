@@ -76,9 +76,9 @@ class System:
         self.library, self.directory = os.path.abspath(library), os.path.abspath(directory)
 
     @staticmethod
-    def missing(directory):
+    def missing(directory, wanted=COMPLETE):
         """Why nothing can be run, or None."""
-        if not os.path.exists(os.path.join(directory, COMPLETE)):
+        if not os.path.exists(os.path.join(directory, wanted)):
             return "no Debian here: tests/strangers/make-system makes it"
         if os.geteuid() != 0:
             return "needs root"
