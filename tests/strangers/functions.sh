@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# What the scripts of the tests have, inside the system.
+
+# until_true COMMAND...: waits until it succeeds.
+until_true() {
+    local tries
+    for ((tries = 0; tries < 600; tries++)); do
+        if "$@" >/dev/null 2>&1; then
+            return
+        fi
+        sleep 0.1
+    done
+    echo "did not happen in time: $*"
+    return 1
+}
+
+# listens PORT: whether somebody listens there (TCP), by the kernel's own list.
+listens() {
+    grep -q "$(printf ':%04X 00000000:0000 0A' "$1")\|$(printf ':%04X 0\{32\}:0000 0A' "$1")" \
+        /proc/net/tcp /proc/net/tcp6
+}
+
+wait_port() {
+    until_true listens "$1"
+}
+
+# loaded NAME...: whether each process of the name has the library, if it is to have it.
+loaded() {
+    local name pid
+    for name; do
+        for pid in $(pgrep -o -x "$name") none; do
+            if [ "$pid" = none ]; then
+                continue
+            elif grep -q libwsrx "/proc/$pid/maps"; then
+                [ -e /etc/ld.so.preload ]
+            else
+                [ ! -e /etc/ld.so.preload ]
+            fi || echo "$name: the library is there, or missing"
+        done
+        pgrep -o -x "$name" >/dev/null || echo "no process $name"
+    done
+}
+
+not_listens() {
+    ! listens "$1"
+}
