@@ -147,16 +147,17 @@ static BOOL add_imports(HANDLE process, const char *directory)
 NTSTATUS NTAPI NtQueryVirtualMemory(HANDLE process, LPCVOID address, int class, PVOID to,
                                     SIZE_T size, SIZE_T *ret_size);
 
-/* Whether this is a 32-bit program in a 64-bit process (the new WoW64): Wine's own Unix code, whose
- * functions are asked for by a class of information of Wine's own, lies above 4 GB. */
+/* Whether this is a 32-bit program in a 64-bit process (the new WoW64): the Unix code of Wine's own
+ * DLLs, which is asked for by a class of information of Wine's own, lies above 4 GB. */
 static BOOL is_in_64_bits(void)
 {
     enum { MEMORY_UNIX_FUNCTIONS = 1000 };
+    HMODULE any_with_unix_code = LoadLibraryA("ws2_32.dll");
     ULONG64 functions = 0;
 
     return sizeof(void *) == 4 &&
-           NtQueryVirtualMemory(GetCurrentProcess(), GetModuleHandleA("ntdll.dll"),
-                                MEMORY_UNIX_FUNCTIONS, &functions, sizeof functions, NULL) == 0 &&
+           NtQueryVirtualMemory(GetCurrentProcess(), any_with_unix_code, MEMORY_UNIX_FUNCTIONS,
+                                &functions, sizeof functions, NULL) == 0 &&
            functions >> 32 != 0;
 }
 
@@ -180,18 +181,25 @@ static LONG set_load_order(const char *order)
     return error;
 }
 
+/* The name is that of a Windows path in the native form: \??\Z:\usr\... */
+static const char *wine_directory(void)
+{
+    static const WCHAR native[] = L"\\??\\";
+    const size_t skip = sizeof native / sizeof *native - 1;
+    char *(CDECL * unix_name)(const WCHAR *) =
+        (void *)GetProcAddress(GetModuleHandleA("kernel32.dll"), "wine_get_unix_file_name");
+    WCHAR name[NAME_SIZE];
+    DWORD length = GetEnvironmentVariableW(L"WINEDLLDIR0", name, NAME_SIZE);
+    const char *found = NULL;
+
+    if (unix_name && length > skip && length < NAME_SIZE && wcsncmp(name, native, skip) == 0)
+        found = unix_name(name + skip);
+    return found ? found : "";
+}
+
 static int ask(const char *order)
 {
-    static const char unix_prefix[] = "\\??\\unix";
-    char directory[NAME_SIZE] = "", *start = directory;
-
-    GetEnvironmentVariableA("WINEDLLDIR0", directory, sizeof directory);
-    if (strncmp(directory, unix_prefix, sizeof unix_prefix - 1) == 0)
-        start += sizeof unix_prefix - 1;
-    for (char *at = start; *at; at++)
-        if (*at == '\\')
-            *at = '/';
-    printf("%s %s\n", is_in_64_bits() ? "PE" : "ELF", start);
+    printf("%s %s\n", is_in_64_bits() ? "PE" : "ELF", wine_directory());
     return order && set_load_order(order) != 0;
 }
 
