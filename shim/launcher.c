@@ -203,19 +203,6 @@ static int ask(const char *order)
     return order && set_load_order(order) != 0;
 }
 
-/* A Windows file under the name of a DLL of Wine's own is not taken, unless Wine is told so; and the
- * program inherits it from us. */
-static void prefer_native(void)
-{
-    char order[NAME_SIZE];
-    DWORD length = GetEnvironmentVariableA("WINEDLLOVERRIDES", order, sizeof order / 2);
-
-    if (length >= sizeof order / 2)
-        length = 0;
-    snprintf(order + length, sizeof order - length, "%smswsock,wsock32=n,b", length ? ";" : "");
-    SetEnvironmentVariableA("WINEDLLOVERRIDES", order);
-}
-
 /* --- start ----------------------------------------------------------------------------------- */
 
 /* The rest of a command line after its first argument. Quotes as in CommandLineToArgvW. */
@@ -244,7 +231,6 @@ static WCHAR *windows_path(const WCHAR *unix_path)
 int wmain(int argc, WCHAR **argv)
 {
     const WCHAR *arguments = GetCommandLineW();
-    BOOL pe = is_in_64_bits() || (argc > 2 && wcscmp(argv[1], argv[2]) == 0);
     char directory[NAME_SIZE - 32], order[32] = "";
     WCHAR *program, *line;
     STARTUPINFOW start = {.cb = sizeof start};
@@ -259,11 +245,9 @@ int wmain(int argc, WCHAR **argv)
     dos_name = (void *)GetProcAddress(GetModuleHandleA("kernel32.dll"), "wine_get_dos_file_name");
     if (argc < 4 || !dos_name)
         return fail("wsrx-run.exe is started by `wsrx wine run`");
-    WideCharToMultiByte(CP_ACP, 0, windows_path(argv[pe ? 2 : 1]), -1, directory, sizeof directory,
-                        NULL, NULL);
+    WideCharToMultiByte(CP_ACP, 0, windows_path(argv[is_in_64_bits() ? 2 : 1]), -1, directory,
+                        sizeof directory, NULL, NULL);
     program = windows_path(argv[3]);
-    if (pe)
-        prefer_native();
     for (int i = 0; i < 4; i++)
         arguments = skip_argument(arguments);
     line = malloc((wcslen(program) + wcslen(arguments) + 4) * sizeof *line);

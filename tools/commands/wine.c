@@ -80,14 +80,26 @@ static void check_beside(const char *program, enum wine_word word)
     }
 }
 
-/* Wine searches here for wsrx.dll and wsrx.so, which a 32-bit program in a 64-bit process needs. */
-static void search_pair(const char *pair)
+static void put_before(const char *variable, const char *value, char between)
 {
-    const char *before = getenv("WINEDLLPATH");
-    char path[2 * PATH_MAX];
+    const char *old = getenv(variable);
+    size_t room = strlen(value) + (old ? strlen(old) : 0) + 2;
+    char *text = malloc(room);
 
-    snprintf(path, sizeof path, "%s%s%s", pair, before && *before ? ":" : "", before ? before : "");
-    setenv("WINEDLLPATH", path, 1);
+    if (!text)
+        return;
+    snprintf(text, room, "%s%.*s%s", value, old && *old ? 1 : 0, &between, old ? old : "");
+    setenv(variable, text, 1);
+    free(text);
+}
+
+/* What a 32-bit program in a 64-bit process needs: Windows files under the names of Wine's own DLLs,
+ * which it takes only if told so (with the star for a full path too), and their pair. Elsewhere this
+ * has no effect. */
+static void prepare_pe(const char *pair)
+{
+    put_before("WINEDLLPATH", pair, ':');
+    put_before("WINEDLLOVERRIDES", "*mswsock,*wsock32=n,b", ';');
 }
 
 static int become_wine(const struct wine_files *files, enum wine_word word, int argc,
@@ -109,7 +121,7 @@ static int become_wine(const struct wine_files *files, enum wine_word word, int 
     }
     check_beside(program, word);
     if (word == WINE_32)
-        search_pair(pair);
+        prepare_pe(pair);
     words[0] = "wine";
     words[1] = files->word[word].launcher;
     words[2] = elf;
