@@ -200,8 +200,9 @@ static bool is_free(const struct link_map *ntdll, void *slot)
 
 /* --- start ----------------------------------------------------------------------------------- */
 
+/* How Wine's Unix code declares its Windows functions: only 32-bit ones have another convention. */
 #if defined(__LP64__)
-#define WINDOWS_CALL __attribute__((ms_abi))
+#define WINDOWS_CALL
 #else
 #define WINDOWS_CALL __attribute__((stdcall))
 #endif

@@ -5,7 +5,7 @@
  * has tables of them: one for programs of the process's own word size, and one for 32-bit programs
  * in a 64-bit process (the new WoW64).
  */
-#include "beneath.h"
+#include "../beneath.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
