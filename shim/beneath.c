@@ -200,22 +200,26 @@ static bool is_free(const struct link_map *ntdll, void *slot)
 
 /* --- start ----------------------------------------------------------------------------------- */
 
-/* How Wine's Unix code declares its Windows functions: only 32-bit ones have another convention. */
+/* How Wine's Unix code declares its Windows functions. 64-bit: with Windows' convention in Wine 8.0,
+ * with Unix's in 10.0 (seen). The registers of both are filled: the first two arguments of the one
+ * are the last two of the other, the other way round. It does not return, so that it may use the
+ * stack as it likes. */
 #if defined(__LP64__)
-#define WINDOWS_CALL
+typedef int nt_terminate_process(void *process, long status, long status_too, void *process_too);
+#define TERMINATE(call, status) (call)((void *)-1, (status), (status), (void *)-1)
 #else
-#define WINDOWS_CALL __attribute__((stdcall))
+typedef int __attribute__((stdcall)) nt_terminate_process(void *process, int status);
+#define TERMINATE(call, status) (call)((void *)-1, (status)) /* -1: this one */
 #endif
 
 /* As Windows does it: wineserver, which others ask for the program's exit code, must hear of it. */
 static void end_process(int status)
 {
     void *ntdll = dlopen("ntdll.so", RTLD_LAZY | RTLD_NOLOAD);
-    int(WINDOWS_CALL * terminate)(void *process, int status) =
-        ntdll ? dlsym(ntdll, "NtTerminateProcess") : NULL;
+    nt_terminate_process *terminate = ntdll ? dlsym(ntdll, "NtTerminateProcess") : NULL;
 
     if (terminate)
-        terminate((void *)-1, status); /* -1: this one */
+        TERMINATE(terminate, status);
 }
 
 static int start_core(void)
