@@ -25,6 +25,15 @@
 
 /* --- start ------------------------------------------------------------------------------- */
 
+static void (*end_process)(int status); /* NULL: _exit(2) is right */
+
+static void do_not_start(void)
+{
+    if (end_process)
+        end_process(125);
+    sys_exit(125);
+}
+
 static struct settings read_settings(char *const *environment)
 {
     struct settings settings;
@@ -33,7 +42,7 @@ static struct settings read_settings(char *const *environment)
     if (settings.help)
         settings_help(STDERR_FILENO);
     if (bad && settings.strict)
-        sys_exit(125);
+        do_not_start();
     return settings;
 }
 
@@ -48,7 +57,7 @@ static void start_table(const struct settings *settings)
          settings->strict ? settings_not_started
                           : "tails are held in memory and do not survive exec");
     if (settings->strict)
-        sys_exit(125);
+        do_not_start();
 }
 
 static bool started; /* the settings have been read */
@@ -87,6 +96,7 @@ static int activate(void)
 
 int lifecycle_start(const struct lifecycle_entrance *entrance, char *const *environment)
 {
+    end_process = entrance->end_process;
     state.settings = read_settings(environment);
     next_calls = entrance->next;
     atomic_store(&sys_libc_beneath, entrance->libc_beneath);

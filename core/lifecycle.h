@@ -17,6 +17,8 @@ struct lifecycle_entrance {
     struct next_calls next;
     bool libc_beneath; /* recvfrom and epoll_wait beneath are libc's own: see sys_is_direct() */
     bool under_wine;   /* recvmsg() is made by Wine */
+    /* Ends the process where WSRX_STRICT=1 says so; NULL: _exit(2) does. */
+    void (*end_process)(int status);
 };
 
 /* Reads the settings, and starts what they ask for: the trace, the table, where tails are held.

@@ -76,14 +76,18 @@ static BOOL is_unbound(SOCKET socket)
 /* --- the provider ---------------------------------------------------------------------------- */
 
 /* Whether a connection with keep-alives has ended: what Winsock calls WSAENETRESET is a timeout for
- * Wine, as for Linux. After a timeout by SO_RCVTIMEO the connection is still there. */
+ * Wine, as for Linux. After a timeout by SO_RCVTIMEO the connection is still there. Wine 8.0 says of
+ * an ended one that it has no peer; 10.0 still names the peer, but keeps the error. */
 static BOOL is_keepalive_failure(SOCKET socket)
 {
     struct sockaddr_storage name;
-    int length = sizeof name, kept;
+    int length = sizeof name, kept, error;
 
-    return is_stream(socket) && option(socket, SO_KEEPALIVE, &kept) == 0 && kept &&
-           winsock()->getpeername(socket, (struct sockaddr *)&name, &length) != 0;
+    if (!is_stream(socket) || option(socket, SO_KEEPALIVE, &kept) != 0 || !kept)
+        return FALSE;
+    if (winsock()->getpeername(socket, (struct sockaddr *)&name, &length) != 0)
+        return TRUE;
+    return option(socket, SO_ERROR, &error) == 0 && error != 0;
 }
 
 static int error_of(SOCKET socket, int error)

@@ -10,6 +10,8 @@
 
 #ifdef WSRX_WINELIB
 #include "beneath.h"
+#else
+#include "unixlib/load.h"
 #endif
 
 int WINAPI WSARecvEx(SOCKET socket, char *buf, int len, int *flags)
@@ -24,6 +26,8 @@ BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved)
         DisableThreadLibraryCalls(instance);
 #ifdef WSRX_WINELIB
         beneath_start();
+#else
+        unixlib_load(instance);
 #endif
     }
     return TRUE;

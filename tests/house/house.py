@@ -109,7 +109,8 @@ PRODUCT = (
     "core/libwsrx-core.a.p/",
     "preload/libwsrx.so",
     "shim/libwsrx-winsock.so",
-    "shim/winelib/libwsrx-beneath.a.p/",
+    "shim/libwsrx-beneath.a.p/",
+    "shim/unixlib/x86_64-unix/wsrx.so.p/",
     "tools/wsrx.p/",
 )
 

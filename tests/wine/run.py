@@ -3,7 +3,8 @@
 
 A prefix of its own is made in a scratch directory, and its wineserver is stopped at the end. The
 same program runs with each of our faces, and on stock Wine beside them; what differs is printed as
-the table of docs/wine.md.
+the table of docs/wine.md. All of it is for 64-bit programs; what differs for 32-bit ones is in
+words.py.
 """
 import argparse
 import ctypes
@@ -16,13 +17,15 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
-from harness import Tap
+import words
+from faces import ALONE, check_face, scenarios, tap
 from wine import Wine
 
-FILES = ("victim", "winelib", "pe", "launcher", "library", "wsrx", "import_library", "example")
+FILES = ("victim", "winelib", "pe", "pair", "library", "wsrx", "import_library", "example")
 # What must fail on stock Wine, or the scenarios could not fail at all; and what must not.
 STOCK_FAILS = ["parts", "loop", "recv-blocking", "select", "overlapped-iocp", "child-inherits",
                "20000-datagrams", "wsock32", "WSAEINVAL"]
@@ -30,41 +33,6 @@ STOCK_PASSES = ["plain-recv-drops", "AcceptEx", "TransmitFile", "exports"]
 
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
-
-
-# What the PE DLL does with nobody beneath it, on Windows too: all that loses nothing.
-ALONE = ["fits", "flags-are-ignored", "stream", "plain-recv-drops", "WSAEFAULT", "WSAENOTSOCK",
-         "WSAEINVAL", "WSAEWOULDBLOCK", "WSAETIMEDOUT", "WSAECONNRESET-stream",
-         "WSAECONNRESET-datagram", "WSAENOTCONN", "WSAESHUTDOWN", "WSAEINTR", "WSANOTINITIALISED",
-         "AcceptEx", "TransmitFile", "exports"]
-
-
-tap = Tap()
-
-
-def scenarios(wine, folder, names, **how):
-    """What becomes of each scenario: True, or the reason."""
-    results, rest = {}, list(names)
-    while rest:
-        code, output = wine.run("wine", "victim.exe", *rest, cwd=folder, **how)
-        for line in output.splitlines():
-            found = re.match(r"(not ok|ok) (\S+)(?: - (.*))?$", line)
-            if found:
-                results[found[2]] = found[1] == "ok" or found[3]
-            elif line.startswith("# ") and rest:
-                print(line)
-        before, rest = rest, [name for name in rest if name not in results]
-        if len(before) == len(rest):
-            results |= {name: f"exit code {code}: {output[-300:]}" for name in rest}
-            break
-    return results
-
-
-def check_face(face, wine, folder, names, **how):
-    results = scenarios(wine, folder, names, **how)
-    for name in names:
-        tap.case(results[name] is True, f"{face}: {name}", results[name])
-    return results
 
 
 def check_stock(wine, folder, names, ours):
@@ -128,7 +96,8 @@ class SilentPeer:
 
     def __init__(self, wine, folder):
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.written = wine.scratch / "keep-alive"
+        self.name = f"{folder.name}: WSAENETRESET"
+        self.written = wine.scratch / f"keep-alive-{folder.name}"
         with self.written.open("wb") as output:
             self.process = wine.start("wine", "victim.exe", "--keep-alive",
                                       self.listener.getsockname()[1], output=output, cwd=folder)
@@ -148,7 +117,7 @@ class SilentPeer:
         self.listener.close()
         output = self.written.read_text()
         tap.case(self.process.returncode == 0 and output.split() == ["-1", "10060", "-1", "10052"],
-                 "WSAENETRESET", f"exit code {self.process.returncode}: {output}")
+                 self.name, f"exit code {self.process.returncode}: {output}")
 
 
 def check_winelib(wine, files):
@@ -211,17 +180,17 @@ def check_command(wine, files, folders, names):
     says("wsrx wine: unknown action", ["fly"], 125, "no such action")
     tiny = bytearray((stock / "victim.exe").read_bytes()[:512])
     at = int.from_bytes(tiny[0x3c:0x40], "little")
-    tiny[at + 4:at + 6] = b"\x4c\x01"
+    tiny[at + 4:at + 6] = b"\xc4\x01"
     (wine.scratch / "small.exe").write_bytes(tiny)
-    says("wsrx wine run: a 32-bit program", ["run", wine.scratch / "small.exe"], 126,
-         "32-bit program")
+    says("wsrx wine run: a program for another processor", ["run", wine.scratch / "small.exe"], 126,
+         "another processor (machine 0x1c4)")
     for action in ("install", "status", "remove"):
         says(f"wsrx wine {action}: no such prefix", [action, "/nowhere"], 125, "not a Wine prefix")
 
     system32 = wine.prefix / "drive_c/windows/system32"
     files_before = {path.name: path.read_bytes() for path in system32.glob("*sock*.dll")}
     says("wsrx wine status: not installed", ["status"], 1, "not installed")
-    says("wsrx wine install", ["install", wine.prefix], 0, "ours from now on")
+    check_new_prefix(wine, says)
     says("wsrx wine install, again", ["install"], 0, "ours, put there again")
     says("wsrx wine status: installed", ["status", wine.prefix], 0, ": installed")
     code, output = wine.run("wine", "victim.exe", *names, cwd=stock)
@@ -231,6 +200,17 @@ def check_command(wine, files, folders, names):
     says("wsrx wine remove, again", ["remove"], 0, "nothing to do")
     tap.case({path.name: path.read_bytes() for path in system32.glob("*sock*.dll")} == files_before,
              "wsrx wine remove: the prefix is as before")
+
+
+def check_new_prefix(wine, says):
+    """Wine writes the registry of a new prefix a while after wineboot: install waits for it."""
+    registry, hidden = wine.prefix / "system.reg", wine.prefix / "system.reg.later"
+    registry.rename(hidden)
+    comes = threading.Timer(1.5, hidden.rename, [registry])
+    comes.start()
+    says("wsrx wine install, right after wineboot", ["install", wine.prefix], 0,
+         "waiting for Wine to write it")
+    comes.join()
 
 
 def check_records(wine, folders, library):
@@ -313,52 +293,60 @@ def check_services(wine):
              sorted(names))
 
 
+def check_64_bit(wine, files, folders):
+    code, output = wine.run("wine", "victim.exe", "--list", cwd=folders["stock"])
+    names = output.split()
+    tap.case(code == 0 and len(names) > 30, "the scenarios", output)
+    silent = SilentPeer(wine, folders["elf"])
+    ours = check_face("DLL beside the program", wine, folders["elf"], names)
+    check_stock(wine, folders["stock"], names, ours)
+    check_modes(wine, folders, files["library"])
+    check_face("PE DLL alone", wine, folders["alone"], ALONE, overrides="mswsock,wsock32=n,b")
+    check_face("PE DLL and its pair", wine, folders["pe"], names,
+               overrides="mswsock,wsock32=n,b", WINEDLLPATH=str(files["pair"]))
+    check_records(wine, folders, files["library"])
+    check_strict(wine, folders)
+    check_aborted(wine, folders["elf"])
+    silent.check()
+    check_winelib(wine, files)
+    check_command(wine, files, folders, names)
+    return names
+
+
+def check_preload(wine, files, folders, names):
+    wine.stop()  # so that the preload is in all of Wine from its start
+    preload = {"LD_PRELOAD": str(files["library"])}
+    wine.keep(**preload)
+    check_face("DLL and preload", wine, folders["elf"], names, **preload)
+    check_services(wine)
+    check_names(files["library"])
+    wine.stop()
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in FILES:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True)
-    files = {name: path.resolve() for name, path in vars(parser.parse_args()).items()}
+    parser.add_argument("--victim32", type=Path)
+    files = {name: path and path.resolve() for name, path in vars(parser.parse_args()).items()}
     if not shutil.which("wine"):
         print("1..0 # SKIP no wine (Debian: wine, wine64)")
         return
 
     with tempfile.TemporaryDirectory(prefix="wsrx-wine-") as scratch:
         wine = Wine(Path(scratch))
-        folders = {name: wine.scratch / name for name in ("stock", "elf", "pe")}
-        for folder in folders.values():
-            folder.mkdir()
-            shutil.copy(files["victim"], folder / "victim.exe")
-        for name in ("mswsock.dll", "wsock32.dll"):
-            shutil.copy(files["winelib"] / name, folders["elf"])
-            shutil.copy(files["pe"] / name, folders["pe"])
+        folders = words.make_folders(wine.scratch, "", files["victim"], files["winelib"],
+                                     files["pe"])
         missing = wine.make()
         tap.case(not missing, "a prefix", "\n".join(missing))
         wine.keep()
         try:
-            code, output = wine.run("wine", "victim.exe", "--list", cwd=folders["stock"])
-            names = output.split()
-            tap.case(code == 0 and len(names) > 30, "the scenarios", output)
-            silent = SilentPeer(wine, folders["elf"])
-            ours = check_face("DLL beside the program", wine, folders["elf"], names)
-            check_stock(wine, folders["stock"], names, ours)
-            check_modes(wine, folders, files["library"])
-            check_face("PE DLL alone", wine, folders["pe"], ALONE, overrides="mswsock,wsock32=n,b")
-            check_records(wine, folders, files["library"])
-            check_strict(wine, folders)
-            check_aborted(wine, folders["elf"])
-            silent.check()
-            check_winelib(wine, files)
-            check_command(wine, files, folders, names)
-            wine.stop()  # so that the preload is in all of Wine from its start
-            preload = {"LD_PRELOAD": str(files["library"])}
-            wine.keep(**preload)
-            check_face("DLL and preload", wine, folders["elf"], names, **preload)
-            check_face("PE DLL and preload", wine, folders["pe"], names,
-                       overrides="mswsock,wsock32=n,b", **preload)
-            check_services(wine)
-            check_names(files["library"])
+            names = check_64_bit(wine, files, folders)
+            words.check_32_bit(wine, files, names, SilentPeer)
+            check_preload(wine, files, folders, names)
         finally:
             wine.stop()
+        words.check_new_wow64(Path(scratch), files, names)
     tap.end()
 
 

@@ -23,8 +23,8 @@
 
 /* --- run ------------------------------------------------------------------------------------- */
 
-/* 0, or the exit code after the line that says why not. */
-static int check_program(const char *program)
+/* Its word size; or -1 after the line that says why not, and the exit code. */
+static int check_program(const char *program, int *ret_exit)
 {
     /* Who opens a pipe to read waits for one who writes. */
     int fd = open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -32,32 +32,113 @@ static int check_program(const char *program)
 
     if (fd < 0) {
         complain("%s: %s", program, strerror(errno));
-        return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+        *ret_exit = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+        return -1;
     }
     machine = pe_machine(fd);
     if (machine == 0)
         machine = pe_winelib_machine(fd);
     close(fd);
+    *ret_exit = EXIT_CANNOT_RUN;
     switch (machine) {
     case PE_MACHINE_AMD64:
-        return 0;
+        return WINE_64;
     case PE_MACHINE_I386:
-        complain("%s: a 32-bit program, and this wsrx has no 32-bit parts", program);
-        return EXIT_CANNOT_RUN;
-    default:
+        return WINE_32;
+    case 0:
         complain("%s: not a Windows program", program);
-        return EXIT_CANNOT_RUN;
+        return -1;
+    default:
+        complain("%s: a Windows program for another processor (machine 0x%x)", program, machine);
+        return -1;
     }
+}
+
+/* A DLL beside the program that it cannot load. We give it another one; but without us it does not
+ * start, or fails with error 193, which names no file. */
+static void check_beside(const char *program, enum wine_word word)
+{
+    static const char *const names[] = {"mswsock.dll", "wsock32.dll"};
+    const char *slash = strrchr(program, '/');
+
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        unsigned expected = word == WINE_32 ? PE_MACHINE_I386 : PE_MACHINE_AMD64, machine;
+        char path[PATH_MAX];
+        int fd;
+
+        wine_path(path, "%.*s/%s", slash ? (int)(slash - program) : 0, program, names[i]);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+            continue;
+        machine = pe_machine(fd);
+        if (machine == 0)
+            machine = pe_winelib_machine(fd);
+        close(fd);
+        if (machine != 0 && machine != expected)
+            complain("warning: %s: a %s-bit DLL beside a %s-bit program, which cannot load it",
+                     path, word == WINE_32 ? "64" : "32", word == WINE_32 ? "32" : "64");
+    }
+}
+
+static void put_before(const char *variable, const char *value, char between)
+{
+    const char *old = getenv(variable);
+    size_t room = strlen(value) + (old ? strlen(old) : 0) + 2;
+    char *text = malloc(room);
+
+    if (!text)
+        return;
+    snprintf(text, room, "%s%.*s%s", value, old && *old ? 1 : 0, &between, old ? old : "");
+    setenv(variable, text, 1);
+    free(text);
+}
+
+/* What a 32-bit program in a 64-bit process needs: Windows files under the names of Wine's own DLLs,
+ * which it takes only if told so (with the star for a full path too), and their pair. Elsewhere this
+ * has no effect. */
+static void prepare_pe(const char *pair)
+{
+    put_before("WINEDLLPATH", pair, ':');
+    put_before("WINEDLLOVERRIDES", "*mswsock,*wsock32=n,b", ';');
+}
+
+static int become_wine(const struct wine_files *files, enum wine_word word, int argc,
+                       const char **argv)
+{
+    char elf[PATH_MAX], pe[PATH_MAX], pair[PATH_MAX], program[PATH_MAX];
+    const char **words = calloc((size_t)argc + 5, sizeof *words);
+    const char *given = files->word[word].elf;
+
+    if (!words)
+        return EXIT_OURS;
+    if (!*given)
+        given = files->word[word].pe;
+    if (!realpath(argv[0], program) || !realpath(given, elf) ||
+        !realpath(files->word[word].pe, pe) || !realpath(files->pair, pair)) {
+        complain("%s: %s", argv[0], strerror(errno));
+        free(words);
+        return EXIT_OURS;
+    }
+    check_beside(program, word);
+    if (word == WINE_32)
+        prepare_pe(pair);
+    words[0] = "wine";
+    words[1] = files->word[word].launcher;
+    words[2] = elf;
+    words[3] = pe;
+    words[4] = program;
+    memcpy(words + 5, argv + 1, (size_t)argc * sizeof *words); /* with the NULL */
+    execvp("wine", (char *const *)(uintptr_t)words);
+    complain("wine: %s", strerror(errno));
+    free(words);
+    return EXIT_CANNOT_RUN;
 }
 
 static int run(int argc, const char **argv)
 {
     struct wine_files files;
-    char directory[PATH_MAX], program[PATH_MAX], library[PATH_MAX], preload[2 * PATH_MAX];
     char wine[PATH_MAX];
-    const char *before = getenv("LD_PRELOAD");
-    const char **words;
-    int error;
+    int word, error;
 
     if (argc > 1 && strcmp(argv[1], "--") == 0)
         argc--, argv++;
@@ -65,46 +146,28 @@ static int run(int argc, const char **argv)
         complain("usage: wsrx wine run PROGRAM.exe [ARGUMENT...]");
         return EXIT_OURS;
     }
-    error = check_program(argv[1]);
-    if (error)
+    word = check_program(argv[1], &error);
+    if (word < 0)
         return error;
     if (program_find("wine", wine) != 0) {
-        complain("no wine on the PATH: install it first (Debian: wine, wine64)");
+        complain("no wine on the PATH: install it first (Debian: wine, wine64; wine32:i386 for "
+                 "32-bit programs)");
         return EXIT_NOT_FOUND;
     }
     if (!wine_files_find(&files))
         return EXIT_OURS;
-    if (!realpath(argv[1], program) || !realpath(files.dlls, directory) ||
-        !realpath(files.library, library)) {
-        complain("%s: %s", argv[1], strerror(errno));
-        return EXIT_OURS;
+    if (!*files.word[word].launcher || !*files.word[word].pe) {
+        complain("%s: a 32-bit program, and this wsrx was built without its 32-bit parts", argv[1]);
+        return EXIT_CANNOT_RUN;
     }
-    if (strpbrk(library, " :")) {
-        complain("%s: LD_PRELOAD cannot name a path with a space or a colon", library);
-        return EXIT_OURS;
-    }
-    snprintf(preload, sizeof preload, "%s%s%s", library, before && *before ? ":" : "",
-             before ? before : "");
-    setenv("LD_PRELOAD", preload, 1);
-
-    words = calloc((size_t)argc + 4, sizeof *words);
-    if (!words)
-        return EXIT_OURS;
-    words[0] = "wine";
-    words[1] = files.launcher;
-    words[2] = directory;
-    words[3] = program;
-    memcpy(words + 4, argv + 2, (size_t)(argc - 1) * sizeof *words); /* with the NULL */
-    execvp("wine", (char *const *)(uintptr_t)words);
-    complain("wine: %s", strerror(errno));
-    return EXIT_CANNOT_RUN;
+    return become_wine(&files, (enum wine_word)word, argc - 1, argv + 1);
 }
 
 /* --- the subcommand -------------------------------------------------------------------------- */
 
 static const struct command actions[] = {
     {"run", "PROGRAM.exe [ARGUMENT...]  run a program so; no file is changed", run},
-    {"install", "[PREFIX]               for all 64-bit programs of a prefix", wine_install},
+    {"install", "[PREFIX]               for all programs of a prefix", wine_install},
     {"status", "[PREFIX]                show whether it is installed", wine_status},
     {"remove", "[PREFIX]                undo install completely", wine_remove},
     {NULL, NULL, NULL},
