@@ -13,6 +13,7 @@
 #define WSRX_RECEIVE_BOUNCE_BUFFER_H
 
 #include "base/arch/syscall.h"
+#include "base/compiler.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -55,11 +56,8 @@ extern __thread struct bounce_own bounce_own;
 /* Prepares the release of buffers when their threads end. 0, or a negative errno. */
 int bounce_start(void);
 
-/* An area with at least `size` bytes of data, or NULL: no memory. To be given back with
- * bounce_release() before the function returns whose BOUNCE_CALL is `owner`. If the thread is
- * cancelled or unwound in between, it keeps the area until it ends.
- * Async-signal-safe; may change errno if an area is mapped. */
-struct bounce_buffer *bounce_acquire(size_t size, const void *owner);
+/* Internal: bounce_acquire() where the first area at hand will not do. */
+struct bounce_buffer *bounce_acquire_another(size_t size, const void *owner);
 
 /* Internal: gives back what a burst has touched. */
 void bounce_shrink(struct bounce_buffer *bounce);
@@ -75,6 +73,17 @@ static inline struct bounce_buffer *bounce_acquire_own(size_t size, const void *
     area->owner = owner;
     atomic_signal_fence(memory_order_seq_cst);
     return area;
+}
+
+/* An area with at least `size` bytes of data, or NULL: no memory. To be given back with
+ * bounce_release() before the function returns whose BOUNCE_CALL is `owner`. If the thread is
+ * cancelled or unwound in between, it keeps the area until it ends.
+ * Async-signal-safe; may change errno if an area is mapped. */
+static inline struct bounce_buffer *bounce_acquire(size_t size, const void *owner)
+{
+    struct bounce_buffer *area = bounce_acquire_own(size, owner);
+
+    return LIKELY(area) ? area : bounce_acquire_another(size, owner);
 }
 
 /* Puts the data at the same offset in its page as the buffer that it will be copied to. By that

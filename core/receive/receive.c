@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 /* UIO_FASTIOV: a list of so many buffers is kept on the stack. */
@@ -320,12 +321,27 @@ struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt
 
     if (iovcnt <= 0 || !receive_may_act_on(CALL_PLAIN, fd))
         return receive_pass();
+    user_memory_catch_up();
     /* readv(2) with no room consumes nothing, as read(2). */
     if (copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)
         result = run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
     return result;
+}
+
+/* What recvmsg(2) writes to its msghdr. 0, or -EFAULT. */
+static int copy_lengths(struct msghdr *msg, const struct msghdr *copy)
+{
+    enum { LENGTH = sizeof copy->msg_controllen, BOTH = LENGTH + sizeof copy->msg_flags };
+    int error = 0;
+
+    _Static_assert(offsetof(struct msghdr, msg_flags) ==
+                       offsetof(struct msghdr, msg_controllen) + LENGTH,
+                   "one write for both");
+    if (copy->msg_name)
+        error = user_memory_write(&msg->msg_namelen, &copy->msg_namelen, sizeof copy->msg_namelen);
+    return error ? error : user_memory_write(&msg->msg_controllen, &copy->msg_controllen, BOTH);
 }
 
 struct receive_result receive_message_noting(int fd, struct msghdr *msg, int flags,
@@ -342,24 +358,15 @@ struct receive_result receive_message_noting(int fd, struct msghdr *msg, int fla
     struct receive_result result = receive_pass();
 
     *ret_tail = false;
+    user_memory_catch_up();
     if (user_memory_read(&copy, msg, sizeof copy) != 0)
         return receive_pass();
     if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
         result = run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
-    if (result.outcome == RECEIVE_DONE && result.value >= 0) {
-        int error =
-            user_memory_write(&msg->msg_namelen, &copy.msg_namelen, sizeof copy.msg_namelen);
-
-        if (!error)
-            error = user_memory_write(&msg->msg_controllen, &copy.msg_controllen,
-                                      sizeof copy.msg_controllen);
-        if (!error)
-            error = user_memory_write(&msg->msg_flags, &copy.msg_flags, sizeof copy.msg_flags);
-        if (error)
-            return receive_done(error);
-    }
+    if (result.outcome == RECEIVE_DONE && result.value >= 0 && copy_lengths(msg, &copy) != 0)
+        return receive_done(-EFAULT);
     *ret_tail = receive.held_before || receive.report.left > 0;
     return result;
 }
