@@ -26,6 +26,8 @@ enum {
     BOUNCE_PAGE = 4096,
     BOUNCE_KEPT = 128 << 10, /* what was touched beyond this is given back to the system */
     BOUNCE_AREAS = 4,        /* of a thread that stand in its own data; there may be more */
+    BOUNCE_SMALL = 24 << 10, /* a longer message costs less by recvmsg(2) than by a copy */
+    BOUNCE_LARGE = 64,       /* descriptors of which it is known; many share one */
 };
 
 struct bounce_buffer {
@@ -44,6 +46,7 @@ struct bounce_own {
     size_t next; /* bytes from the first area to the one that is probably free */
     struct bounce_buffer area[BOUNCE_AREAS];
     struct bounce_buffer *more;
+    bool large[BOUNCE_LARGE]; /* by descriptor: the last message was larger than BOUNCE_SMALL */
 };
 
 extern __thread struct bounce_own bounce_own;
@@ -81,9 +84,23 @@ static inline struct bounce_buffer *bounce_acquire_own(size_t size, const void *
  * Async-signal-safe; may change errno if an area is mapped. */
 static inline struct bounce_buffer *bounce_acquire(size_t size, const void *owner)
 {
-    struct bounce_buffer *area = bounce_acquire_own(size, owner);
+    /* Only the first one is taken at once: of the others the lowest that is free will do. */
+    struct bounce_buffer *area = bounce_own.next == 0 ? bounce_acquire_own(size, owner) : NULL;
 
     return LIKELY(area) ? area : bounce_acquire_another(size, owner);
+}
+
+/* Whether the next message on `fd` is probably a large one, by the last: then it is received
+ * straight into the caller's buffer, with the bounce buffer behind it, of which nothing is touched
+ * if the message fits. */
+static inline bool bounce_expects_large(int fd, size_t room)
+{
+    return room > BOUNCE_SMALL && bounce_own.large[(unsigned)fd % BOUNCE_LARGE];
+}
+
+static inline void bounce_note_length(int fd, size_t length)
+{
+    bounce_own.large[(unsigned)fd % BOUNCE_LARGE] = length > BOUNCE_SMALL;
 }
 
 /* Puts the data at the same offset in its page as the buffer that it will be copied to. By that

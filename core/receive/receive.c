@@ -230,26 +230,61 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
     return true;
 }
 
+/* A receive with one buffer. */
+static inline struct receive one_buffer(enum call_kind kind, int fd, const struct iovec *one,
+                                        int flags, struct sockaddr *name, socklen_t *namelen,
+                                        struct receive_site site)
+{
+    return (struct receive){.fd = fd,
+                            .flags = flags,
+                            .kind = kind,
+                            .iov = one,
+                            .iovlen = 1,
+                            .room = one->iov_len,
+                            .name = name,
+                            .namelen = namelen,
+                            .site = site};
+}
+
+/* Whether this is an ordinary datagram, but for its length: see bounce_expects_large(). */
+static bool is_large(const struct receive *receive)
+{
+    fd_class class = fd_class_cached(receive->fd);
+
+    return bounce_expects_large(receive->fd, receive->room) && fd_class_is_message(class) &&
+           receive->room < fd_class_longest(class) && !trace_on() &&
+           !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && receive_bounces() &&
+           !receive_peeks() && !table_may_hold(state.table, fd_class_cookie(class)) &&
+           get_bounce(receive, class);
+}
+
+static struct receive_result run_large(struct receive *receive)
+{
+    struct receive_result result = hold_process.receive(receive, 0, true);
+
+    if (result.outcome == RECEIVE_AGAIN)
+        return receive_run(receive);
+    sigio_after_receive(receive->fd);
+    return result;
+}
+
 struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
                                         struct sockaddr *name, socklen_t *namelen,
                                         struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_PLAIN,
-                              .iov = &one,
-                              .iovlen = 1,
-                              .room = len,
-                              .name = name,
-                              .namelen = namelen,
-                              .site = site,
-                              .stack = BOUNCE_CALL};
+    struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
     int saved = errno;
     struct receive_result result;
 
+    receive.stack = BOUNCE_CALL;
     user_memory_catch_up();
-    result = run_and_release(&receive);
+    if (is_large(&receive)) {
+        result = run_large(&receive);
+        bounce_release(receive.bounce, receive.touched);
+    } else {
+        result = run_and_release(&receive);
+    }
     errno = saved;
     return result;
 }
@@ -260,21 +295,13 @@ struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int fl
                                            socklen_t room, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_PLAIN,
-                              .iov = &one,
-                              .iovlen = 1,
-                              .room = len,
-                              .name = name,
-                              .namelen = namelen,
-                              .bounce = bounce,
-                              .site = site,
-                              .stack = BOUNCE_CALL,
-                              .name_room = room};
+    struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
     int saved = errno;
     struct receive_result result;
 
+    receive.stack = BOUNCE_CALL;
+    receive.bounce = bounce;
+    receive.name_room = room;
     result = hold_process_bounced(&receive, got, room);
     if (result.outcome == RECEIVE_AGAIN)
         result = receive_run(&receive);
@@ -292,18 +319,11 @@ struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
                                    struct receive_report *report, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_COOPERATING,
-                              .iov = &one,
-                              .iovlen = 1,
-                              .room = len,
-                              .name = (struct sockaddr *)name,
-                              .namelen = namelen,
-                              .site = site,
-                              .stack = BOUNCE_CALL};
+    struct receive receive =
+        one_buffer(CALL_COOPERATING, fd, &one, flags, (struct sockaddr *)name, namelen, site);
     struct receive_result result;
 
+    receive.stack = BOUNCE_CALL;
     if (atomic_load_explicit(&state.active, memory_order_acquire))
         state_cooperates();
     result = run_and_release(&receive);
