@@ -107,6 +107,8 @@ INTERPOSED void *mremap(void *at, size_t length, size_t new_length, int flags, .
 
         revocable_add(stays ? at : now, stays ? length : new_length);
         user_memory_forget(at, length); /* what became known meanwhile */
+        if (!stays)
+            user_memory_forget(now, new_length);
     }
     return now;
 }

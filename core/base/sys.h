@@ -143,7 +143,7 @@ int sys_fcntl(int fd, int command, long argument);
 /* PARTS: a record lock on a socket (Wine). */
 struct flock;
 int sys_fcntl_lock(int fd, int command, struct flock *lock);
-/* PARTS: how long the message at the head of a socket's queue is (FIONREAD; Wine). */
+/* PARTS: how long the message at the head of a socket's queue is (FIONREAD). */
 int sys_queued(int fd, int *ret_length);
 
 /* --- sockets: PARTS, EPOLL and TRACE ----------------------------------------------------- */

@@ -34,13 +34,11 @@ static void keep_unchanged(uintptr_t *page, const unsigned *page_changes, unsign
             page[i] = 0;
 }
 
-void user_memory_catch_up(void)
+void user_memory_look_again(void)
 {
     /* The parts first: user_memory_forget() counts in the other order. */
     uintptr_t now = atomic_load_explicit(&user_memory_generation, memory_order_acquire);
 
-    if (user_memory.generation == now)
-        return;
     keep_unchanged(&user_memory.page[0][0], &user_memory.page_changes[0][0], 2 * USER_MEMORY_SETS);
     keep_unchanged(user_memory.readable, user_memory.readable_changes, USER_MEMORY_READABLE);
     user_memory.generation = now;
@@ -77,7 +75,7 @@ static void learn_page(uintptr_t page)
     set[0] = page + 1;
 }
 
-void user_memory_learn(const void *at, size_t size)
+void user_memory_learn_anew(const void *at, size_t size)
 {
     uintptr_t first = page_of(at), last = page_of((const char *)at + size - 1);
 
@@ -137,7 +135,7 @@ static bool is_writable(const void *at, size_t size)
         sys_probe_read((void *)((uintptr_t)at & ~(uintptr_t)(READ_SIZE - 1)));
     if (sys_probe_write((void *)((uintptr_t)at & ~(uintptr_t)(WRITE_SIZE - 1))) == -EFAULT)
         return false;
-    user_memory_learn(at, size);
+    user_memory_learn_anew(at, size);
     return true;
 }
 
@@ -224,12 +222,12 @@ static int copy_checked(void *to, const void *from, size_t size, const void *cal
     return copy(to, from, size, caller, may);
 }
 
-int user_memory_write(void *to, const void *from, size_t size)
+int user_memory_write_asking(void *to, const void *from, size_t size)
 {
     return copy_checked(to, from, size, to, is_writable);
 }
 
-int user_memory_read(void *to, const void *from, size_t size)
+int user_memory_read_asking(void *to, const void *from, size_t size)
 {
     return copy_checked(to, from, size, from, is_readable);
 }

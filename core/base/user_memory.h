@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 /* Internal: the pages that this thread knows. Each change of the program's memory is a new
@@ -57,9 +58,18 @@ static inline bool user_memory_known(const void *at)
            known->generation == atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
 }
 
+/* Internal: what user_memory_catch_up() does when there is something to do. */
+void user_memory_look_again(void);
+
 /* Drops the pages whose memory has changed since this thread looked last. The fast path does
- * without: no page is known to it then, and the slow path looks. Async-signal-safe. */
-void user_memory_catch_up(void);
+ * without: no page is known to it then, and the slow path looks, once a receive.
+ * Async-signal-safe. */
+static inline void user_memory_catch_up(void)
+{
+    if (!LIKELY(user_memory.generation ==
+                atomic_load_explicit(&user_memory_generation, memory_order_acquire)))
+        user_memory_look_again();
+}
 
 /* Whether all of `size` bytes at `at` are known, if the page of `at` is. False for more than a
  * page. */
@@ -69,8 +79,22 @@ static inline bool user_memory_still(const void *at, size_t size)
            (size <= USER_MEMORY_PAGE && user_memory_known((const char *)at + size - 1));
 }
 
+/* Whether `size` bytes at `at` are in one page, and it is known: then they are just copied. */
+static inline bool user_memory_direct(const void *at, size_t size)
+{
+    return LIKELY(((uintptr_t)at & (USER_MEMORY_PAGE - 1)) + size <= USER_MEMORY_PAGE) &&
+           LIKELY(user_memory_known(at));
+}
+
+/* Internal: what user_memory_learn() does when there is something to learn. */
+void user_memory_learn_anew(const void *at, size_t size);
+
 /* The kernel has just written `size` bytes at `at`. Async-signal-safe. */
-void user_memory_learn(const void *at, size_t size);
+static inline void user_memory_learn(const void *at, size_t size)
+{
+    if (!user_memory_direct(at, size))
+        user_memory_learn_anew(at, size);
+}
 
 /* The program is about to change what memory is there: in this range, or nobody knows where.
  * Nothing of it is known any more, in any thread. Async-signal-safe. */
@@ -81,10 +105,27 @@ void user_memory_forget_all(void);
  * good. */
 void user_memory_may_ask(bool may);
 
+/* Internal: a copy to or from pages of which some are not known. */
+int user_memory_write_asking(void *to, const void *from, size_t size);
+int user_memory_read_asking(void *to, const void *from, size_t size);
+
 /* Copies `size` bytes to or from the caller's memory: 0, or -EFAULT as the kernel would say, and as
  * there the bytes before the bad page may have been copied. Async-signal-safe. */
-int user_memory_write(void *to, const void *from, size_t size);
-int user_memory_read(void *to, const void *from, size_t size);
+static inline int user_memory_write(void *to, const void *from, size_t size)
+{
+    if (!user_memory_direct(to, size))
+        return user_memory_write_asking(to, from, size);
+    memcpy(to, from, size);
+    return 0;
+}
+
+static inline int user_memory_read(void *to, const void *from, size_t size)
+{
+    if (!user_memory_direct(from, size))
+        return user_memory_read_asking(to, from, size);
+    memcpy(to, from, size);
+    return 0;
+}
 
 /* Whether the kernel would refuse these buffers before it looks for a message: their addresses are
  * outside the user's range. Async-signal-safe. */

@@ -120,7 +120,7 @@ static bool take(struct bounce_buffer *area, const void *owner)
     return true;
 }
 
-struct bounce_buffer *bounce_acquire(size_t size, const void *owner)
+struct bounce_buffer *bounce_acquire_another(size_t size, const void *owner)
 {
     sweep(owner);
     for (unsigned i = 0; i < BOUNCE_AREAS; i++) {

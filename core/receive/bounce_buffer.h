@@ -13,6 +13,7 @@
 #define WSRX_RECEIVE_BOUNCE_BUFFER_H
 
 #include "base/arch/syscall.h"
+#include "base/compiler.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,6 +26,8 @@ enum {
     BOUNCE_PAGE = 4096,
     BOUNCE_KEPT = 128 << 10, /* what was touched beyond this is given back to the system */
     BOUNCE_AREAS = 4,        /* of a thread that stand in its own data; there may be more */
+    BOUNCE_SMALL = 24 << 10, /* a longer message costs less by recvmsg(2) than by a copy */
+    BOUNCE_LARGE = 64,       /* descriptors of which it is known; many share one */
 };
 
 struct bounce_buffer {
@@ -43,6 +46,7 @@ struct bounce_own {
     size_t next; /* bytes from the first area to the one that is probably free */
     struct bounce_buffer area[BOUNCE_AREAS];
     struct bounce_buffer *more;
+    bool large[BOUNCE_LARGE]; /* by descriptor: the last message was larger than BOUNCE_SMALL */
 };
 
 extern __thread struct bounce_own bounce_own;
@@ -55,11 +59,8 @@ extern __thread struct bounce_own bounce_own;
 /* Prepares the release of buffers when their threads end. 0, or a negative errno. */
 int bounce_start(void);
 
-/* An area with at least `size` bytes of data, or NULL: no memory. To be given back with
- * bounce_release() before the function returns whose BOUNCE_CALL is `owner`. If the thread is
- * cancelled or unwound in between, it keeps the area until it ends.
- * Async-signal-safe; may change errno if an area is mapped. */
-struct bounce_buffer *bounce_acquire(size_t size, const void *owner);
+/* Internal: bounce_acquire() where the first area at hand will not do. */
+struct bounce_buffer *bounce_acquire_another(size_t size, const void *owner);
 
 /* Internal: gives back what a burst has touched. */
 void bounce_shrink(struct bounce_buffer *bounce);
@@ -75,6 +76,31 @@ static inline struct bounce_buffer *bounce_acquire_own(size_t size, const void *
     area->owner = owner;
     atomic_signal_fence(memory_order_seq_cst);
     return area;
+}
+
+/* An area with at least `size` bytes of data, or NULL: no memory. To be given back with
+ * bounce_release() before the function returns whose BOUNCE_CALL is `owner`. If the thread is
+ * cancelled or unwound in between, it keeps the area until it ends.
+ * Async-signal-safe; may change errno if an area is mapped. */
+static inline struct bounce_buffer *bounce_acquire(size_t size, const void *owner)
+{
+    /* Only the first one is taken at once: of the others the lowest that is free will do. */
+    struct bounce_buffer *area = bounce_own.next == 0 ? bounce_acquire_own(size, owner) : NULL;
+
+    return LIKELY(area) ? area : bounce_acquire_another(size, owner);
+}
+
+/* Whether the next message on `fd` is probably a large one, by the last: then it is received
+ * straight into the caller's buffer, with the bounce buffer behind it, of which nothing is touched
+ * if the message fits. */
+static inline bool bounce_expects_large(int fd, size_t room)
+{
+    return room > BOUNCE_SMALL && bounce_own.large[(unsigned)fd % BOUNCE_LARGE];
+}
+
+static inline void bounce_note_length(int fd, size_t length)
+{
+    bounce_own.large[(unsigned)fd % BOUNCE_LARGE] = length > BOUNCE_SMALL;
 }
 
 /* Puts the data at the same offset in its page as the buffer that it will be copied to. By that

@@ -217,28 +217,49 @@ static OWN_FRAME struct receive_result next_locked(struct attempt *attempt, stru
     return receive_done(result);
 }
 
+/* Takes a message that fits. It may be another one now, so it is taken as if it did not. */
+static struct receive_result take_locked(struct attempt *attempt)
+{
+    struct receive *receive = attempt->receive;
+    int flags = receive->flags;
+    ssize_t result;
+
+    receive->flags |= MSG_DONTWAIT;
+    result = hold_process_take(receive, &attempt->taken);
+    receive->flags = flags;
+    attempt->whole = result >= 0;
+    return receive_done(result);
+}
+
+/* Whether the message at the head of the queue fits, by its length alone: that costs less than a
+ * peek, which looks the message up, copies it and asks for its sender. Some kinds of socket count
+ * the whole queue, or cannot tell; 0 is an empty queue or a message without bytes. Then it is for a
+ * peek to say. */
+static bool fits(const struct receive *receive)
+{
+    int length;
+
+    return receive->iovlen < BOUNCE_IOVECS && sys_queued(receive->fd, &length) == 0 && length > 0 &&
+           (size_t)length <= receive->room;
+}
+
 /* A message of which nothing is held yet. */
 static OWN_FRAME struct receive_result first_locked(struct attempt *attempt)
 {
     struct receive *receive = attempt->receive;
     struct head head;
-    ssize_t result = get_head(receive, MSG_PEEK, false, &head);
     struct held held;
     struct part part;
+    ssize_t result;
     int error;
 
+    if (fits(receive))
+        return take_locked(attempt);
+    result = get_head(receive, MSG_PEEK, false, &head);
     if (result < 0)
         return receive_done(result);
-    if (head.length <= receive->room && receive->iovlen < BOUNCE_IOVECS) {
-        int flags = receive->flags;
-
-        /* It may be another message now, so it is taken as if it did not fit. */
-        receive->flags |= MSG_DONTWAIT;
-        result = hold_process_take(receive, &attempt->taken);
-        receive->flags = flags;
-        attempt->whole = result >= 0;
-        return receive_done(result);
-    }
+    if (head.length <= receive->room && receive->iovlen < BOUNCE_IOVECS)
+        return take_locked(attempt);
     if (head.length <= receive->room)
         return receive_passthrough(receive, MSG_DONTWAIT | MSG_TRUNC);
 

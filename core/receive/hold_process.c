@@ -130,6 +130,7 @@ ssize_t hold_process_take(struct receive *receive, struct taken *taken)
     ssize_t result;
 
     if (receive->kind != CALL_PLAIN || receive->iovlen != 1 ||
+        bounce_expects_large(receive->fd, receive->room) ||
         !receive_may_bounce(fd_class_cached(receive->fd), receive->iov->iov_base, receive->name,
                             receive->namelen))
         return take_vectored(receive, taken);
@@ -273,6 +274,14 @@ static struct receive_result finish_held(struct receive *receive, const struct t
     return next_or_again(receive, cookie);
 }
 
+static void note_touched(struct receive *receive, const struct taken *taken)
+{
+    size_t before = taken->delivered ? receive->room : 0;
+
+    if (taken->length > before && receive->touched < taken->length - before)
+        receive->touched = taken->length - before;
+}
+
 struct receive_result hold_process_finish(struct receive *receive, ssize_t result,
                                           struct taken *taken)
 {
@@ -284,8 +293,8 @@ struct receive_result hold_process_finish(struct receive *receive, ssize_t resul
     if (result < 0)
         return receive_done(result);
     taken->length = (size_t)result;
-    if (receive->touched < taken->length)
-        receive->touched = taken->length;
+    bounce_note_length(receive->fd, taken->length);
+    note_touched(receive, taken);
     if (taken->length > receive->room ||
         table_may_hold(state.table, fd_class_cookie(fd_class_cached(receive->fd))))
         return finish_held(receive, taken);

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 /* A list of so many buffers is kept on the stack. */
@@ -243,26 +244,61 @@ static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t io
     return true;
 }
 
+/* A receive with one buffer. */
+static inline struct receive one_buffer(enum call_kind kind, int fd, const struct iovec *one,
+                                        int flags, struct sockaddr *name, socklen_t *namelen,
+                                        struct receive_site site)
+{
+    return (struct receive){.fd = fd,
+                            .flags = flags,
+                            .kind = kind,
+                            .iov = one,
+                            .iovlen = 1,
+                            .room = one->iov_len,
+                            .name = name,
+                            .namelen = namelen,
+                            .site = site};
+}
+
+/* Whether this is an ordinary datagram, but for its length: see bounce_expects_large(). */
+static bool is_large(const struct receive *receive)
+{
+    fd_class class = fd_class_cached(receive->fd);
+
+    return bounce_expects_large(receive->fd, receive->room) && fd_class_is_message(class) &&
+           receive->room < fd_class_longest(class) && !trace_on() &&
+           !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && receive_bounces() &&
+           !receive_peeks() && !table_may_hold(state.table, fd_class_cookie(class)) &&
+           get_bounce(receive, class);
+}
+
+static struct receive_result run_large(struct receive *receive)
+{
+    struct receive_result result = hold_process.receive(receive, 0, true);
+
+    if (result.outcome == RECEIVE_AGAIN)
+        return receive_run(receive);
+    sigio_after_receive(receive->fd);
+    return result;
+}
+
 struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
                                         struct sockaddr *name, socklen_t *namelen,
                                         struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_PLAIN,
-                              .iov = &one,
-                              .iovlen = 1,
-                              .room = len,
-                              .name = name,
-                              .namelen = namelen,
-                              .site = site,
-                              .stack = BOUNCE_CALL};
+    struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
     int saved = errno;
     struct receive_result result;
 
+    receive.stack = BOUNCE_CALL;
     user_memory_catch_up();
-    result = run_and_release(&receive);
+    if (is_large(&receive)) {
+        result = run_large(&receive);
+        bounce_release(receive.bounce, receive.touched);
+    } else {
+        result = run_and_release(&receive);
+    }
     if (result.outcome == RECEIVE_PASS && state_is_sandboxed())
         result = receive_pass_in_sandbox(&receive);
     errno = saved;
@@ -275,21 +311,13 @@ struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int fl
                                            socklen_t room, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_PLAIN,
-                              .iov = &one,
-                              .iovlen = 1,
-                              .room = len,
-                              .name = name,
-                              .namelen = namelen,
-                              .bounce = bounce,
-                              .site = site,
-                              .stack = BOUNCE_CALL,
-                              .name_room = room};
+    struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
     int saved = errno;
     struct receive_result result;
 
+    receive.stack = BOUNCE_CALL;
+    receive.bounce = bounce;
+    receive.name_room = room;
     result = hold_process_bounced(&receive, got, room);
     if (result.outcome == RECEIVE_AGAIN)
         result = receive_run(&receive);
@@ -307,18 +335,11 @@ struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
                                    struct receive_report *report, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_COOPERATING,
-                              .iov = &one,
-                              .iovlen = 1,
-                              .room = len,
-                              .name = (struct sockaddr *)name,
-                              .namelen = namelen,
-                              .site = site,
-                              .stack = BOUNCE_CALL};
+    struct receive receive =
+        one_buffer(CALL_COOPERATING, fd, &one, flags, (struct sockaddr *)name, namelen, site);
     struct receive_result result;
 
+    receive.stack = BOUNCE_CALL;
     if (atomic_load_explicit(&state.active, memory_order_acquire))
         state_cooperates();
     result = run_and_release(&receive);
@@ -336,12 +357,27 @@ struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt
 
     if (iovcnt <= 0 || !receive_may_act_on(CALL_PLAIN, fd))
         return receive_pass();
+    user_memory_catch_up();
     /* readv(2) with no room consumes nothing, as read(2). */
     if (copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)
         result = run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
     return result;
+}
+
+/* What recvmsg(2) writes to its msghdr. 0, or -EFAULT. */
+static int copy_lengths(struct msghdr *msg, const struct msghdr *copy)
+{
+    enum { LENGTH = sizeof copy->msg_controllen, BOTH = LENGTH + sizeof copy->msg_flags };
+    int error = 0;
+
+    _Static_assert(offsetof(struct msghdr, msg_flags) ==
+                       offsetof(struct msghdr, msg_controllen) + LENGTH,
+                   "one write for both");
+    if (copy->msg_name)
+        error = user_memory_write(&msg->msg_namelen, &copy->msg_namelen, sizeof copy->msg_namelen);
+    return error ? error : user_memory_write(&msg->msg_controllen, &copy->msg_controllen, BOTH);
 }
 
 struct receive_result receive_message_noting(int fd, struct msghdr *msg, int flags,
@@ -358,24 +394,15 @@ struct receive_result receive_message_noting(int fd, struct msghdr *msg, int fla
     struct receive_result result = receive_pass();
 
     *ret_tail = false;
+    user_memory_catch_up();
     if (user_memory_read(&copy, msg, sizeof copy) != 0)
         return receive_pass();
     if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
         result = run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
-    if (result.outcome == RECEIVE_DONE && result.value >= 0) {
-        int error =
-            user_memory_write(&msg->msg_namelen, &copy.msg_namelen, sizeof copy.msg_namelen);
-
-        if (!error)
-            error = user_memory_write(&msg->msg_controllen, &copy.msg_controllen,
-                                      sizeof copy.msg_controllen);
-        if (!error)
-            error = user_memory_write(&msg->msg_flags, &copy.msg_flags, sizeof copy.msg_flags);
-        if (error)
-            return receive_done(error);
-    }
+    if (result.outcome == RECEIVE_DONE && result.value >= 0 && copy_lengths(msg, &copy) != 0)
+        return receive_done(-EFAULT);
     *ret_tail = receive.held_before || receive.report.left > 0;
     return result;
 }
