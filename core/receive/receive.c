@@ -260,8 +260,9 @@ static inline struct receive one_buffer(enum call_kind kind, int fd, const struc
                             .site = site};
 }
 
-/* Whether this is an ordinary datagram, but for its length: see bounce_expects_large(). */
-static bool is_large(const struct receive *receive)
+/* Whether this is an ordinary datagram, but for its length (see bounce_expects_large()), for which a
+ * bounce buffer could be had. */
+static bool is_large(struct receive *receive)
 {
     fd_class class = fd_class_cached(receive->fd);
 
