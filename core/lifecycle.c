@@ -235,15 +235,20 @@ static atomic_bool may_speak = true;
 
 void lifecycle_confining(const struct sock_fprog *program)
 {
+    bool own;
+
     /* A second filter is looked at as it is: the first may kill for a question about memory. */
     if (state_is_active() && !(program && filter_allows_lines(program)))
         atomic_store(&may_speak, false);
-    is_first_filter =
-        !state_is_sandboxed() && state_is_own_as_seen() && (!state_is_active() || state_is_own());
+    own = state_is_active() && !state_is_sandboxed() && state_is_own_as_seen() && state_is_own();
+    /* The child of a raw clone(2) has a copy of this memory, and is confined as any other process.
+     * (If it shares the memory, its parent steps aside, too.) */
+    is_first_filter = !state_is_sandboxed() && state_is_own_as_seen() &&
+                      (own || state.sees_vfork || !state_is_active());
     if (!is_first_filter)
         return;
     user_memory_may_ask(false);
-    if (state_is_active()) {
+    if (own) {
         table_confines();
         take_over();
         epoll_ctl_before_sandbox();
@@ -258,7 +263,7 @@ void lifecycle_not_confined(void)
         return;
     user_memory_may_ask(true);
     state_leave_sandbox();
-    if (state_is_active())
+    if (state_is_active() && state_is_own())
         table_not_confined();
 }
 

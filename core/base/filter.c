@@ -33,7 +33,7 @@ static bool load(uint32_t offset, unsigned number, uint32_t *ret_word)
 {
     if (offset == offsetof(struct seccomp_data, nr))
         *ret_word = number;
-    else if (offset == offsetof(struct seccomp_data, arch) && FILTER_ARCH)
+    else if (offset == offsetof(struct seccomp_data, arch) && FILTER_ARCH != 0)
         *ret_word = FILTER_ARCH;
     else
         return false;

@@ -26,7 +26,7 @@ NOT_OURS = {"sys_direct_call", "sys_is_direct", "sys_is_sandboxed",
             "sys_is_single_threaded", "sys_may_cancel", "sys_recvfrom", "sys_recvfrom_by_libc"}
 
 # Parts of the functions of sys.c, which need no rows of their own.
-HELPERS = {"quiet_enter", "quiet_leave", "wake_op"}
+HELPERS = {"call_mmap", "quiet_enter", "quiet_leave", "wake_op"}
 
 # The program's own calls, which the library makes in its stead. By themselves, or by the next
 # library, which is libc here.

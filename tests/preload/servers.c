@@ -122,7 +122,16 @@ static unsigned long statistic(const struct spawned *server, int column)
     return number;
 }
 
-enum { LOST_BYTES, MESSAGES_CUT, SAVED_BYTES, RECEIVES, PARTIAL, ERRORS, BYTES }; /* columns */
+enum {
+    LOST_BYTES,
+    MESSAGES_CUT,
+    DROPPED_BY_KERNEL,
+    SAVED_BYTES,
+    RECEIVES,
+    PARTIAL,
+    ERRORS,
+    BYTES
+}; /* columns */
 
 static void log_records(const char *mode, bool keeps)
 {
