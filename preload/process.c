@@ -65,7 +65,7 @@ static bool has_race_detector(void)
 
 __attribute__((constructor)) static void start(void)
 {
-    struct lifecycle_entrance entrance;
+    struct lifecycle_entrance entrance = {.end_process = NULL};
     int saved = errno;
 
     real_resolve();

@@ -160,6 +160,11 @@ int sys_poll(struct pollfd *fd, int timeout)
     return (int)CALL6(SYS_ppoll, fd, 1, time, NULL, KERNEL_SIGSET, 0);
 }
 
+int sys_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
+{
+    return (int)CALL4(SYS_epoll_ctl, epfd, operation, fd, event);
+}
+
 int sys_eventfd(unsigned value, int flags)
 {
     return (int)CALL2(SYS_eventfd2, value, flags);

@@ -137,6 +137,9 @@ ssize_t sys_pread(int fd, void *buf, size_t size, uint64_t offset);
 ssize_t sys_pwrite(int fd, const void *buf, size_t size, uint64_t offset);
 /* EPOLL: a proxy's descriptor. */
 int sys_eventfd(unsigned value, int flags);
+/* EPOLL: for a descriptor of ours; for the program's by next_calls. */
+struct epoll_event;
+int sys_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event);
 /* PARTS: a copy to memory that may go at any moment. It does not block. */
 int sys_pipe(int ret_ends[2]);
 int sys_fcntl(int fd, int command, long argument);

@@ -43,11 +43,15 @@ static bool is_inherited(const struct registration *registration)
     return atomic_load_explicit(&registration_set(registration)->inherited, memory_order_relaxed);
 }
 
+/* `fd`: the program's, or one of ours. 0, or a negative errno. */
 static int control(const struct registration *registration, int operation, int fd, uint32_t events)
 {
     struct epoll_event event = {events, registration->data};
+    int epfd = registration_set(registration)->epfd;
 
-    return next_calls.epoll_ctl(registration_set(registration)->epfd, operation, fd, &event);
+    if (fd != registration->fd)
+        return sys_epoll_ctl(epfd, operation, fd, &event);
+    return next_calls.epoll_ctl(epfd, operation, fd, &event) == 0 ? 0 : -errno;
 }
 
 /* --- what the kernel has ------------------------------------------------------------------ */
@@ -122,15 +126,17 @@ static uint32_t proxy_events(const struct registration *registration)
  * program has it meanwhile, the flare stays until it fires or the socket is closed. */
 static void light_flare(struct registration *registration)
 {
-    int fd;
+    int fd, error;
 
     if (!fd_has_cookie(registration->fd, registration->cookie))
         return;
     fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
     if (fd < 0)
         return;
-    if (control(registration, EPOLL_CTL_ADD, fd, EPOLLONESHOT | FLARE) == 0 ||
-        (errno == EEXIST && control(registration, EPOLL_CTL_MOD, fd, EPOLLONESHOT | FLARE) == 0))
+    error = control(registration, EPOLL_CTL_ADD, fd, EPOLLONESHOT | FLARE);
+    if (error == -EEXIST)
+        error = control(registration, EPOLL_CTL_MOD, fd, EPOLLONESHOT | FLARE);
+    if (!error)
         registration->flare = fd;
     sys_close(fd);
 }
@@ -140,7 +146,7 @@ static void put_out_flare(struct registration *registration)
     int fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, registration->flare);
 
     if (fd == registration->flare && fd_query_cookie(fd) == registration->cookie)
-        next_calls.epoll_ctl(registration_set(registration)->epfd, EPOLL_CTL_DEL, fd, NULL);
+        control(registration, EPOLL_CTL_DEL, fd, 0);
     if (fd >= 0)
         sys_close(fd);
     registration->flare = -1;
@@ -149,15 +155,16 @@ static void put_out_flare(struct registration *registration)
 static bool attach(struct registration *registration)
 {
     static atomic_int reported;
-    int fd = make_eventfd(), error = fd < 0 ? -fd : 0;
+    int fd = make_eventfd(), error = fd < 0 ? fd : 0;
 
-    if (!error && control(registration, EPOLL_CTL_ADD, fd, proxy_events(registration)) != 0) {
-        error = errno;
-        sys_close(fd);
+    if (!error) {
+        error = control(registration, EPOLL_CTL_ADD, fd, proxy_events(registration));
+        if (error)
+            sys_close(fd);
     }
     if (error) {
         diag_once(reported, "no eventfd for epoll: %s; from now on tails are held in the kernel",
-                  strerrordesc_np(error));
+                  strerrordesc_np(-error));
         state_hold_in_kernel();
         return false;
     }
@@ -259,8 +266,7 @@ void proxy_end(struct registration *registration, bool closing)
     if (registration->proxy >= 0) {
         /* The close alone is not enough while a child that has not yet called exec has a copy. */
         if (!closing)
-            next_calls.epoll_ctl(registration_set(registration)->epfd, EPOLL_CTL_DEL,
-                                 registration->proxy, NULL);
+            control(registration, EPOLL_CTL_DEL, registration->proxy, 0);
         fd_set_internal(registration->proxy, false);
         sys_close(registration->proxy);
         registration->proxy = -1;

@@ -44,7 +44,7 @@ LOSSY = ("recv", "poll", "select", "epoll", "nested", "thread", "fork", "close",
 # datagram into a buffer that is new; for a fork; for a tail.
 FOR_RECEIVES = {"futex", "getsockopt", "recvmsg", "rt_sigprocmask"}
 FOR_FORKS = {"getpid", "gettid", "madvise", "munlock", "rt_sigprocmask"}
-FOR_PEEKS = {"sched_yield"} | FOR_FORKS
+FOR_PEEKS = {"ioctl", "sched_yield"} | FOR_FORKS
 FOR_TAILS = {"eventfd2", "fcntl", "ppoll"} | FOR_RECEIVES | FOR_PEEKS
 
 

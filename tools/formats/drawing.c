@@ -138,11 +138,11 @@ struct json_object *draw_time(const struct summary *summary)
     uint64_t span = summary->last - summary->first;
     size_t bars = summary->width ? (size_t)(span / summary->width) + 1 : 1;
     uint64_t most = most_in_a_bar(summary, bars), top = round_up(most);
-    double width = 100 / (double)bars, scale = (TIME_BASE - TIME_TOP) / (double)top;
+    double width = 100 / (double)bars, scale = (double)(TIME_BASE - TIME_TOP) / (double)top;
 
     put_time_label(picture, summary, most);
     for (unsigned i = 0; i <= 2; i++)
-        put_line(picture, TIME_BASE - (TIME_BASE - TIME_TOP) * i / 2.0, top * i / 2);
+        put_line(picture, (double)(TIME_BASE * 2 - (TIME_BASE - TIME_TOP) * (int)i) / 2, top * i / 2);
     for (size_t i = 0; i < bars; i++) {
         const struct summary_time *bar = &summary->time[i];
         const uint64_t piles[PILES] = {bar->bytes - bar->saved, bar->saved, bar->lost};
