@@ -96,7 +96,7 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
           LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) && LIKELY(receive_bounces()) &&
           LIKELY(!table_may_hold(state.table, fd_class_cookie(class))) &&
           LIKELY(receive_may_bounce(class, buf, name, namelen)) &&
-          LIKELY(!bounce_expects_large(fd, len)) &&
+          LIKELY(len <= BOUNCE_SMALL || !bounce_expects_large(fd, len)) &&
           LIKELY(bounce = bounce_acquire_own(fd_class_longest(class), BOUNCE_STACK))))
         return receive_passes(class, len)
                    ? receive_pass()
