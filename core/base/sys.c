@@ -162,7 +162,7 @@ int sys_poll(struct pollfd *fd, int timeout)
 
 int sys_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 {
-    return (int)CALL4(SYS_epoll_ctl, epfd, operation, fd, event);
+    return (int)CALL6(SYS_epoll_ctl, epfd, operation, fd, event, 0, 0);
 }
 
 int sys_eventfd(unsigned value, int flags)

@@ -142,7 +142,8 @@ struct json_object *draw_time(const struct summary *summary)
 
     put_time_label(picture, summary, most);
     for (unsigned i = 0; i <= 2; i++)
-        put_line(picture, (double)(TIME_BASE * 2 - (TIME_BASE - TIME_TOP) * (int)i) / 2, top * i / 2);
+        put_line(picture, (double)(TIME_BASE * 2 - (TIME_BASE - TIME_TOP) * (int)i) / 2,
+                 top * i / 2);
     for (size_t i = 0; i < bars; i++) {
         const struct summary_time *bar = &summary->time[i];
         const uint64_t piles[PILES] = {bar->bytes - bar->saved, bar->saved, bar->lost};
