@@ -153,8 +153,8 @@ struct json_object *draw_time(const struct summary *summary)
     for (int i = 0; i <= TIME_TICKS; i++) {
         char label[32];
 
-        draw_duration(label, sizeof label, (double)span * i / TIME_TICKS / 1e9);
-        put_tick(picture, 100.0 * i / TIME_TICKS, label);
+        draw_duration(label, sizeof label, (double)(span * (uint64_t)i) / (double)TIME_TICKS / 1e9);
+        put_tick(picture, 100.0 * i / (double)TIME_TICKS, label);
     }
     return picture;
 }
