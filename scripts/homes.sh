@@ -40,7 +40,7 @@ make_debian() {
     rm -rf "$system"
     mkdir -p "$homes"
     debootstrap --variant=minbase --include=ca-certificates,python3 "$release" "$system" \
-        http://deb.debian.org/debian >"$log" 2>&1 </dev/null || return 1
+        >"$log" 2>&1 </dev/null || return 1
     touch "$system/complete"
 }
 
@@ -64,7 +64,7 @@ within() {
 copy_sources() {
     mkdir -p "$1/wsrx"
     find "$1/wsrx" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-    (cd "$top" && find . -mindepth 1 -maxdepth 1 ! -name build ! -name .git \
+    (cd "$top" && find . -mindepth 1 -maxdepth 1 ! -name 'build*' ! -name .git \
         -exec cp -a -t "$1/wsrx" {} +)
 }
 
