@@ -122,7 +122,8 @@ static void put_nothing(FILE *out, const struct summary *summary, bool whole)
     }
     put_who(out, program, programs);
     if (summary->total.messages == 0)
-        fputs(" received no message", out);
+        fputs(summary->total.bytes > 0 ? " received no message to its end" : " received no message",
+              out);
     else
         fprintf(out, "%s lost nothing: %s message%s fit",
                 whole ? "" : ", as far as its records are there,",
