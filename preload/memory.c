@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { GUARD_INSTALL = 102 }; /* MADV_GUARD_INSTALL, Linux 6.13 */
@@ -153,6 +154,14 @@ INTERPOSED int madvise(void *at, size_t length, int advice)
         break;
     }
     return REAL(madvise)(at, length, advice);
+}
+
+/* Its ranges lie in a vector; that is not read here, since it may be a bad one. */
+INTERPOSED ssize_t process_madvise(int process, const struct iovec *ranges, size_t count,
+                                   int advice, unsigned flags)
+{
+    user_memory_forget_all();
+    return REAL(process_madvise)(process, ranges, count, advice, flags);
 }
 
 /* --- System V ---------------------------------------------------------------------------- */

@@ -383,6 +383,8 @@ static bool redirect_memory(const struct call *call, long *ret_result)
         SAME(pkey_mprotect, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
         SAME(mremap, (void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
         SAME(madvise, (void *)a[0], (size_t)a[1], (int)a[2]);
+        SAME(process_madvise, (int)a[0], (const struct iovec *)a[1], (size_t)a[2], (int)a[3],
+             (unsigned)a[4]);
         SAME(remap_file_pages, (void *)a[0], (size_t)a[1], (int)a[2], (size_t)a[3], (int)a[4]);
 #ifdef SYS_shmat
         SAME(shmat, (int)a[0], (const void *)a[1], (int)a[2]);

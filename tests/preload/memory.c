@@ -93,6 +93,14 @@ static const struct scenario rows[] = {
         .transcript = "map x 65536\n" THREE_RECEIVES("") "userfault x\n" BAD_NOW,
     },
     {
+        .name = "madvise(MADV_GUARD_INSTALL)",
+        .transcript = "map x 65536\n" THREE_RECEIVES("") "guard x\n" BAD_NOW,
+    },
+    {
+        .name = "process_madvise(MADV_GUARD_INSTALL)",
+        .transcript = "map x 65536\n" THREE_RECEIVES("") "guard x by=process_madvise\n" BAD_NOW,
+    },
+    {
         .name = "another thread's buffer",
         .transcript =
             "map x 65536\n" THREE_RECEIVES(" in=thread") THREE_RECEIVES("") "cover x\n" BAD_NOW,

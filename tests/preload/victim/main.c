@@ -38,7 +38,8 @@ static const char help[] =
     "memory       map M N · unmap M · protect M none|read; "
     "buf=null|one|noncanonical|fresh|edge:N|M\n"
     "             attach M N · detach M · filemap M N [private] · truncate M N · cover M [read]\n"
-    "             move M · dontfork M · userfault M [by=syscall]\n"
+    "             move M · dontfork M · userfault M · guard M\n"
+    "             [by=syscall|process_madvise]\n"
     "mark         as an option of a receive or a wait: a system call that nobody else makes, "
     "right\n"
     "             before and right after the call itself, for whoever counts\n";

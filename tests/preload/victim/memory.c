@@ -207,6 +207,23 @@ static void give_faults(struct mapping *mapping)
     madvise(mapping->start, mapping->length, MADV_DONTNEED);
 }
 
+/* A touch of the memory is a signal from now on, or EFAULT, where Linux is 6.13 or later. */
+static void put_guard(const struct op *op, struct mapping *mapping)
+{
+    enum { GUARD_INSTALL = 102 }; /* MADV_GUARD_INSTALL */
+    const char *by = op_option(op, "by");
+    struct iovec range = {mapping->start, mapping->length};
+    int process;
+
+    if (!by || strcmp(by, "process_madvise") != 0) {
+        call_by(op, SYS_madvise, mapping, GUARD_INSTALL, 0, 0);
+        return;
+    }
+    process = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    process_madvise(process, &range, 1, GUARD_INSTALL, 0);
+    close(process);
+}
+
 static bool going_operation(const struct op *op)
 {
     const char *what = op->word[0];
@@ -229,6 +246,8 @@ static bool going_operation(const struct op *op)
         move_away(op, mapping);
     else if (strcmp(what, "userfault") == 0)
         give_faults(mapping);
+    else if (strcmp(what, "guard") == 0)
+        put_guard(op, mapping);
     else if (strcmp(what, "dontfork") == 0)
         call_by(op, SYS_madvise, mapping, MADV_DONTFORK, 0, 0);
     else if (ftruncate(mapping->file, (off_t)op_number_or(op, 0)) < 0)
@@ -238,8 +257,8 @@ static bool going_operation(const struct op *op)
 
 static bool is_going(const char *what)
 {
-    static const char *const words[] = {"attach", "filemap",  "detach",   "cover",
-                                        "move",   "dontfork", "truncate", "userfault"};
+    static const char *const words[] = {"attach",   "filemap",  "detach",    "cover", "move",
+                                        "dontfork", "truncate", "userfault", "guard"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (strcmp(what, words[i]) == 0)
