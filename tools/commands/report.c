@@ -129,10 +129,11 @@ static bool put_comparison(const struct request *request, struct summary *const 
 }
 
 /* NULL: nothing could be read, and that was reported. */
-static struct reader *read_files(const char *const *paths)
+static struct reader *read_files(const struct request *request, const char *const *paths)
 {
     struct reader *reader = reader_new();
 
+    reader_filter(reader, &request->filter);
     for (; *paths; paths++)
         reader_add(reader, *paths);
     if (reader_files(reader) > 0)
@@ -148,11 +149,11 @@ static int compare(const struct request *request, const char *const path[2])
     int result = 0;
 
     for (int side = 0; side < 2; side++)
-        reader[side] = read_files((const char *const[]){path[side], NULL});
+        reader[side] = read_files(request, (const char *const[]){path[side], NULL});
     if (!reader[0] || !reader[1])
         return EXIT_TROUBLE;
     for (int side = 0; side < 2; side++) {
-        summary[side] = summary_filtered(reader[side], &request->filter);
+        summary[side] = summary_of(reader[side]);
         reader_report_missing(reader[side]);
         if (reader_damaged(reader[side]))
             result = EXIT_TROUBLE;
@@ -168,14 +169,14 @@ static int compare(const struct request *request, const char *const path[2])
 
 static int sum_up(const struct request *request, const char *const *paths)
 {
-    struct reader *reader = read_files(paths);
+    struct reader *reader = read_files(request, paths);
     struct summary *summary;
     bool written;
     int result;
 
     if (!reader)
         return EXIT_TROUBLE;
-    summary = summary_filtered(reader, &request->filter);
+    summary = summary_of(reader);
     written = put_summary(request, summary, reader);
     if (written)
         reader_report_missing(reader);

@@ -282,44 +282,68 @@ static bool take_other(struct reader_file *file, struct json_object *object)
     return true;
 }
 
+/* The records that have been read. */
+struct lines {
+    struct jsonl_record **line;
+    size_t count, room;
+};
+
+static void add_record(struct lines *lines, struct jsonl_record *record)
+{
+    if (lines->count == lines->room) {
+        lines->room = lines->room ? 2 * lines->room : 256;
+        lines->line = need(realloc(lines->line, lines->room * sizeof *lines->line));
+    }
+    lines->line[lines->count++] = record;
+}
+
+/* A line's object; NULL: it is none of ours. */
+static struct json_object *object_of(struct json_tokener *tokener, const char *text)
+{
+    struct json_object *object;
+
+    json_tokener_reset(tokener);
+    object = json_tokener_parse_ex(tokener, text, (int)strlen(text));
+    if (object && json_object_is_type(object, json_type_object) &&
+        (json_object_object_get_ex(object, "type", NULL) ||
+         json_object_object_get_ex(object, "call", NULL)))
+        return object;
+    json_object_put(object);
+    return NULL;
+}
+
+/* False: no more of the file can be read, and that was reported. */
+static bool take_line(struct reader_file *file, struct json_tokener *tokener, size_t number,
+                      const char *text, struct lines *lines)
+{
+    struct json_object *object = object_of(tokener, text);
+    bool good = true;
+
+    if (!object) {
+        report_foreign(file->path, number, text, lines->count);
+        return false;
+    }
+    if (json_object_object_get_ex(object, "type", NULL))
+        good = take_other(file, object);
+    else
+        add_record(lines, record_of(object));
+    json_object_put(object);
+    return good;
+}
+
 bool jsonl_read(struct reader_file *file, FILE *stream, struct jsonl_record ***ret_lines,
                 size_t *ret_count)
 {
     struct json_tokener *tokener = need(json_tokener_new());
-    struct jsonl_record **lines = NULL;
-    size_t room = 0, number = 0, count = 0;
     char *text = need(malloc(LINE_MOST));
+    struct lines lines = {0};
+    size_t number = 0;
     bool good = true;
 
-    while (next_line(stream, text)) {
-        struct json_object *object;
-
+    while (good && next_line(stream, text)) {
         number++;
-        if (text[0] == '\n')
-            continue;
-        json_tokener_reset(tokener);
-        object = json_tokener_parse_ex(tokener, text, (int)strlen(text));
-        if (object && json_object_is_type(object, json_type_object) &&
-            json_object_object_get_ex(object, "type", NULL)) {
-            good = take_other(file, object);
-            json_object_put(object);
-            if (!good)
-                break;
-            continue;
-        }
-        if (!object || !json_object_is_type(object, json_type_object) ||
-            !json_object_object_get_ex(object, "call", NULL)) {
-            report_foreign(file->path, number, text, count);
-            json_object_put(object);
-            good = false;
-            break;
-        }
-        if (count == room) {
-            room = room ? 2 * room : 256;
-            lines = need(realloc(lines, room * sizeof *lines));
-        }
-        lines[count++] = record_of(object);
-        json_object_put(object);
+        if (text[0] != '\n')
+            good = take_line(file, tokener, number, text, &lines);
     }
     if (number == 0) {
         complain("%s: empty", file->path);
@@ -327,9 +351,9 @@ bool jsonl_read(struct reader_file *file, FILE *stream, struct jsonl_record ***r
     }
     free(text);
     json_tokener_free(tokener);
-    if (count > 0)
-        qsort(lines, count, sizeof *lines, by_time);
-    *ret_lines = lines;
-    *ret_count = count;
+    if (lines.count > 0)
+        qsort(lines.line, lines.count, sizeof *lines.line, by_time);
+    *ret_lines = lines.line;
+    *ret_count = lines.count;
     return good;
 }

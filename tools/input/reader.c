@@ -245,6 +245,11 @@ void reader_filter(struct reader *reader, const struct trace_filter *filter)
     reader->filter = *filter;
 }
 
+bool reader_is_filtered(const struct reader *reader)
+{
+    return !record_filter_is_empty(&reader->filter);
+}
+
 static bool next(struct reader *reader, struct record *ret_record,
                  const struct reader_file **ret_file)
 {

@@ -20,6 +20,7 @@ void reader_free(struct reader *reader);
 
 /* From now on only records that match are given. */
 void reader_filter(struct reader *reader, const struct trace_filter *filter);
+bool reader_is_filtered(const struct reader *reader);
 
 /* Adds a file; "-" is standard input. False: nothing of it can be read, and that was reported. */
 bool reader_add(struct reader *reader, const char *path);

@@ -359,23 +359,17 @@ struct summary *summary_of_totals(struct reader *reader)
     return summary;
 }
 
-struct summary *summary_filtered(struct reader *reader, const struct trace_filter *filter)
+struct summary *summary_of(struct reader *reader)
 {
     struct summary *summary = summary_new();
-    bool totals = !filter || record_filter_is_empty(filter);
+    bool totals = !reader_is_filtered(reader); /* which know of no filter */
     const struct reader_file *file;
     struct record record;
 
     while (reader_next(reader, &record, &file))
-        if (totals || record_filter_match(filter, &record))
-            take(summary, (struct reader_file *)file, &record, !(totals && file->totals));
+        take(summary, (struct reader_file *)file, &record, !(totals && file->totals));
     finish(summary, reader, totals);
     return summary;
-}
-
-struct summary *summary_of(struct reader *reader)
-{
-    return summary_filtered(reader, NULL);
 }
 
 void summary_free(struct summary *summary)

@@ -58,12 +58,9 @@ struct summary {
     void *socket_tree, *caller_tree;
 };
 
-/* The sums of a ring file are those of its totals, if it has them, and so they are right whatever was
- * overwritten. */
+/* Of the records that pass the reader's filter. Without one, the sums of a ring file are those of its
+ * totals, if it has them, and so they are right whatever was overwritten. */
 struct summary *summary_of(struct reader *reader);
-
-/* Of the records that pass a filter. */
-struct summary *summary_filtered(struct reader *reader, const struct trace_filter *filter);
 
 /* The same step by step: records are added, and finished as often as the sums are looked at. */
 struct summary *summary_new(void);
