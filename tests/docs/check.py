@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The documentation names only what there is, and has what it should have.
 
-  check.py ROOT COMMAND      ROOT: the source tree; COMMAND: the built wsrx
+  check.py ROOT BUILD COMMAND      the source tree, the build directory, the built wsrx
 
 Reads the sources and runs `wsrx --help`, mandoc and scripts/news; changes nothing in the tree.
 """
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -86,6 +87,28 @@ def unknown_subcommands(root, command):
         for name in IN_CODE.findall(read(root, page)):
             if name not in known:
                 yield f"{page}: wsrx {name}"
+
+
+def unknown_tests(root, build):
+    """What pages tell to run by `meson test`: names and suites of tests, names of benchmarks."""
+    known = {"--suite": set(), "--benchmark": set(), "": set()}
+    for kind, option in (("tests", ""), ("benchmarks", "--benchmark")):
+        with open(os.path.join(build, "meson-info", f"intro-{kind}.json"), encoding="utf-8") as file:
+            for entry in json.load(file):
+                known[option].add(entry["name"])
+                known["--suite"] |= {name.rpartition(":")[2] for name in entry["suite"]}
+    for page in pages(root):
+        for line in re.findall(r"meson test -C build((?: +[\w=*./-]+)*)", read(root, page)):
+            words, option = line.split(), ""
+            for word in words:
+                if word in known:
+                    option = word
+                elif word.startswith("-"):
+                    break
+                elif word not in known[option] and word != "NAME":
+                    yield f"{page}: meson test{line}: {word}"
+                elif option == "--suite":
+                    option = ""
 
 
 def unknown_settings(root):
@@ -273,11 +296,12 @@ def folding(root):
 
 
 def main():
-    root, command = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    root, build, command = (os.path.abspath(word) for word in sys.argv[1:4])
     tap = Tap()
     tap.case("the files that pages name are there", list(missing_paths(root)))
     tap.case("links lead somewhere", list(broken_links(root)))
     tap.case("the subcommands that pages name are there", list(unknown_subcommands(root, command)))
+    tap.case("the tests and benchmarks that pages name are there", list(unknown_tests(root, build)))
     tap.case("the settings and constants that pages name are there", list(unknown_settings(root)))
     tap.case("the functions that docs/architecture.md names are there", list(unknown_functions(root)))
     tap.case("the wings of docs/architecture.md are the folders", list(untrue_wings(root)))
