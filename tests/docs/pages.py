@@ -6,20 +6,22 @@
 A page with a reason is not tried, and that is why.
 
 In a page, a fenced block of the kind "console" is a session: "$ " begins a command, and what stands
-below it is its output, in which "..." stands for anything. A block with two words, such as "c app.c",
-is a file. Three comments are for us: "<!-- needs: PROGRAM ... -->" names what must be installed,
-"<!-- run: COMMAND -->" is a command that the reader does not need, and "<!-- meanwhile: COMMAND -->"
-runs beside the next command, as soon as that has bound port 9000. What differs from run to run is made
-alike on both sides (ALIKE).
+below it is its output, in which "..." stands for anything. A block with two words, such as
+"c app.c", is a file. Three comments are for us: "<!-- needs: PROGRAM ... -->" names what must be
+installed, "<!-- run: COMMAND -->" is a command that the reader does not need, and
+"<!-- meanwhile: COMMAND -->" runs beside the next command, as soon as that has bound port 9000.
+What differs from run to run is made alike on both sides (ALIKE).
 
 A page's commands run one after the other in one bash, in an empty directory, and in a network of
-their own, where port 9000 is free. What runs in the background is waited for until it sleeps and has
-nothing queued, which is what a reader's fingers take care of. Only what was started here is ended.
+their own, where port 9000 is free. What runs in the background is waited for until it sleeps and
+has nothing queued, which is what a reader's fingers take care of. Only what was started here is
+ended.
 """
 
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -136,8 +138,8 @@ class Shell:
         """What the command, or one before it in the background, has printed meanwhile."""
         if os.path.exists(self.done):
             os.remove(self.done)
-        word = f"'{command}'" if "'" not in command else "\"$(cat <<'END'\n" + command + "\nEND\n)\""
-        self.bash.stdin.write(f"eval {word} </dev/null\n: >'{self.done}'\n".encode())
+        text = shlex.quote(command)
+        self.bash.stdin.write(f"eval {text} </dev/null\n: >'{self.done}'\n".encode())
         self.bash.stdin.flush()
         self.until(lambda: os.path.exists(self.done), command)
         if command.rstrip().endswith("&") and str(PORT) in command:
