@@ -79,15 +79,55 @@ def subcommands(command):
 
 
 # A command is what stands in code: in backquotes, or at the beginning of a line of a block.
-IN_CODE = re.compile(r"(?:`|^(?:    |\$ )?)(?:[A-Z_]+=\S* )*(?:\S*/)?wsrx ([a-z]+)\b", re.M)
+WORDS = r"(?:[A-Z_]+=\S* )*(?:\S*/)?wsrx ([a-z]+)\b([^`\n]*)"
+IN_CODE = re.compile(r"(?:`|^(?:    |\$ |ExecStart=|CMD )?)" + WORDS, re.M)
+IN_MANUAL = re.compile(r"^(?:\.Dl |\.Dq |ExecStart=)?" + WORDS, re.M)
+RUNS_A_PROGRAM = ("run", "stat", "trace", "wine")
 
 
-def unknown_subcommands(root, command):
+def options_of(command, name):
+    """The options of a subcommand: name -> whether an argument follows."""
+    text = subprocess.run([command, name, "--help"], capture_output=True, text=True,
+                          check=True).stdout
+    found = {}
+    for short, long, argument in re.findall(r"^  (?:(-\w), |    )?(--[a-z-]+)(=\S+)?", text, re.M):
+        found[long] = bool(argument)
+        if short:
+            found[short] = bool(argument)
+    return found
+
+
+def misspelt(name, words, known):
+    """The first word that should be an option of the subcommand, and is none; else nothing."""
+    words = iter(words)
+    for word in words:
+        if word == "--" or not word.startswith("-"):
+            if name in RUNS_A_PROGRAM:
+                return None
+            continue
+        option, equals, _ = word.partition("=")
+        if word == "-":
+            continue
+        if option not in known:
+            return option
+        if known[option] and not equals:
+            next(words, None)
+    return None
+
+
+def unknown_commands(root, command):
     known = subcommands(command)
-    for page in pages(root):
-        for name in IN_CODE.findall(read(root, page)):
+    options = {name: options_of(command, name) for name in known - {"help"}}
+    for page in pages(root) + manuals(root):
+        pattern = IN_CODE if page.endswith(".md") else IN_MANUAL
+        for name, rest in pattern.findall(read(root, page)):
             if name not in known:
                 yield f"{page}: wsrx {name}"
+            elif name in options:
+                words = re.split(r"[`|;&#>]", rest)[0].split()
+                wrong = misspelt(name, words, options[name])
+                if wrong:
+                    yield f"{page}: wsrx {name} {wrong}"
 
 
 def unknown_tests(root, build):
@@ -287,7 +327,8 @@ def main():
     tap = Tap()
     tap.case("the files that pages name are there", list(missing_paths(root)))
     tap.case("links lead somewhere", list(broken_links(root)))
-    tap.case("the subcommands that pages name are there", list(unknown_subcommands(root, command)))
+    tap.case("the subcommands and options that pages name are there",
+             list(unknown_commands(root, command)))
     tap.case("the tests and benchmarks that pages name are there", list(unknown_tests(root, build)))
     tap.case("the settings and constants that pages name are there", list(unknown_settings(root)))
     tap.case("the functions that docs/architecture.md names are there",
