@@ -36,9 +36,10 @@ def manuals(root):
     return sorted(os.path.relpath(path, root) for path in found)
 
 
-def without_history(text):
-    """A page without the names of old."""
-    return text.partition("## Renamed words")[0]
+def now(root, page):
+    """A page without what was true once: older releases, names of old."""
+    text = read(root, page).partition("## Renamed words")[0]
+    return "\n## ".join(text.split("\n## ")[:2]) if page == "NEWS.md" else text
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -46,7 +47,7 @@ def without_history(text):
 
 def missing_paths(root):
     for page in pages(root):
-        for path in PATH.findall(without_history(read(root, page))):
+        for path in PATH.findall(now(root, page)):
             # tests/README.md writes paths from its own folder; "core/lifecycle" is a pair of files.
             stems = [glob.escape(os.path.join(root, at, path))
                      for at in ("", os.path.dirname(page))]
@@ -120,7 +121,7 @@ def unknown_commands(root, command):
     options = {name: options_of(command, name) for name in known - {"help"}}
     for page in pages(root) + manuals(root):
         pattern = IN_CODE if page.endswith(".md") else IN_MANUAL
-        for name, rest in pattern.findall(read(root, page)):
+        for name, rest in pattern.findall(now(root, page)):
             if name not in known:
                 yield f"{page}: wsrx {name}"
             elif name in options:
@@ -138,7 +139,7 @@ def unknown_tests(root, build):
             known[option].add(entry["name"])
             known["--suite"] |= {name.rpartition(":")[2] for name in entry["suite"]}
     for page in pages(root):
-        for line in re.findall(r"meson test -C build((?: +[\w=*./-]+)*)", read(root, page)):
+        for line in re.findall(r"meson test -C build((?: +[\w=*./-]+)*)", now(root, page)):
             words, option = line.split(), ""
             for word in words:
                 if word in known:
@@ -158,7 +159,7 @@ def unknown_settings(root):
                                                 ends=(".c", ".h", ".def", ".build", ".py")):
         known |= set(re.findall(r"\bWSRX_\w+", read(root, path)))
     for page in pages(root) + manuals(root):
-        text = re.sub(r"^\.Dt .*$", "", read(root, page), flags=re.M)
+        text = re.sub(r"^\.Dt .*$", "", now(root, page), flags=re.M)
         for name in sorted(set(re.findall(r"\bWSRX_[A-Z_]*[A-Z]\b", text))):
             if name not in known:
                 yield f"{page}: {name}"
@@ -167,12 +168,12 @@ def unknown_settings(root):
 def unknown_functions(root):
     """What docs/architecture.md names as a function, or as the new name of something, and what is
     nowhere in the sources."""
-    text = without_history(read(root, "docs/architecture.md"))
+    text = now(root, "docs/architecture.md")
     history = read(root, "docs/architecture.md").partition("## Renamed words")[2]
-    for now in re.findall(r"^\| .* \| (.*) \|$", history, re.M):
-        text += "".join(re.findall(r"`\w+\(\)`", now))
+    for new in re.findall(r"^\| .* \| (.*) \|$", history, re.M):
+        text += "".join(re.findall(r"`\w+\(\)`", new))
         folder = ""
-        for name in re.findall(r"`([\w/]+\.[ch*])`", now):
+        for name in re.findall(r"`([\w/]+\.[ch*])`", new):
             folder = os.path.dirname(name) or folder  # `table/table.*`, `lockless.*`
             places = [os.path.join(root, at, folder, os.path.basename(name)) for at in ("core", "")]
             if not any(glob.glob(place) for place in places):
