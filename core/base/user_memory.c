@@ -90,12 +90,15 @@ void user_memory_learn_anew(const void *at, size_t size)
 
 void user_memory_forget(const void *at, size_t size)
 {
-    uintptr_t first = (uintptr_t)at >> PART_SHIFT;
-    uintptr_t last = ((uintptr_t)at + size - 1) >> PART_SHIFT;
+    uintptr_t start = (uintptr_t)at, end = start + size - 1; /* the last byte */
+    uintptr_t first = start >> PART_SHIFT, last;
 
     if (size == 0)
         return;
-    if (last < first || last - first >= PARTS)
+    if (end < start) /* round the end of the address space */
+        end = UINTPTR_MAX;
+    last = end >> PART_SHIFT;
+    if (last - first >= PARTS)
         last = first + PARTS - 1;
     for (uintptr_t part = first; part <= last; part++)
         atomic_fetch_add_explicit(&changes[part % PARTS], 1, memory_order_relaxed);

@@ -11,7 +11,7 @@ import tempfile
 from harness import run_tests, test
 
 GENERATOR, SOURCES, CORE, *COMPILER = [word for word in sys.argv[1:] if word[:7] != "--only="]
-PAGES = ("README.md", "docs/libwsrx.7", "docs/wsrx/wsrx-run.1", "docs/wsrx/wsrx-stat.1",
+PAGES = ("docs/settings.md", "docs/libwsrx.7", "docs/wsrx/wsrx-run.1", "docs/wsrx/wsrx-stat.1",
          "docs/wsrx/wsrx-trace.1")
 COMPLETIONS = ("tools/completion/wsrx.bash.in", "tools/completion/wsrx.zsh.in")
 PARSER = ("core/settings.c", "core/settings.h", "tools/program/setting_options.c",
@@ -79,10 +79,10 @@ def the_pages_are_as_the_list_has_them():
 @test
 def a_page_that_was_changed_by_hand_is_seen_and_put_right():
     for page, before, after in (
-            ("README.md", "| `continue` |", "| `observe` |"),
+            ("docs/settings.md", "| `continue` |", "| `observe` |"),
             ("docs/libwsrx.7", "\n.It Cm jsonl\n", "\n.It Cm json\n"),
             ("docs/wsrx/wsrx-run.1", " Fl Fl calls ", " Fl Fl call "),
-            ("docs/wsrx/wsrx-stat.1", "\n.Fl Fl strict .\n", "\n.Fl Fl strictly .\n"),
+            ("docs/wsrx/wsrx-stat.1", "\n.Fl Fl tail ,\n", "\n.Fl Fl tale ,\n"),
             ("docs/wsrx/wsrx-trace.1", "\n.Fl Fl hold-max ,\n", "\n")):
         with Copy() as top:
             change(top, page, before, after)
@@ -95,7 +95,7 @@ def a_page_that_was_changed_by_hand_is_seen_and_put_right():
 @test
 def what_is_outside_of_the_regions_is_kept():
     with Copy() as top:
-        change(top, "README.md", "## Settings\n", "## The settings\n\nWritten by hand.\n")
+        change(top, "docs/settings.md", "## The table\n", "## The settings\n\nWritten by hand.\n")
         assert generate("--check", "--top", top) == ""
 
 
@@ -106,11 +106,11 @@ def a_row_more_is_on_every_page():
         listed = set(generate("--check", "--top", top, wanted=1).split())
         assert set(PAGES) <= listed, listed
         generate("--top", top)
-        readme, manual, options, stat, trace = (text_of(top, page) for page in PAGES)
+        table, manual, options, stat, trace = (text_of(top, page) for page in PAGES)
         assert '| `WSRX_SAMPLE` | How samples are taken. `quiet`: no line of its own; `loud`: ' \
-            'a line for each "`EMSGSIZE`" | `quiet` |\n' in readme, readme
+            'a line for each "`EMSGSIZE`" | `quiet` |\n' in table, table
         assert "| `WSRX_SPARE` | What is kept in reserve: a size in bytes from 1K to 3K, with K, " \
-            "M or G | `2K` |\n" in readme
+            "M or G | `2K` |\n" in table
         assert re.search(r"\.It Ev WSRX_SAMPLE\nHow samples are taken\.\n(.+\n)+?"
                          r"\.It Cm quiet\nNo line of its own \(default\)\.\n\.It Cm loud\n", manual)
         assert re.search(r"\.It Ev WSRX_SPARE\nWhat .+\nDefault: 2K\.\n", manual)

@@ -383,7 +383,7 @@ def help_and_manual_pages_name_the_same(bench):
     settings = set(re.findall(r"^(WSRX_\w+)=", listed, re.M))
     with open(os.path.join(MANUAL, "..", "libwsrx.7"), encoding="ascii") as file:
         equal(set(re.findall(r"^\.It Ev (WSRX_\w+)$", file.read(), re.M)), settings)
-    with open(os.path.join(MANUAL, "..", "..", "README.md"), encoding="utf-8") as file:
+    with open(os.path.join(MANUAL, "..", "settings.md"), encoding="utf-8") as file:
         equal(set(re.findall(r"`(WSRX_\w+)`", file.read())), settings)
 
 
