@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct next_calls next_calls;
+FAST_PATH_DATA struct next_calls next_calls;
 FAST_PATH_DATA atomic_bool sys_libc_beneath;
 FAST_PATH_DATA atomic_bool sys_sandboxed;
 __thread unsigned sys_critical_sections;

@@ -7,6 +7,7 @@
 #include "fd/fd_class.h"
 #include "table/backing.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* What state.table points to until there is a table. Only its counters are ever written to. */
@@ -16,15 +17,21 @@ static struct table none;
  * takes no memory until it is written to. */
 enum { RESERVE = 384 << 10, PAGE_SIZE = 4096 };
 
-static _Alignas(PAGE_SIZE) char reserve[RESERVE];
+/* An alignment would move all of .bss to a page of its own, which each program touches. */
+static char reserve_room[RESERVE + PAGE_SIZE];
 static atomic_bool reserve_taken; /* somebody makes the table in it, or has made it */
+
+static char *reserve(void)
+{
+    return (char *)(((uintptr_t)reserve_room + PAGE_SIZE - 1) & ~(uintptr_t)(PAGE_SIZE - 1));
+}
 
 static struct table *reserve_table(void)
 {
-    return (struct table *)(reserve + PAGE_SIZE);
+    return (struct table *)(void *)(reserve() + PAGE_SIZE);
 }
 
-const char *table_start(void)
+START_CODE const char *table_start(void)
 {
     struct table *table;
     const char *why;
@@ -88,7 +95,7 @@ static struct table *make_in_reserve(void)
 
     while (!is_made()) {
         if (!atomic_exchange(&reserve_taken, true)) {
-            table_create_at(reserve, sizeof reserve, &table);
+            table_create_at(reserve(), RESERVE, &table);
             publish(table);
             diag_once(reported, "no memory for the fragment table; tails are held in the kernel");
             break;
