@@ -146,25 +146,17 @@ struct table *table_needed(void)
 
 /* --- processes --------------------------------------------------------------------------- */
 
-/* If nothing is held yet, a large table would cost programs that fork and lose nothing too much
- * address space; the more so if it is limited. */
-enum {
-    FORKED_HOLD_MAX = 8 << 20,
-    FORKED_SLACK = 16 << 20,
-    LIMITED_HOLD_MAX = 512 << 10,
-    LIMITED_SLACK = 256 << 10,
-};
+/* Nothing is held yet, so most programs that fork will lose nothing, and a host that allows no more
+ * memory than it has (vm.overcommit_memory=2) counts the whole mapping. It is a megabyte at most;
+ * what has no room in it is held in the kernel. */
+enum { FORKED_HOLD_MAX = 512 << 10, FORKED_SLACK = 256 << 10 };
 
 void table_forks(void)
 {
     size_t hold_max = state.settings.hold_max;
 
-    if (!is_made() && !state_is_sandboxed() && fd_any_message()) {
-        bool limited = sys_address_space() != SIZE_MAX;
-
-        make(least(hold_max, limited ? LIMITED_HOLD_MAX : FORKED_HOLD_MAX),
-             limited ? LIMITED_SLACK : FORKED_SLACK);
-    }
+    if (!is_made() && !state_is_sandboxed() && fd_any_message())
+        make(least(hold_max, FORKED_HOLD_MAX), FORKED_SLACK);
     if (!is_made() || state.table == reserve_table())
         return;
     if (state_is_sandboxed())
