@@ -68,7 +68,8 @@ void summary_begin(void)
 
 void summary_prepare_sandbox(struct output_file *file)
 {
-    const struct output_file_maker maker = {.size = PREPARED, .fill = map_ahead};
+    /* A stream stays one: nothing is written to it from within the sandbox. */
+    const struct output_file_maker maker = {.size = PREPARED, .streams = true, .fill = map_ahead};
 
     output_file_ready(file, &maker);
 }
