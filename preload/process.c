@@ -21,7 +21,7 @@
 extern char **environ;
 
 /* The rest of the program's name after `start`, or NULL. */
-static const char *name_behind(const char *start)
+START_CODE static const char *name_behind(const char *start)
 {
     size_t length = strlen(start);
 
@@ -32,7 +32,7 @@ static const char *name_behind(const char *start)
 
 /* wineserver, wineserver64, wineserver-stable: Debian's wrapper scripts pass LD_PRELOAD on to all
  * of Wine. */
-static bool is_wineserver(void)
+START_CODE static bool is_wineserver(void)
 {
     const char *rest = name_behind("wineserver");
 

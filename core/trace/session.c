@@ -360,7 +360,7 @@ void trace_prepare_sandbox_socket(int fd, uint64_t cookie)
     thread_buffer_release(buffer);
 }
 
-void trace_end(void)
+START_CODE void trace_end(void)
 {
     /* A vfork()ed child shares our memory, and its _exit() is not our end. */
     if (!trace_on() || (!state_is_sandboxed() && (uint32_t)sys_getpid() != pid) ||

@@ -106,7 +106,8 @@ until_true saved
 redis-cli shutdown nosave
 report redis
 ssh-keygen -A >/dev/null
-mkdir -p -m 700 /root/.ssh
+mkdir -p /root/.ssh
+chmod 700 /root/.ssh
 ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
 cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
 traced sshd /usr/sbin/sshd -D -e -p 2222
