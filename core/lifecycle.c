@@ -25,7 +25,7 @@
 
 /* --- start ------------------------------------------------------------------------------- */
 
-static void (*end_process)(int status); /* NULL: _exit(2) is right */
+FAST_PATH_DATA static void (*end_process)(int status); /* NULL: _exit(2) is right */
 
 static void do_not_start(void)
 {
@@ -34,7 +34,7 @@ static void do_not_start(void)
     sys_exit(125);
 }
 
-static struct settings read_settings(char *const *environment)
+START_CODE static struct settings read_settings(char *const *environment)
 {
     struct settings settings;
     unsigned bad = settings_read(&settings, environment);
@@ -47,7 +47,7 @@ static struct settings read_settings(char *const *environment)
 }
 
 /* In the file that WSRX_TABLE names, or else in memory, when it is needed. */
-static void start_table(const struct settings *settings)
+START_CODE static void start_table(const struct settings *settings)
 {
     const char *why = table_start();
 
@@ -60,9 +60,9 @@ static void start_table(const struct settings *settings)
         do_not_start();
 }
 
-static bool started; /* the settings have been read */
+FAST_PATH_DATA static bool started; /* the settings have been read */
 
-static int start_wings(const struct settings *settings)
+START_CODE static int start_wings(const struct settings *settings)
 {
     int error = bounce_start();
 
@@ -72,7 +72,7 @@ static int start_wings(const struct settings *settings)
 }
 
 /* 0, or a negative errno, which has been reported. */
-static int activate(void)
+START_CODE static int activate(void)
 {
     const struct settings *settings = &state.settings;
     int error;
@@ -94,7 +94,7 @@ static int activate(void)
     return 0;
 }
 
-int lifecycle_start(const struct lifecycle_entrance *entrance, char *const *environment)
+START_CODE int lifecycle_start(const struct lifecycle_entrance *entrance, char *const *environment)
 {
     end_process = entrance->end_process;
     state.settings = read_settings(environment);
@@ -325,7 +325,7 @@ void lifecycle_exec(void)
                   bytes, descriptors);
 }
 
-static void report_dropped_at_end(void)
+START_CODE static void report_dropped_at_end(void)
 {
     if (!trace_on() || state_is_sandboxed() || !state_is_own())
         return;
@@ -337,7 +337,7 @@ static void report_dropped_at_end(void)
     }
 }
 
-static void report_held_at_end(void)
+START_CODE static void report_held_at_end(void)
 {
     if (!trace_on() || table_nothing_held() || state_is_sandboxed() || table_is_shared() ||
         !state_is_own())
@@ -386,7 +386,7 @@ void lifecycle_after_fork_in_child(void)
 
 /* What a confined program lost is known only as it ends, and is said only where its filters allow
  * what that takes. */
-static void report_cut(void)
+START_CODE static void report_cut(void)
 {
     static atomic_int reported;
     size_t cut = receive_cut_in_sandbox();
@@ -401,7 +401,7 @@ static void report_cut(void)
     atomic_store(&sys_sandboxed, true);
 }
 
-void lifecycle_end(void)
+START_CODE void lifecycle_end(void)
 {
     report_cut();
     report_dropped_at_end();

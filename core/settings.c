@@ -40,7 +40,7 @@ struct setting {
 
 /* --- values ------------------------------------------------------------------------------ */
 
-static bool find_word(const struct word *words, const char *value, int *ret_value)
+START_CODE static bool find_word(const struct word *words, const char *value, int *ret_value)
 {
     for (; words->text; words++)
         if (strcmp(value, words->text) == 0) {
@@ -50,7 +50,7 @@ static bool find_word(const struct word *words, const char *value, int *ret_valu
     return false;
 }
 
-static bool size(const char *value, size_t *ret_size)
+START_CODE static bool size(const char *value, size_t *ret_size)
 {
     static const char units[] = "KMG";
     const char *end = value + strlen(value);
@@ -70,7 +70,7 @@ static bool size(const char *value, size_t *ret_size)
 /* --- parsers: false, and nothing changed, on a bad value ----------------------------------- */
 
 /* Of any enum: all have the size of unsigned, which no value of theirs exceeds. */
-static bool parse_word(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_word(const struct setting *setting, const char *value, void *ret_field)
 {
     int found;
 
@@ -80,7 +80,8 @@ static bool parse_word(const struct setting *setting, const char *value, void *r
     return true;
 }
 
-static bool parse_switch(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_switch(const struct setting *setting, const char *value,
+                                    void *ret_field)
 {
     int found;
 
@@ -90,7 +91,7 @@ static bool parse_switch(const struct setting *setting, const char *value, void 
     return true;
 }
 
-static bool parse_size(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_size(const struct setting *setting, const char *value, void *ret_field)
 {
     size_t least = 0, most, parsed;
 
@@ -103,7 +104,7 @@ static bool parse_size(const struct setting *setting, const char *value, void *r
     return true;
 }
 
-static bool parse_path(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_path(const struct setting *setting, const char *value, void *ret_field)
 {
     (void)setting;
     if (!*value)
@@ -112,12 +113,14 @@ static bool parse_path(const struct setting *setting, const char *value, void *r
     return true;
 }
 
-static bool parse_pattern(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_pattern(const struct setting *setting, const char *value,
+                                     void *ret_field)
 {
     return output_path_is_pattern(value) && parse_path(setting, value, ret_field);
 }
 
-static bool parse_filter(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_filter(const struct setting *setting, const char *value,
+                                    void *ret_field)
 {
     struct trace_filter parsed;
 
@@ -129,7 +132,8 @@ static bool parse_filter(const struct setting *setting, const char *value, void 
 }
 
 /* A word without / or . is more likely a slip than the name of a file. */
-static bool parse_stats(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_stats(const struct setting *setting, const char *value,
+                                   void *ret_field)
 {
     if (strcmp(value, "0") == 0)
         *(const char **)ret_field = NULL;
@@ -201,7 +205,8 @@ static const char *item_end(const char *item)
     return *quote && (quote[1] == ',' || quote[1] == '\0') ? quote + 1 : NULL;
 }
 
-static bool parse_sockets(const struct setting *setting, const char *value, void *ret_field)
+START_CODE static bool parse_sockets(const struct setting *setting, const char *value,
+                                     void *ret_field)
 {
     struct selectors parsed = {.count = 0};
 
@@ -245,7 +250,7 @@ static const struct setting table[SETTINGS] = {
 #include "settings.def"
 };
 
-static const struct setting *find(const char *name, size_t length)
+START_CODE static const struct setting *find(const char *name, size_t length)
 {
     for (size_t i = 0; i < SETTINGS; i++)
         if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0)
@@ -253,7 +258,8 @@ static const struct setting *find(const char *name, size_t length)
     return NULL;
 }
 
-static bool parse(const struct setting *setting, struct settings *settings, const char *value)
+START_CODE static bool parse(const struct setting *setting, struct settings *settings,
+                             const char *value)
 {
     return setting->parse(setting, value, (char *)settings + setting->field);
 }
@@ -331,7 +337,7 @@ const char *settings_purpose(enum settings_index index, char *to, size_t size_of
 const char settings_not_started[] = "the program is not started (WSRX_STRICT=1)";
 
 /* Whether a bad setting ends the program: known before any is reported. */
-static bool is_strict(char *const *environment)
+START_CODE static bool is_strict(char *const *environment)
 {
     const struct setting *setting = &table[INDEX_WSRX_STRICT];
     size_t length = strlen(setting->name);
@@ -366,8 +372,8 @@ static void report_unknown(const char *name, size_t length, bool strict)
  * trace. The statistics use none of these. Not reported: in mode off, where the library is as if it
  * were not there; next to a WSRX_TRACE that says off, or that has just been reported as bad.
  * `value`: the good values, in the table's order, or NULL. */
-static unsigned report_idle(const struct settings *settings, const char *const *value,
-                            bool trace_said)
+START_CODE static unsigned report_idle(const struct settings *settings, const char *const *value,
+                                       bool trace_said)
 {
     unsigned bad = 0;
     char text[128], kinds[64];
@@ -388,7 +394,7 @@ static unsigned report_idle(const struct settings *settings, const char *const *
     return bad;
 }
 
-static void set_defaults(struct settings *settings)
+START_CODE static void set_defaults(struct settings *settings)
 {
     memset(settings, 0, sizeof *settings);
     /* Where there is a text among the values the default is one as well, for people. */
@@ -397,7 +403,7 @@ static void set_defaults(struct settings *settings)
             parse(&table[i], settings, table[i].fallback);
 }
 
-unsigned settings_read(struct settings *settings, char *const *environment)
+START_CODE unsigned settings_read(struct settings *settings, char *const *environment)
 {
     const char *good[SETTINGS] = {NULL};
     bool strict = is_strict(environment), trace_said = false;

@@ -21,7 +21,7 @@
 extern char **environ;
 
 /* The rest of the program's name after `start`, or NULL. */
-static const char *name_behind(const char *start)
+START_CODE static const char *name_behind(const char *start)
 {
     size_t length = strlen(start);
 
@@ -32,7 +32,7 @@ static const char *name_behind(const char *start)
 
 /* wineserver, wineserver64, wineserver-stable: Debian's wrapper scripts pass LD_PRELOAD on to all
  * of Wine. */
-static bool is_wineserver(void)
+START_CODE static bool is_wineserver(void)
 {
     const char *rest = name_behind("wineserver");
 
@@ -51,7 +51,7 @@ static bool is_wine_loader(void)
 static bool has_vfork(void)
 {
 #if defined(__x86_64__) && defined(__LP64__) || defined(__i386__)
-    return dlsym(RTLD_DEFAULT, "vfork") == (void *)vfork;
+    return !real_vfork_is_before_us();
 #else
     return false;
 #endif
@@ -60,7 +60,7 @@ static bool has_vfork(void)
 /* ThreadSanitizer. A dlsym() that finds nothing allocates memory, so mmap() is looked at first. */
 static bool has_race_detector(void)
 {
-    return !real_is_libc((void *)real.mmap) && dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
+    return !real_is_libc((void *)REAL(mmap)) && dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
 }
 
 __attribute__((constructor)) static void start(void)
@@ -68,19 +68,19 @@ __attribute__((constructor)) static void start(void)
     struct lifecycle_entrance entrance = {.end_process = NULL};
     int saved = errno;
 
-    real_resolve();
+    real_start();
     /* In a setuid program the library does nothing. */
     if (getauxval(AT_SECURE) || is_wineserver())
         return;
-    entrance.next.recvfrom = real.recvfrom;
-    entrance.next.recvmsg = real.recvmsg;
-    entrance.next.ppoll = real.ppoll;
-    entrance.next.pselect = real.pselect;
-    entrance.next.epoll_ctl = real.epoll_ctl;
+    entrance.next.recvfrom = REAL(recvfrom);
+    entrance.next.recvmsg = REAL(recvmsg);
+    entrance.next.ppoll = REAL(ppoll);
+    entrance.next.pselect = REAL(pselect);
+    entrance.next.epoll_ctl = REAL(epoll_ctl);
     entrance.libc_beneath =
-        real_is_libc((void *)real.recvfrom) && real_is_libc((void *)real.epoll_wait);
-    entrance.next.mmap = has_race_detector() ? real.mmap : NULL;
-    entrance.next.munmap = entrance.next.mmap ? real.munmap : NULL;
+        real_is_libc((void *)real.recvfrom) && real_is_libc((void *)REAL(epoll_wait));
+    entrance.next.mmap = has_race_detector() ? REAL(mmap) : NULL;
+    entrance.next.munmap = entrance.next.mmap ? REAL(munmap) : NULL;
     entrance.under_wine = is_wine_loader();
     state.sees_vfork = has_vfork();
     lifecycle_start(&entrance, environ);

@@ -2,9 +2,11 @@
  *
  * The calls beneath us: the next definition of each interposed call after ours.
  *
- * All are looked up in the constructor, since the receives and close() must stay async-signal-safe.
- * A function that is called earlier (by a malloc library that reads its settings) is looked up
- * alone; glibc's dlsym() allocates nothing if it finds its symbol.
+ * Each is looked up when it is first called. This needs no lock and no memory, for the receives and
+ * close() must stay async-signal-safe, and it leaves the error alone that the program may ask
+ * dlerror(3) for: dlsym(3) does neither. Only before the constructor (in a malloc library that reads
+ * its settings), and where an object has no hash table to look into, it is dlsym(3), which allocates
+ * nothing if it finds its symbol; in the second case all are looked up in the constructor.
  */
 #ifndef WSRX_REAL_H
 #define WSRX_REAL_H
@@ -33,19 +35,23 @@ struct real {
 
 extern struct real real;
 
-/* Looks up every function. */
-void real_resolve(void);
+/* Finds out where to look. */
+void real_start(void);
 
-/* Looks up one, before the constructor. */
-void real_resolve_early(void **ret_call, const char *name);
+/* Looks up one function. */
+void real_find(void **ret_call, const char *name);
 
 /* Whether the function beneath is libc's own, and not that of a library in between. */
 bool real_is_libc(const void *call);
 
-#define REAL(name)                                                                           \
-    (__builtin_expect(real.name == NULL, 0) ? real_resolve_early((void **)&real.name, #name) \
-                                            : (void)0,                                       \
-     real.name)
+/* Whether a program that calls vfork() gets the one of an object before us. */
+bool real_vfork_is_before_us(void);
+
+#define REAL(name)                                                              \
+    (__builtin_expect(__atomic_load_n(&real.name, __ATOMIC_RELAXED) == NULL, 0) \
+         ? real_find((void **)&real.name, #name)                                \
+         : (void)0,                                                             \
+     __atomic_load_n(&real.name, __ATOMIC_RELAXED))
 
 /* Marks an interposed call; -fvisibility=hidden hides all else. */
 #define INTERPOSED __attribute__((visibility("default")))

@@ -15,6 +15,10 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SLOW_PATH         __attribute__((noinline, cold))
 
+/* What every program runs as it starts and ends, side by side: a page of code that is not yet mapped
+ * costs about as much as all that is done there. */
+#define START_CODE __attribute__((section(".text.startup")))
+
 #include <stddef.h>
 
 static inline size_t round_up_to(size_t size, size_t to)

@@ -22,7 +22,7 @@ enum {
 
 enum { NOT_STARTED, NONE, REMEMBERED };
 
-static struct {
+FAST_PATH_DATA static struct {
     atomic_int state;
     atomic_bool slow; /* nobody made room in time, and there has been none since */
     uint64_t device, inode;
@@ -43,7 +43,7 @@ static bool is_client(const struct sys_file *standard)
            is_same(&input, standard->device, standard->inode);
 }
 
-void standard_error_start(void)
+START_CODE void standard_error_start(void)
 {
     struct sys_file now;
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct next_calls next_calls;
+FAST_PATH_DATA struct next_calls next_calls;
 FAST_PATH_DATA atomic_bool sys_libc_beneath;
 FAST_PATH_DATA atomic_bool sys_sandboxed;
 __thread unsigned sys_critical_sections;
@@ -234,7 +234,7 @@ int sys_getpeername(int fd, struct sockaddr *name, socklen_t *length)
 
 /* --- files ------------------------------------------------------------------------------- */
 
-int sys_fstat(int fd, struct sys_file *ret_file)
+START_CODE int sys_fstat(int fd, struct sys_file *ret_file)
 {
 #ifdef __LP64__
     struct stat now; /* as the kernel's, on x86-64 and the newer processors */

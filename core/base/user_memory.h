@@ -50,12 +50,13 @@ extern atomic_uintptr_t user_memory_generation;
 /* Whether the kernel has written to the page of `at` for this thread. */
 static inline bool user_memory_known(const void *at)
 {
-    const struct user_memory *known = &user_memory;
+    /* Not by a pointer to it: gcc 12's UBSan then takes the offset in the thread for an address, and
+     * finds it null. */
     uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
-    const uintptr_t *set = known->page[page % USER_MEMORY_SETS];
+    const uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
 
     return LIKELY(set[0] == page + 1 || set[1] == page + 1) &&
-           known->generation == atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+           user_memory.generation == atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
 }
 
 /* Internal: what user_memory_catch_up() does when there is something to do. */

@@ -17,13 +17,14 @@ enum {
 
 FAST_PATH_DATA _Atomic fd_class fd_classes_first[FD_FIRST];
 
-static _Atomic(_Atomic fd_class *) chunks[CHUNKS]; /* the first one is never used */
-static const struct settings *settings;            /* NULL before the start */
-static bool queries_all;                           /* each socket is queried at its first receive */
+static _Atomic(_Atomic fd_class *) chunks[CHUNKS];     /* the first one is never used */
+FAST_PATH_DATA static const struct settings *settings; /* NULL before the start */
+FAST_PATH_DATA static bool queries_all; /* each socket is queried at its first receive */
 __thread bool fd_own_descriptors;
 
-static atomic_uint highest;      /* the highest descriptor whose class is known */
-static atomic_bool duplicates;   /* a socket has been duplicated: it may have two numbers */
+FAST_PATH_DATA static atomic_uint highest; /* the highest descriptor whose class is known */
+FAST_PATH_DATA static atomic_bool
+    duplicates;                  /* a socket has been duplicated: it may have two numbers */
 static _Atomic uint64_t unnamed; /* the last number that the library gave to a socket */
 
 /* --- the classes by number --------------------------------------------------------------- */
@@ -371,7 +372,7 @@ bool fd_any_message(void)
 /* Finds the sockets that the program was started with, by fstat(2). The dynamic linker calls it
  * too, so no filter kills for it. A program is started with the lowest numbers, or with some that a
  * person has chosen: a gap of this size ends the search. */
-static void find_inherited(void)
+START_CODE static void find_inherited(void)
 {
     enum { GAP = 16 };
     struct sys_file file;
@@ -394,7 +395,7 @@ static void query_later(int fd)
         cache_class(fd, class + ((uint64_t)FD_SOCKET << 56) - ((uint64_t)fd_kind(class) << 56));
 }
 
-void fd_class_start(const struct settings *with_settings, bool query_all)
+START_CODE void fd_class_start(const struct settings *with_settings, bool query_all)
 {
     settings = with_settings;
     queries_all = query_all;

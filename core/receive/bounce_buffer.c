@@ -10,7 +10,7 @@
 
 __thread struct bounce_own bounce_own;
 
-static pthread_key_t at_thread_end;
+FAST_PATH_DATA static pthread_key_t at_thread_end;
 
 static void unmap_own(void *unused)
 {
@@ -35,7 +35,7 @@ static void unmap_own(void *unused)
     }
 }
 
-int bounce_start(void)
+START_CODE int bounce_start(void)
 {
     return -pthread_key_create(&at_thread_end, unmap_own);
 }

@@ -14,6 +14,8 @@
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
 
+#include <string.h>
+
 /* One after the other these take less stack than all at once. */
 #define OWN_FRAME __attribute__((noinline))
 
@@ -31,7 +33,11 @@ struct attempt {
     uint64_t cookie;
     bool moved; /* something is held in the process now */
     bool whole; /* a message that fits is in flight: */
-    struct taken taken;
+    union {
+        struct taken taken;
+        struct head head; /* before it is taken */
+    };
+    struct held held; /* what is held, or will be */
 };
 
 /* Peeks or takes it; does not block. `control`: with its control data. */
@@ -62,21 +68,21 @@ static ssize_t get_head(struct receive *receive, int flags, bool control, struct
     return result;
 }
 
-/* The same in the midst of the message `held`: an error that does not come again is due after it,
+/* The same in the midst of the message that is held: an error that does not come again is due after it,
  * and is kept at once, whatever becomes of this receive. */
-static ssize_t get_head_again(struct attempt *attempt, int flags, struct head *ret_head,
-                              struct held *held)
+static ssize_t get_head_again(struct attempt *attempt, int flags)
 {
     int error = 0;
     unsigned tries = 1;
     ssize_t result;
 
-    for (; receive_retries(result = get_head(attempt->receive, flags, false, ret_head), tries);
+    for (;
+         receive_retries(result = get_head(attempt->receive, flags, false, &attempt->head), tries);
          tries++)
         error = (int)-result;
     if (error && (result >= 0 || result == -EAGAIN)) { /* else the caller gets it now */
-        held->error = error;
-        table_advance_locked(state.table, attempt->cookie, held);
+        attempt->held.error = error;
+        table_advance_locked(state.table, attempt->cookie, &attempt->held);
     }
     return result;
 }
@@ -125,8 +131,9 @@ static void tell_of_others(size_t lost)
 
 /* Moves a whole message into the table: the one that is held in the kernel, or one that comes after
  * it. */
-static OWN_FRAME void move_locked(struct attempt *attempt, const struct head *head)
+static OWN_FRAME void move_locked(struct attempt *attempt)
 {
+    const struct head *head = &attempt->head;
     struct iovec whole = {attempt->receive->bounce->data, head->length};
     struct held held = {.kind = HELD_HERE,
                         .length = head->length,
@@ -144,9 +151,10 @@ static OWN_FRAME void move_locked(struct attempt *attempt, const struct head *he
 /* The held message is not at the head of the queue. Either it is in flight in a receive that began
  * without the mutex: that one is about to put it into the table, unless it has died. Or a process
  * that does not share the table has taken it. */
-static struct receive_result miss_locked(struct attempt *attempt, struct held *held)
+static struct receive_result miss_locked(struct attempt *attempt)
 {
     enum { PATIENCE = 1000000000 }; /* nanoseconds */
+    struct held *held = &attempt->held;
     int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
 
     if (held->missed == 0)
@@ -160,9 +168,10 @@ static struct receive_result miss_locked(struct attempt *attempt, struct held *h
     return receive_again();
 }
 
-static bool is_held(const struct receive *receive, const struct head *head, const struct held *held)
+static bool is_held(const struct attempt *attempt)
 {
-    return head->length == held->length && fingerprint_of(receive, head) == held->fingerprint;
+    return attempt->head.length == attempt->held.length &&
+           fingerprint_of(attempt->receive, &attempt->head) == attempt->held.fingerprint;
 }
 
 /* Copies a part of the message to the caller, and the peer's address. 0, or -EFAULT. */
@@ -175,31 +184,31 @@ static int give(struct receive *receive, const struct head *head, size_t offset,
 }
 
 /* The next part of the message that is held. */
-static OWN_FRAME struct receive_result next_locked(struct attempt *attempt, struct held *held)
+static OWN_FRAME struct receive_result next_locked(struct attempt *attempt)
 {
     struct receive *receive = attempt->receive;
+    struct held *held = &attempt->held;
     size_t rest = held->length - held->offset;
     struct part part = part_next(rest, receive->room, receive_how(receive));
     bool peek = receive->flags & MSG_PEEK, last = part.left == 0 && !peek, there;
-    struct head head;
-    ssize_t result = get_head_again(attempt, MSG_PEEK, &head, held);
+    ssize_t result = get_head_again(attempt, MSG_PEEK);
 
-    there = result >= 0 && is_held(receive, &head, held);
+    there = result >= 0 && is_held(attempt);
     if (there && last) {
-        result = get_head_again(attempt, 0, &head, held);
-        there = result >= 0 && is_held(receive, &head, held);
+        result = get_head_again(attempt, 0);
+        there = result >= 0 && is_held(attempt);
         if (result >= 0 && !there) /* another receive was faster */
-            move_locked(attempt, &head);
+            move_locked(attempt);
     }
     if (result < 0 && result != -EAGAIN)
         return receive_done(result);
     if (!there)
-        return miss_locked(attempt, held);
+        return miss_locked(attempt);
 
-    result = give(receive, &head, held->offset, part.given);
+    result = give(receive, &attempt->head, held->offset, part.given);
     if (result < 0) {
         if (last)
-            move_locked(attempt, &head);
+            move_locked(attempt);
         return receive_done(result);
     }
     receive->held_before = true;
@@ -243,44 +252,51 @@ static bool fits(const struct receive *receive)
            (size_t)length <= receive->room;
 }
 
+/* Without a copy on the stack, which an initializer may make. */
+static void held_init(struct held *held, size_t length)
+{
+    memset(held, 0, sizeof *held);
+    held->kind = HELD_KERNEL;
+    held->length = length;
+}
+
 /* A message of which nothing is held yet. */
 static OWN_FRAME struct receive_result first_locked(struct attempt *attempt)
 {
     struct receive *receive = attempt->receive;
-    struct head head;
-    struct held held;
+    struct head *head = &attempt->head;
+    struct held *held = &attempt->held;
     struct part part;
     ssize_t result;
     int error;
 
     if (fits(receive))
         return take_locked(attempt);
-    result = get_head(receive, MSG_PEEK, false, &head);
+    result = get_head(receive, MSG_PEEK, false, head);
     if (result < 0)
         return receive_done(result);
-    if (head.length <= receive->room && receive->iovlen < BOUNCE_IOVECS)
+    if (head->length <= receive->room && receive->iovlen < BOUNCE_IOVECS)
         return take_locked(attempt);
-    if (head.length <= receive->room)
+    if (head->length <= receive->room)
         return receive_passthrough(receive, MSG_DONTWAIT | MSG_TRUNC);
 
     /* A peek with a control buffer installs the descriptors of the message: only this one has
      * it. */
     if (receive->msg && receive->msg->msg_controllen > 0 &&
-        (result = get_head(receive, MSG_PEEK, true, &head)) < 0)
+        (result = get_head(receive, MSG_PEEK, true, head)) < 0)
         return receive_done(result);
-    part = part_next(head.length, receive->room, 0);
-    held = (struct held){.kind = HELD_KERNEL,
-                         .length = head.length,
-                         .msg_flags = head.msg_flags,
-                         .fingerprint = fingerprint_of(receive, &head)};
-    error = give(receive, &head, 0, part.given);
+    part = part_next(head->length, receive->room, 0);
+    held_init(held, head->length);
+    held->msg_flags = head->msg_flags;
+    held->fingerprint = fingerprint_of(receive, head);
+    error = give(receive, head, 0, part.given);
     if (error)
         return receive_done(error);
-    result = copy_out_part(receive, &part, head.length, &held);
-    held.offset = part.given;
-    if (table_hold_locked(state.table, attempt->cookie, &held, NULL, 0) < 0) {
-        get_head(receive, 0, false, &head);
-        return receive_done(copy_out_cut(receive, head.length, "the fragment table is full"));
+    result = copy_out_part(receive, &part, head->length, held);
+    held->offset = part.given;
+    if (table_hold_locked(state.table, attempt->cookie, held, NULL, 0) < 0) {
+        get_head(receive, 0, false, head);
+        return receive_done(copy_out_cut(receive, head->length, "the fragment table is full"));
     }
     return receive_done(result);
 }
@@ -303,22 +319,22 @@ static OWN_FRAME struct receive_result whole_locked(struct receive *receive)
 /* One try. -EAGAIN: the queue is empty. RECEIVE_AGAIN: things have changed. */
 static OWN_FRAME struct receive_result try_locked(struct attempt *attempt, bool parts)
 {
-    struct held held;
+    struct held *held = &attempt->held;
 
-    if (!table_get_locked(state.table, attempt->cookie, &held)) {
+    if (!table_get_locked(state.table, attempt->cookie, held)) {
         if (attempt->receive->tail_only)
             return receive_done(0);
         return parts ? first_locked(attempt) : whole_locked(attempt->receive);
     }
-    if (held.kind != HELD_KERNEL)
+    if (held->kind != HELD_KERNEL)
         return receive_again();
-    if (held.length == 0 && attempt->receive->tail_only)
+    if (held->length == 0 && attempt->receive->tail_only)
         return receive_done(0);
-    if (held.length == 0) { /* not a message, but an error that came during the last one */
+    if (held->length == 0) { /* not a message, but an error that came during the last one */
         table_finish_locked(state.table, attempt->cookie);
-        return receive_done(-held.error);
+        return receive_done(-held->error);
     }
-    return next_locked(attempt, &held);
+    return next_locked(attempt);
 }
 
 /* The result of the program's own call where the socket has been shut down. */
@@ -333,6 +349,18 @@ static struct receive_result nothing_more(struct receive *receive)
     return receive_done(copy_out_name(receive, &nobody, 0));
 }
 
+/* Waits as the program's own call would: it may block, time out, be interrupted or fail, and the
+ * kernel refuses bad buffers before it waits. */
+static OWN_FRAME ssize_t wait_for_message(const struct receive *receive)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
+                         .msg_iovlen = receive->iovlen};
+    ssize_t result =
+        next_calls.recvmsg(receive->fd, &msg, (receive->flags & MSG_DONTWAIT) | MSG_PEEK);
+
+    return result < 0 ? -errno : result;
+}
+
 /* No message is taken without the table's mutex here. */
 static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, uint64_t cookie,
                                                        bool parts)
@@ -344,8 +372,6 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
 
     for (unsigned again = 0, empty = 0;; again++) {
         struct attempt attempt;
-        struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
-                              .msg_iovlen = receive->iovlen};
         struct critical_section section;
         struct receive_result result;
         ssize_t waited;
@@ -372,11 +398,9 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
          * seems to be there is the end: shutdown(2). */
         if (empty == EMPTY_ENOUGH)
             return nothing_more(receive);
-        /* Wait as the program's own call would: it may block, time out, be interrupted or fail, and
-         * the kernel refuses bad buffers before it waits. */
-        waited = next_calls.recvmsg(receive->fd, &wait, (receive->flags & MSG_DONTWAIT) | MSG_PEEK);
+        waited = wait_for_message(receive);
         if (waited < 0)
-            return receive_done(-errno);
+            return receive_done(waited);
         empty = waited == 0 ? empty + 1 : 0;
     }
 }
@@ -386,17 +410,15 @@ void hold_peek_take_over(int fd, uint64_t cookie)
     struct receive receive = {.fd = fd, .kind = CALL_PLAIN, .stack = BOUNCE_CALL};
     struct attempt attempt = {.receive = &receive, .cookie = cookie};
     struct critical_section section;
-    struct head head;
-    struct held held;
 
     receive.bounce = bounce_acquire(fd_class_longest(fd_class_cached(fd)), receive.stack);
     if (!receive.bounce)
         return;
     table_enter(state.table, &section);
-    if (table_get_locked(state.table, cookie, &held) && held.kind == HELD_KERNEL &&
-        get_head_again(&attempt, MSG_PEEK, &head, &held) >= 0 && is_held(&receive, &head, &held) &&
-        get_head_again(&attempt, 0, &head, &held) >= 0)
-        move_locked(&attempt, &head);
+    if (table_get_locked(state.table, cookie, &attempt.held) && attempt.held.kind == HELD_KERNEL &&
+        get_head_again(&attempt, MSG_PEEK) >= 0 && is_held(&attempt) &&
+        get_head_again(&attempt, 0) >= 0)
+        move_locked(&attempt);
     table_leave(state.table, &section);
     bounce_release(receive.bounce, receive.touched);
 }

@@ -171,15 +171,19 @@ static void note_peer(struct held *held, const struct taken *taken)
     memcpy(&held->peer, taken->peer, held->peer_length);
 }
 
-/* Into the table, and shown to the epoll sets. As table_hold(). */
+/* Into the table, and shown to the epoll sets. As table_hold(), whose frame would be one more. */
 static OWN_FRAME int put(const struct receive *receive, uint64_t cookie, const struct held *held,
                          const struct taken *taken)
 {
-    struct critical_section section;
+    struct critical_section section, locked;
+    struct table *table;
     int result;
 
     critical_section_enter(&section);
-    result = table_hold(table_needed(), cookie, held, taken->iov, taken->iovlen);
+    table = table_needed();
+    table_enter(table, &locked);
+    result = table_hold_locked(table, cookie, held, taken->iov, taken->iovlen);
+    table_leave(table, &locked);
     if (result >= 0) {
         if (held->kind == HELD_STREAM)
             fd_set_stream(receive->fd, cookie);

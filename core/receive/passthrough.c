@@ -40,7 +40,7 @@ struct receive_result receive_passthrough(struct receive *receive, int added)
     return receive_done(receive->flags & MSG_TRUNC ? result : (ssize_t)receive->report.given);
 }
 
-static atomic_size_t cut_in_sandbox;
+FAST_PATH_DATA static atomic_size_t cut_in_sandbox;
 
 struct receive_result receive_pass_in_sandbox(struct receive *receive)
 {
@@ -59,7 +59,7 @@ struct receive_result receive_pass_in_sandbox(struct receive *receive)
     return result;
 }
 
-size_t receive_cut_in_sandbox(void)
+START_CODE size_t receive_cut_in_sandbox(void)
 {
     return atomic_load(&cut_in_sandbox);
 }

@@ -408,9 +408,9 @@ struct receive_result receive_message_noting(int fd, struct msghdr *msg, int fla
     return result;
 }
 
-/* Wine's own recvmsg(2), whose pointers are trusted. */
-static struct receive_result receive_for_wine(int fd, struct msghdr *msg, int flags,
-                                              struct receive_site site)
+/* Wine's own recvmsg(2), whose pointers are trusted. Its frame is not for the others' stack. */
+static __attribute__((noinline)) struct receive_result
+receive_for_wine(int fd, struct msghdr *msg, int flags, struct receive_site site)
 {
     struct receive receive = {.fd = fd,
                               .flags = flags,

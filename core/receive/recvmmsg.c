@@ -16,7 +16,8 @@
 enum { NANOSECONDS_IN_A_SECOND = 1000000000 };
 
 /* In nanoseconds. Whether it is a time; the kernel refuses others. */
-static bool read_timeout(struct receive_timeout timeout, int64_t *ret_limit)
+static __attribute__((noinline)) bool read_timeout(struct receive_timeout timeout,
+                                                   int64_t *ret_limit)
 {
     struct timespec time;
     struct timespec64 time64;
@@ -37,7 +38,7 @@ static bool read_timeout(struct receive_timeout timeout, int64_t *ret_limit)
     return time64.tv_sec >= 0 && time64.tv_nsec >= 0 && time64.tv_nsec < NANOSECONDS_IN_A_SECOND;
 }
 
-static int write_timeout(struct receive_timeout timeout, int64_t rest)
+static __attribute__((noinline)) int write_timeout(struct receive_timeout timeout, int64_t rest)
 {
     int64_t seconds = rest / NANOSECONDS_IN_A_SECOND;
     int32_t nanoseconds = (int32_t)(rest % NANOSECONDS_IN_A_SECOND);

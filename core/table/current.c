@@ -7,6 +7,7 @@
 #include "fd/fd_class.h"
 #include "table/backing.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* What state.table points to until there is a table. Only its counters are ever written to. */
@@ -16,15 +17,21 @@ static struct table none;
  * takes no memory until it is written to. */
 enum { RESERVE = 384 << 10, PAGE_SIZE = 4096 };
 
-static _Alignas(PAGE_SIZE) char reserve[RESERVE];
+/* An alignment would move all of .bss to a page of its own, which each program touches. */
+static char reserve_room[RESERVE + PAGE_SIZE];
 static atomic_bool reserve_taken; /* somebody makes the table in it, or has made it */
+
+static char *reserve(void)
+{
+    return (char *)(((uintptr_t)reserve_room + PAGE_SIZE - 1) & ~(uintptr_t)(PAGE_SIZE - 1));
+}
 
 static struct table *reserve_table(void)
 {
-    return (struct table *)(reserve + PAGE_SIZE);
+    return (struct table *)(void *)(reserve() + PAGE_SIZE);
 }
 
-const char *table_start(void)
+START_CODE const char *table_start(void)
 {
     struct table *table;
     const char *why;
@@ -88,7 +95,7 @@ static struct table *make_in_reserve(void)
 
     while (!is_made()) {
         if (!atomic_exchange(&reserve_taken, true)) {
-            table_create_at(reserve, sizeof reserve, &table);
+            table_create_at(reserve(), RESERVE, &table);
             publish(table);
             diag_once(reported, "no memory for the fragment table; tails are held in the kernel");
             break;
@@ -139,25 +146,17 @@ struct table *table_needed(void)
 
 /* --- processes --------------------------------------------------------------------------- */
 
-/* If nothing is held yet, a large table would cost programs that fork and lose nothing too much
- * address space; the more so if it is limited. */
-enum {
-    FORKED_HOLD_MAX = 8 << 20,
-    FORKED_SLACK = 16 << 20,
-    LIMITED_HOLD_MAX = 512 << 10,
-    LIMITED_SLACK = 256 << 10,
-};
+/* Nothing is held yet, so most programs that fork will lose nothing, and a host that allows no more
+ * memory than it has (vm.overcommit_memory=2) counts the whole mapping. It is a megabyte at most;
+ * what has no room in it is held in the kernel. */
+enum { FORKED_HOLD_MAX = 512 << 10, FORKED_SLACK = 256 << 10 };
 
 void table_forks(void)
 {
     size_t hold_max = state.settings.hold_max;
 
-    if (!is_made() && !state_is_sandboxed() && fd_any_message()) {
-        bool limited = sys_address_space() != SIZE_MAX;
-
-        make(least(hold_max, limited ? LIMITED_HOLD_MAX : FORKED_HOLD_MAX),
-             limited ? LIMITED_SLACK : FORKED_SLACK);
-    }
+    if (!is_made() && !state_is_sandboxed() && fd_any_message())
+        make(least(hold_max, FORKED_HOLD_MAX), FORKED_SLACK);
     if (!is_made() || state.table == reserve_table())
         return;
     if (state_is_sandboxed())

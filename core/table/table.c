@@ -199,19 +199,20 @@ void table_share(struct table *table)
 
 /* --- hold -------------------------------------------------------------------------------- */
 
-static struct message message_of(const struct held *held, uint64_t cookie, size_t offset)
+/* Without a copy on the stack, which an initializer may make. */
+static void message_init(struct message *message, const struct held *held, uint64_t cookie,
+                         size_t offset)
 {
-    struct message message = {.cookie = cookie,
-                              .fingerprint = held->fingerprint,
-                              .kind = held->kind,
-                              .stored = (uint32_t)offset,
-                              .length = (uint32_t)held->length,
-                              .peer_known = held->peer_known,
-                              .peer_length = held->peer_length,
-                              .msg_flags = held->msg_flags};
-
-    memcpy(message.peer, &held->peer, held->peer_length);
-    return message;
+    memset(message, 0, sizeof *message);
+    message->cookie = cookie;
+    message->fingerprint = held->fingerprint;
+    message->kind = held->kind;
+    message->stored = (uint32_t)offset;
+    message->length = (uint32_t)held->length;
+    message->peer_known = held->peer_known;
+    message->peer_length = held->peer_length;
+    message->msg_flags = held->msg_flags;
+    memcpy(message->peer, &held->peer, held->peer_length);
 }
 
 /* Writes one piece. A receive without the mutex may be copying what was there before, and throws it
@@ -299,11 +300,13 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     size_t gone = (uint32_t)atomic_load(&slot->state);
     bool behind = *link != 0;
     bool same = behind && is_the_same(slot, held) && gone <= held->length;
-    struct message message = message_of(held, cookie, same ? gone : behind ? 0 : held->offset);
-    size_t size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
+    struct message message;
+    size_t size;
     int pending_error = 0;
     uint32_t at;
 
+    message_init(&message, held, cookie, same ? gone : behind ? 0 : held->offset);
+    size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
     message.pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
     at = pages_take(inside, message.pages);
     if (!at)

@@ -142,7 +142,7 @@ static void set_time(void)
     strftime(config.start_time, sizeof config.start_time, "%Y%m%d-%H%M%S", &local);
 }
 
-void trace_start(const struct settings *settings)
+START_CODE void trace_start(const struct settings *settings)
 {
     static const char *const modes[] = {"continue", "error", "discard", "observe", "off"};
     int error;
@@ -164,7 +164,9 @@ void trace_start(const struct settings *settings)
     config.ring = (struct ring_settings){settings->trace_size, settings->trace_keep_all,
                                          settings->trace_data, config.east};
     clock_start();
-    error = thread_buffers_start(FORMAT_LINE_MAX(config.data_size), begin);
+    error = config.stats ? summary_start() : 0;
+    if (!error)
+        error = thread_buffers_start(FORMAT_LINE_MAX(config.data_size), begin);
     if (error) {
         diag("cannot trace: %s; the program goes on without it", strerrordesc_np(-error));
         return;
@@ -358,7 +360,7 @@ void trace_prepare_sandbox_socket(int fd, uint64_t cookie)
     thread_buffer_release(buffer);
 }
 
-void trace_end(void)
+START_CODE void trace_end(void)
 {
     /* A vfork()ed child shares our memory, and its _exit() is not our end. */
     if (!trace_on() || (!state_is_sandboxed() && (uint32_t)sys_getpid() != pid) ||

@@ -18,6 +18,12 @@ enum {
     PROGRAM_MOST = 64,
 };
 
+/* Where it is added up and written: mapped at the start of a trace. */
+static struct work {
+    struct stats_table sum;
+    char text[TEXT_MOST];
+} * work;
+
 /* The file's content, mapped before the sandbox came; NULL: it did not, or could not. */
 static char *prepared;
 
@@ -49,6 +55,12 @@ static int map_ahead(struct output_file *file, int fd, void *context)
     return error;
 }
 
+int summary_start(void)
+{
+    work = sys_map_private(sizeof *work);
+    return work ? 0 : -ENOMEM;
+}
+
 void summary_begin(void)
 {
     prepared = NULL;
@@ -56,7 +68,8 @@ void summary_begin(void)
 
 void summary_prepare_sandbox(struct output_file *file)
 {
-    const struct output_file_maker maker = {.size = PREPARED, .fill = map_ahead};
+    /* A stream stays one: nothing is written to it from within the sandbox. */
+    const struct output_file_maker maker = {.size = PREPARED, .streams = true, .fill = map_ahead};
 
     output_file_ready(file, &maker);
 }
@@ -72,24 +85,22 @@ static void write_file(struct output_file *file, struct content content)
 
 void summary_write(const struct summary_head *head, struct output_file *file)
 {
-    static struct stats_table sum;
-    static char text[TEXT_MOST];
     const char *program = state_is_sandboxed() ? program_invocation_short_name
                                                : state_program((char[STATE_PROGRAM]){0});
     char shown[4 * PROGRAM_MOST + 1];
     size_t length, size = prepared ? PREPARED : TEXT_MOST;
 
     for (struct thread_buffer *at = thread_buffers_first(); at; at = at->next)
-        stats_merge(&sum, &at->stats);
+        stats_merge(&work->sum, &at->stats);
     *record_put_escaped(shown, program, strnlen(program, PROGRAM_MOST), false) = '\0';
-    length =
-        stats_text(&sum, &(struct stats_head){shown, head->pid, head->mode, false}, text, size);
+    length = stats_text(&work->sum, &(struct stats_head){shown, head->pid, head->mode, false},
+                        work->text, size);
     if (!file)
-        (void)standard_error_write(text, length, PATIENCE);
+        (void)standard_error_write(work->text, length, PATIENCE);
     else if (prepared)
-        memcpy(prepared, text, length);
+        memcpy(prepared, work->text, length);
     else
-        write_file(file, (struct content){text, length});
+        write_file(file, (struct content){work->text, length});
     if (file && prepared)
         output_file_end(file, length);
 }

@@ -15,6 +15,9 @@ struct summary_head {
     const char *mode;
 };
 
+/* Once, for this process and its children. 0, or a negative errno. */
+int summary_start(void);
+
 /* One process's, before its first record. */
 void summary_begin(void);
 

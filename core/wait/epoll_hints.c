@@ -2,17 +2,23 @@
 #define _GNU_SOURCE
 #include "wait/epoll_hints.h"
 
+#include "base/sys.h"
 #include "fd/fd_class.h"
 #include "state.h"
 #include "wait/epoll_registry.h"
 
 #include <stdatomic.h>
 
-enum { WORD = 64, WORDS = REGISTRY_NUMBERS / WORD, COPIES = 64 };
+enum { WORD = 64, WORDS = 256, CHUNK = WORDS * WORD, COPIES = 64 };
 
-/* One bit for each descriptor number: it was used as a set; the set belongs to this process alone.
- * The kernel gives these pages memory when they are first written to. */
-static _Atomic uint64_t used_as_set[WORDS], own_set[WORDS];
+/* One bit for each descriptor number: it was used as a set; the set belongs to this process
+ * alone. */
+struct chunk {
+    _Atomic uint64_t used[WORDS], own[WORDS];
+};
+static struct chunk first_chunk;
+/* The others are mapped when they are needed, and stay. */
+static struct chunk *_Atomic chunks[REGISTRY_NUMBERS / CHUNK] = {&first_chunk};
 static atomic_int highest_set = -1;
 /* Duplicates of sets: their numbers plus 1; 0: free. */
 static atomic_int copies[COPIES];
@@ -27,32 +33,59 @@ static struct {
 
 /* --- the numbers of sets ----------------------------------------------------------------- */
 
-static bool has_bit(const _Atomic uint64_t *bits, int fd)
+enum bits { USED, OWN };
+
+/* The word of `fd`, or NULL: none of its chunk is set. */
+static _Atomic uint64_t *word(enum bits bits, int fd)
 {
-    return registry_in_range(fd) &&
-           (atomic_load_explicit(&bits[fd / WORD], memory_order_relaxed) >> fd % WORD & 1);
+    struct chunk *chunk = registry_in_range(fd) ? atomic_load(&chunks[fd / CHUNK]) : NULL;
+
+    return chunk ? &(bits == OWN ? chunk->own : chunk->used)[fd % CHUNK / WORD] : NULL;
 }
 
-static void set_bit(_Atomic uint64_t *bits, int fd)
+static bool has_bit(enum bits bits, int fd)
+{
+    const _Atomic uint64_t *in = word(bits, fd);
+
+    return in && (atomic_load_explicit(in, memory_order_relaxed) >> fd % WORD & 1);
+}
+
+static void need_chunk(int fd)
+{
+    struct chunk *none = NULL, *chunk;
+
+    if (!registry_in_range(fd) || atomic_load(&chunks[fd / CHUNK]) || state_is_sandboxed())
+        return;
+    chunk = sys_map_private(sizeof *chunk);
+    if (!chunk)
+        atomic_store(&registry_is_full, true);
+    else if (!atomic_compare_exchange_strong(&chunks[fd / CHUNK], &none, chunk))
+        sys_unmap(chunk, sizeof *chunk);
+}
+
+static void set_bit(enum bits bits, int fd)
 {
     int seen = atomic_load_explicit(&highest_set, memory_order_relaxed);
+    _Atomic uint64_t *in;
 
-    if (!registry_in_range(fd) || has_bit(bits, fd))
+    need_chunk(fd);
+    in = word(bits, fd);
+    if (!in || has_bit(bits, fd))
         return;
     while (seen < fd && !atomic_compare_exchange_weak(&highest_set, &seen, fd))
         continue;
-    atomic_fetch_or(&bits[fd / WORD], UINT64_C(1) << fd % WORD);
+    atomic_fetch_or(in, UINT64_C(1) << fd % WORD);
 }
 
-static void clear_bit(_Atomic uint64_t *bits, int fd)
+static void clear_bit(enum bits bits, int fd)
 {
     if (has_bit(bits, fd))
-        atomic_fetch_and(&bits[fd / WORD], ~(UINT64_C(1) << fd % WORD));
+        atomic_fetch_and(word(bits, fd), ~(UINT64_C(1) << fd % WORD));
 }
 
 bool hints_may_be_set(int fd)
 {
-    return has_bit(own_set, fd) || has_bit(used_as_set, fd);
+    return has_bit(OWN, fd) || has_bit(USED, fd);
 }
 
 int hints_highest(void)
@@ -78,15 +111,15 @@ static bool none_since(uint64_t before)
 /* A set that is made during a fork may be the child's, too. */
 bool hints_is_own(int epfd)
 {
-    return (uint32_t)atomic_load(&forks) == 0 && has_bit(own_set, epfd);
+    return (uint32_t)atomic_load(&forks) == 0 && has_bit(OWN, epfd);
 }
 
 void hints_set_made(int epfd, uint64_t forks_before)
 {
-    set_bit(used_as_set, epfd);
-    set_bit(own_set, epfd);
+    set_bit(USED, epfd);
+    set_bit(OWN, epfd);
     if (!none_since(forks_before))
-        clear_bit(own_set, epfd);
+        clear_bit(OWN, epfd);
 }
 
 static void forget_copy(int fd)
@@ -102,10 +135,10 @@ void hints_set_duplicated(int old, int new)
 {
     if (!hints_may_be_set(old))
         return;
-    if (has_bit(own_set, old))
-        set_bit(own_set, new);
-    if (!has_bit(own_set, old)) /* by a fork meanwhile */
-        clear_bit(own_set, new);
+    if (has_bit(OWN, old))
+        set_bit(OWN, new);
+    if (!has_bit(OWN, old)) /* by a fork meanwhile */
+        clear_bit(OWN, new);
     for (int i = 0; i < COPIES; i++) {
         int expected = 0;
 
@@ -127,8 +160,8 @@ static void forget_remembered(uint64_t key, uint64_t mask)
 static void forget_number(int fd)
 {
     forget_remembered((uint64_t)(fd + 1) << 32, ~(uint64_t)UINT32_MAX);
-    clear_bit(own_set, fd);
-    clear_bit(used_as_set, fd);
+    clear_bit(OWN, fd);
+    clear_bit(USED, fd);
     forget_copy(fd);
 }
 
@@ -181,7 +214,7 @@ void hints_remember(int epfd, int operation, int fd, const struct epoll_event *e
 
 void hints_note_set(int epfd)
 {
-    set_bit(used_as_set, epfd);
+    set_bit(USED, epfd);
 }
 
 int hints_next_set(int after)
@@ -189,9 +222,11 @@ int hints_next_set(int after)
     int highest = hints_highest();
 
     for (int fd = after + 1; fd <= highest; fd++) {
-        if (!atomic_load_explicit(&used_as_set[fd / WORD], memory_order_relaxed))
+        const _Atomic uint64_t *in = word(USED, fd);
+
+        if (!in || !atomic_load_explicit(in, memory_order_relaxed))
             fd |= WORD - 1;
-        else if (has_bit(used_as_set, fd))
+        else if (has_bit(USED, fd))
             return fd;
     }
     return -1;
@@ -243,7 +278,10 @@ void hints_forked(void)
 {
     int highest = hints_highest();
 
-    for (int at = 0; at <= highest; at += WORD)
-        if (atomic_load_explicit(&own_set[at / WORD], memory_order_relaxed))
-            atomic_store_explicit(&own_set[at / WORD], 0, memory_order_relaxed);
+    for (int at = 0; at <= highest; at += WORD) {
+        _Atomic uint64_t *in = word(OWN, at);
+
+        if (in && atomic_load_explicit(in, memory_order_relaxed))
+            atomic_store_explicit(in, 0, memory_order_relaxed);
+    }
 }

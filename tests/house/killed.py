@@ -60,7 +60,7 @@ class Killed:
         self.library, self.mark, self.lossy, self.program, self.confined = (
             os.path.abspath(path) for path in sys.argv[3:8])
         assert os.path.exists(self.library), self.library
-        self.directory, self.numbers = directory, numbers()
+        self.directory, self.numbers, self.called = directory, numbers(), {}
 
     def listed(self, names):
         return ",".join(sorted(self.numbers[name] for name in names if name in self.numbers))
@@ -119,15 +119,38 @@ class Killed:
 
     # --- one that was there before -----------------------------------------------------------
 
+    def alone(self, argv):
+        """What it calls without the library."""
+        key = tuple(argv)
+        if key not in self.called:
+            trace, status, *_ = self.trace(argv, [])
+            assert status == 0, f"without the library: {status}"
+            self.called[key] = {call.name for made in trace.calls.values() for call in made}
+        return self.called[key] | {"execve", "lseek"}
+
     def before(self, argv, settings, needed):
         """The filter allows what it calls without the library, and what is needed."""
-        trace, status, *_ = self.trace(argv, [])
-        if status != 0:
-            return [f"without the library: {status}"]
-        allowed = {call.name for made in trace.calls.values() for call in made} | {"execve", "lseek"}
         if settings.get("MODE") == "off":
             needed = set()
-        return self.run(argv, settings, self.listed(allowed | needed))
+        return self.run(argv, settings, self.listed(self.alone(argv) | needed))
+
+    def needs(self, name, runs):
+        """Whether the call is made by itself: a filter that allows all the others kills one of the
+        runs (program and arguments, settings). Otherwise it is not needed, and need not be named."""
+        for argv, settings in runs:
+            if name not in self.alone(argv) and self.run_kills(argv, settings, self.listed({name})):
+                return []
+        return [f"no run needs {name}"]
+
+    def run_kills(self, argv, settings, numbers):
+        """Whether a filter that kills for these numbers only kills the program."""
+        with tempfile.TemporaryDirectory(dir=self.directory) as place:
+            environment = {f"WSRX_{key}": value for key, value in settings.items()}
+            done = subprocess.run([self.confined, f"-{numbers}", self.library, *argv],
+                                  env=environment | {"PATH": os.environ["PATH"]}, cwd=place,
+                                  stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=kernel.LIMIT, check=False)
+        return done.returncode != 0
 
 
 def is_filter(call):
@@ -152,13 +175,26 @@ def works(killed):
                    ([killed.lossy, case], settings, FOR_TAILS))
 
 
+def singly(killed):
+    """Each of the calls that a filter from before has to allow, and no other."""
+    lossless = [([killed.program, case], {}) for case in calls.CASES]
+    peeks = [(argv, {"HOLD": "kernel"}) for argv, _ in lossless]
+    tails = [([killed.lossy, case], settings) for case in LOSSY for settings in ({}, {"HOLD": "kernel"})]
+    for names, runs, when in ((FOR_RECEIVES | FOR_FORKS, lossless, "nothing is lost"),
+                              (FOR_PEEKS - FOR_FORKS, peeks, "HOLD=kernel"),
+                              (FOR_TAILS - FOR_RECEIVES - FOR_PEEKS, tails, "tails")):
+        for name in sorted(names):
+            yield (f"a filter from before kills for {name} alone: {when}", killed.needs, (name, runs))
+
+
 def main():
     tap = house.Tap()
     only = [word[7:] for word in sys.argv if word.startswith("--only=")]
     with tempfile.TemporaryDirectory(prefix="wsrx-house-") as directory:
         killed = Killed(directory)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            done = [(name, pool.submit(work, *arguments)) for name, work, arguments in works(killed)
+            done = [(name, pool.submit(work, *arguments))
+                    for name, work, arguments in (*works(killed), *singly(killed))
                     if not only or any(word in name for word in only)]
             for name, wrong in done:
                 if shutil.which("strace"):
