@@ -9,6 +9,7 @@
 #ifndef WSRX_REAL_H
 #define WSRX_REAL_H
 
+#include "base/libc.h"
 #include "base/time64.h"
 
 #include <errno.h>
@@ -33,11 +34,20 @@ struct real {
 
 extern struct real real;
 
+/* The wrappers, for our own calls: not every libc declares all of them. */
+#define CALL(type, name, parameters) type name parameters;
+#include "calls.def"
+#undef CALL
+
 /* Looks up every function. */
 void real_resolve(void);
 
 /* Looks up one, before the constructor. */
 void real_resolve_early(void **ret_call, const char *name);
+
+/* In the place of a function that libc lacks: its system call. NULL: it has none, and only functions
+ * of libc's call it. The program reaches it by syscall(2) alone. */
+void *real_by_number(const char *name);
 
 /* Whether the function beneath is libc's own, and not that of a library in between. */
 bool real_is_libc(const void *call);

@@ -345,7 +345,7 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
     for (unsigned again = 0, empty = 0;; again++) {
         struct attempt attempt;
         struct msghdr wait = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
-                              .msg_iovlen = receive->iovlen};
+                              .msg_iovlen = (msghdr_count)receive->iovlen};
         struct critical_section section;
         struct receive_result result;
         ssize_t waited;

@@ -2,8 +2,9 @@
 """Runs test programs on victims of another home: another processor's, or another C library's.
 
 Takes the home's name, a file of what cannot be shown there, and the test programs. The tests are
-this system's; what they start is named by WSRX_TEST_LIBRARY, WSRX_TEST_VICTIM and WSRX_TEST_WAITER,
-and by WSRX_TEST_EMULATOR what runs it. A line of the file is a home (a pattern), a test program, a
+this system's; what they start is named by WSRX_TEST_LIBRARY, WSRX_TEST_VICTIM, WSRX_TEST_WAITER and
+WSRX_TEST_PROCESS_VICTIM, and by WSRX_TEST_EMULATOR what runs it. A test program of that home itself
+(shim-…) is run as it is. A line of the file is a home (a pattern), a test program, a
 case (a pattern), and the reason: a case that fails there counts as skipped.
 
 The last line is the count, as that of scripts/test. Exit status 1 if a case failed or none passed.
@@ -29,9 +30,12 @@ def limits(path, home):
 
 def cases(program):
     """[(case, "passed" or "failed" or "skipped", what it said)]"""
+    environment = dict(os.environ)
+    if os.path.basename(program).startswith("process-"):
+        environment["WSRX_TEST_VICTIM"] = os.environ["WSRX_TEST_PROCESS_VICTIM"]
     try:
         done = subprocess.run([program, "--tap"], capture_output=True, timeout=SECONDS, check=False,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, env=environment)
         out, ending = done.stdout, f"exit status {done.returncode}"
     except subprocess.TimeoutExpired as error:
         out, ending = error.stdout or b"", f"not through after {SECONDS} s"
