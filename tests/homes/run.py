@@ -4,8 +4,9 @@
 Takes the home's name, a file of what cannot be shown there, and the test programs. The tests are
 this system's; what they start is named by WSRX_TEST_LIBRARY, WSRX_TEST_VICTIM, WSRX_TEST_WAITER and
 WSRX_TEST_PROCESS_VICTIM, and by WSRX_TEST_EMULATOR what runs it. A test program of that home itself
-(shim-…) is run as it is. A line of the file is a home (a pattern), a test program, a
-case (a pattern), and the reason: a case that fails there counts as skipped.
+(shim-…) is run as it is.
+A line of the file is a home (a pattern), a test program, a case or a line that it says (a pattern),
+and the reason: a case that fails there counts as skipped.
 
 The last line is the count, as that of scripts/test. Exit status 1 if a case failed or none passed.
 """
@@ -91,7 +92,8 @@ def main():
             name = os.path.basename(program)
             for case, result, said in found:
                 reasons = [row[2].strip() for row in known
-                           if row[0] == name and fnmatch.fnmatchcase(case, row[1])]
+                           if row[0] == name and
+                           any(fnmatch.fnmatchcase(text, row[1]) for text in (case, *said))]
                 if result == "failed" and reasons:
                     result, said = "skipped", reasons[:1]
                 counts[result] += 1
