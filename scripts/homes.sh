@@ -275,7 +275,20 @@ test_musl() {
     done
     # shellcheck disable=SC2046 # words
     build_it $(targets "${tests[@]}") >&2
-    run_tests musl "$directory" '' "${tests[@]}"
+    build_it preload/wsrx:shared_library tests/preload/victim/victim >&2
+    write_kinds "$directory" >"$directory/kinds"
+    chmod +x "$directory/kinds"
+    run_tests musl "$directory" '' "${tests[@]}" "$directory/kinds"
+}
+
+# `wsrx run` on programs of both libcs, as a test program.
+write_kinds() {
+    cat <<END
+#!/bin/sh
+PYTHONPATH='$top/tests/lib' exec /usr/bin/python3 -B '$top/tests/homes/kinds.py' \\
+    '$build/preload/libwsrx.so.0' '$build/tools/wsrx' '$build/tests/preload/victim/victim' \\
+    'lib/$(gcc -print-multiarch)' x86_64-linux-musl '$1/build/preload/libwsrx.so.0' '$1/victim'
+END
 }
 
 write_musl_file() {
