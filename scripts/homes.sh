@@ -64,15 +64,14 @@ build_programs() {
     local directory=$1 log=$scratch/programs.log
     local -a cc=("${@:2}" -std=gnu11 -O2 -g -D_GNU_SOURCE -U_FORTIFY_SOURCE -pthread)
 
-    {
+    (
         cd "$top/tests" &&
             "${cc[@]}" -iquote lib -iquote preload/victim preload/victim/*.c lib/pattern.c \
                 lib/raw_syscall.c -rdynamic -o "$directory/victim" &&
             "${cc[@]}" -iquote lib readiness/waiter/*.c lib/pattern.c -o "$directory/waiter" &&
             "${cc[@]}" process/victim/*.c lib/pattern.c -o "$directory/process-victim" \
                 -Wl,--export-dynamic-symbol=wine_main_preload_info
-    } >"$log" 2>&1 </dev/null || build_failed "the build of the programs under test" "$log"
-    cd "$top"
+    ) >"$log" 2>&1 </dev/null || build_failed "the build of the programs under test" "$log"
 }
 
 # build_library DIRECTORY CROSS_FILE: into DIRECTORY/build.

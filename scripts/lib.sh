@@ -156,19 +156,20 @@ apt_error() {
     grep -m 1 '^E: ' "$1" | sed 's/^E: //' | grep . || tail -n 1 "$1"
 }
 
-# make_debian RELEASE DIRECTORY [PACKAGE...]: a Debian of that release with no more than these
-# packages, unless it is there. Needs root, and debootstrap. Status 1: why is in debootstrap_error.
+# make_debian RELEASE[:ARCHITECTURE] DIRECTORY [PACKAGE...]: a Debian of that release with no more than
+# these packages, unless it is there. Needs root, and debootstrap. Status 1: why is in
+# debootstrap_error.
 make_debian() {
-    local release=$1 system=$2 log=$scratch/debootstrap.log include=
+    local release=${1%:*} architecture=${1#"${1%:*}"} system=$2 log=$scratch/debootstrap.log include=
     shift 2
 
     [ ! -e "$system/complete" ] || return 0
-    say "installing Debian ($release) in $system"
+    say "installing Debian ($release$architecture) in $system"
     rm -rf --one-file-system "$system"
     mkdir -p "$(dirname "$system")"
     [ $# -eq 0 ] || include=--include=$(printf '%s\n' "$@" | paste -sd ,)
-    debootstrap --variant=minbase ${include:+"$include"} "$release" "$system" >"$log" 2>&1 \
-        </dev/null || return 1
+    debootstrap --variant=minbase ${architecture:+"--arch=${architecture#:}"} \
+        ${include:+"$include"} "$release" "$system" >"$log" 2>&1 </dev/null || return 1
     touch "$system/complete"
 }
 
