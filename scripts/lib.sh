@@ -185,6 +185,7 @@ within() {
     shift
     # shellcheck disable=SC2016 # expanded there
     unshare --mount --pid --fork --kill-child --propagation private /bin/sh -ec '
+        mount --bind "$1" "$1" # so that it can be done once more from there
         mount -t proc proc "$1/proc"
         mount -t sysfs sys "$1/sys"
         mount -t tmpfs shm "$1/dev/shm"
