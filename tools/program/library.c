@@ -237,16 +237,15 @@ static void put_before(const char *variable, const char *first)
  * of such a name, and say nothing. */
 static void by_kind(char name[PATH_MAX])
 {
-    static const char lib[] = "/lib/", *const kinds[] = {"x86_64-linux-gnu/", "i386-linux-gnu/"};
+    static const char *const directories[] = {"/lib/x86_64-linux-gnu", "/lib/i386-linux-gnu"};
     char *slash = strrchr(name, '/');
 
-    for (size_t i = 0; slash && i < sizeof kinds / sizeof *kinds; i++) {
-        size_t length = sizeof lib - 1 + strlen(kinds[i]);
-        char *at = slash + 1 - length;
+    for (size_t i = 0; slash && i < sizeof directories / sizeof *directories; i++) {
+        size_t length = strlen(directories[i]);
 
-        if ((size_t)(slash + 1 - name) > length && strncmp(at, lib, sizeof lib - 1) == 0 &&
-            strncmp(at + sizeof lib - 1, kinds[i], strlen(kinds[i])) == 0) {
-            strcpy(at, "/$LIB/" SONAME);
+        if ((size_t)(slash - name) > length && access(directories[i], X_OK) == 0 &&
+            strncmp(slash - length, directories[i], length) == 0) {
+            strcpy(slash - length, "/$LIB/" SONAME);
             return;
         }
     }
