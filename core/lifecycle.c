@@ -4,6 +4,7 @@
 
 #include "base/diag.h"
 #include "base/filter.h"
+#include "base/libc.h"
 #include "base/standard_error.h"
 #include "base/user_memory.h"
 #include "receive/bounce_buffer.h"

@@ -249,7 +249,7 @@ INTERPOSED ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     return result;
 }
 
-INTERPOSED int sendmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags)
+INTERPOSED int sendmmsg(int fd, struct mmsghdr *vec, unsigned vlen, mmsghdr_flags flags)
 {
     int result;
 

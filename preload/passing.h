@@ -10,6 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* musl's macros mix signs. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
 static inline void passing_each(const struct msghdr *msg, void (*note)(int fd))
 {
     for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg;
@@ -24,5 +28,7 @@ static inline void passing_each(const struct msghdr *msg, void (*note)(int fd))
         }
     }
 }
+
+#pragma GCC diagnostic pop
 
 #endif

@@ -6,8 +6,9 @@
 #include "elf_symbols.h"
 
 #include <dlfcn.h>
-#include <gnu/libc-version.h>
+#include <libc_has.h>
 #include <stddef.h>
+#include <stdint.h>
 
 FAST_PATH_DATA struct real real;
 
@@ -42,7 +43,7 @@ static void *find_by_linker(const char *name)
         return found;
     /* If a program is linked only with a library that is linked with us, libc comes before us: then
      * nothing is interposed, but our own interface works. */
-    libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    libc = dlopen(LIBC_NAME, RTLD_LAZY | RTLD_NOLOAD);
     if (libc) {
         found = dlsym(libc, name);
         dlclose(libc);
@@ -54,6 +55,8 @@ void real_find(void **ret_call, const char *name)
 {
     void *found = find_behind_us(name);
 
+    if (!found)
+        found = real_by_number(name);
     __atomic_store_n(ret_call, found ? found : find_by_linker(name), __ATOMIC_RELAXED);
 }
 
@@ -75,7 +78,7 @@ START_CODE static int next_object(struct dl_phdr_info *object, size_t size, void
 
     (void)size;
     (void)unused;
-    if (elf_object_has(object, (const void *)(uintptr_t)gnu_get_libc_version))
+    if (elf_object_has(object, (const void *)(uintptr_t)LIBC_LANDMARK))
         list.libc = *object;
     if (elf_object_has(object, vfork_name)) {
         list.behind_us = true;
@@ -97,7 +100,7 @@ START_CODE static void find_all_by_linker(void)
     list.count = 0;
 #define CALL(type, name, parameters) \
     if (!real.name)                  \
-        *(void **)&real.name = find_by_linker(#name);
+        *(void **)&real.name = LIBC_HAS_##name ? find_by_linker(#name) : real_by_number(#name);
 #include "calls.def"
 #undef CALL
 }

@@ -11,6 +11,7 @@
 #ifndef WSRX_REAL_H
 #define WSRX_REAL_H
 
+#include "base/libc.h"
 #include "base/time64.h"
 
 #include <errno.h>
@@ -35,11 +36,20 @@ struct real {
 
 extern struct real real;
 
+/* The wrappers, for our own calls: not every libc declares all of them. */
+#define CALL(type, name, parameters) type name parameters;
+#include "calls.def"
+#undef CALL
+
 /* Finds out where to look. */
 void real_start(void);
 
 /* Looks up one function. */
 void real_find(void **ret_call, const char *name);
+
+/* In the place of a function that libc lacks: its system call. NULL: it has none, and only functions
+ * of libc's call it. The program reaches it by syscall(2) alone. */
+void *real_by_number(const char *name);
 
 /* Whether the function beneath is libc's own, and not that of a library in between. */
 bool real_is_libc(const void *call);

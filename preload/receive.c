@@ -88,19 +88,19 @@ INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
     return after_message(made.outcome == RECEIVE_PASS, fd, msg, flags, result, site);
 }
 
-INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, mmsghdr_flags flags,
                         struct timespec *timeout)
 {
     int saved = errno;
     struct receive_site site = RECEIVE_SITE(RECORD_RECVMMSG);
     struct receive_timeout limit = {.at = timeout};
-    struct receive_result made = receive_messages(fd, vec, vlen, flags, limit, site);
+    struct receive_result made = receive_messages(fd, vec, vlen, (int)flags, limit, site);
     ssize_t result = made.value;
 
     errno = saved;
     result = made.outcome == RECEIVE_DONE ? real_result(result)
                                           : REAL(recvmmsg)(fd, vec, vlen, flags, timeout);
-    return after_messages(made.outcome == RECEIVE_PASS, fd, vec, flags, result, site);
+    return after_messages(made.outcome == RECEIVE_PASS, fd, vec, (int)flags, result, site);
 }
 
 /* Unlike recv(2), read(2) with length 0 consumes nothing, and it refuses more than SSIZE_MAX. */

@@ -162,8 +162,8 @@ static bool redirect_receive(const struct call *call, long *ret_result)
         SAME_IN_BRACKETS(readv, (int)a[0], (const struct iovec *)a[1], (int)a[2]);
         SAME_IN_BRACKETS(preadv2, (int)a[0], (const struct iovec *)a[1], (int)a[2], -1, (int)a[5]);
         SAME_IN_BRACKETS(recvmsg, (int)a[0], (struct msghdr *)a[1], (int)a[2]);
-        SAME_IN_BRACKETS(recvmmsg, (int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3],
-                         (struct timespec *)a[4]);
+        SAME_IN_BRACKETS(recvmmsg, (int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2],
+                         (mmsghdr_flags)a[3], (struct timespec *)a[4]);
     default:
         return false;
     }
@@ -289,7 +289,7 @@ static bool redirect_epoll(const struct call *call, long *ret_result)
         SAME_IN_BRACKETS(epoll_pwait2, (int)a[0], (struct epoll_event *)a[1], (int)a[2],
                          (const struct timespec *)a[3], (const sigset_t *)a[4]);
 #endif
-        SAME(ioctl, (int)a[0], (unsigned long)a[1], a[2]);
+        SAME(ioctl, (int)a[0], (ioctl_request)a[1], a[2]);
     default:
         return false;
     }
@@ -433,6 +433,13 @@ static bool changes_identity(long number)
     }
 }
 
+/* The stack comes before the flags on s390, and behind them elsewhere: see clone(2). */
+#ifdef __s390__
+#define CLONE_ARGUMENTS(stack, flags) stack, (long)(flags)
+#else
+#define CLONE_ARGUMENTS(stack, flags) (long)(flags), stack
+#endif
+
 /* libc has no function for it. */
 static long confine(const struct call *call)
 {
@@ -470,7 +477,8 @@ static bool redirect_process(const struct call *call, long *ret_result)
         /* The child would return through our frame, which is its parent's. So it gets its own
          * memory; the parent waits for it as usual. */
         lifecycle_forks();
-        *ret_result = REAL(syscall)(SYS_clone, CLONE_VFORK | SIGCHLD, 0L, 0L, 0L, 0L);
+        *ret_result =
+            REAL(syscall)(SYS_clone, CLONE_ARGUMENTS(0L, CLONE_VFORK | SIGCHLD), 0L, 0L, 0L);
         break;
 #endif
     case SYS_clone:

@@ -367,7 +367,8 @@ INTERPOSED int __epoll_pwait2_time64(int epfd, struct epoll_event *events, int m
 
 /* --- FIONREAD ---------------------------------------------------------------------------- */
 
-static int control(int (*call)(int fd, unsigned long request, ...), int fd, unsigned long request,
+/* The kernel takes the request for an unsigned int. */
+static int control(int (*call)(int fd, ioctl_request request, ...), int fd, ioctl_request request,
                    void *argument)
 {
     if (request == FIOASYNC)
@@ -383,7 +384,7 @@ static int control(int (*call)(int fd, unsigned long request, ...), int fd, unsi
         }
         errno = saved;
     }
-    if (request == UFFDIO_REGISTER) {
+    if ((unsigned)request == UFFDIO_REGISTER) {
         int result = call(fd, request, argument);
 
         if (result == 0)
@@ -393,7 +394,7 @@ static int control(int (*call)(int fd, unsigned long request, ...), int fd, unsi
     return call(fd, request, argument);
 }
 
-INTERPOSED int ioctl(int fd, unsigned long request, ...)
+INTERPOSED int ioctl(int fd, ioctl_request request, ...)
 {
     va_list list;
     void *argument;

@@ -156,6 +156,46 @@ apt_error() {
     grep -m 1 '^E: ' "$1" | sed 's/^E: //' | grep . || tail -n 1 "$1"
 }
 
+# make_debian RELEASE[:ARCHITECTURE] DIRECTORY [PACKAGE...]: a Debian of that release with no more than
+# these packages, unless it is there. Needs root, and debootstrap. Status 1: why is in
+# debootstrap_error.
+make_debian() {
+    local release=${1%:*} architecture=${1#"${1%:*}"} system=$2 log=$scratch/debootstrap.log include=
+    shift 2
+
+    [ ! -e "$system/complete" ] || return 0
+    say "installing Debian ($release$architecture) in $system"
+    rm -rf --one-file-system "$system"
+    mkdir -p "$(dirname "$system")"
+    [ $# -eq 0 ] || include=--include=$(printf '%s\n' "$@" | paste -sd ,)
+    debootstrap --variant=minbase ${architecture:+"--arch=${architecture#:}"} \
+        ${include:+"$include"} "$release" "$system" >"$log" 2>&1 </dev/null || return 1
+    touch "$system/complete"
+}
+
+debootstrap_error() {
+    grep -m 1 '^[EW]: ' "$scratch/debootstrap.log" 2>/dev/null ||
+        tail -n 1 "$scratch/debootstrap.log" 2>/dev/null || true
+}
+
+# within SYSTEM COMMAND...: as root in that system, in a mount and process namespace of its own, so
+# that nothing stays mounted, and nobody runs on.
+within() {
+    local system=$1
+    shift
+    # shellcheck disable=SC2016 # expanded there
+    unshare --mount --pid --fork --kill-child --propagation private /bin/sh -ec '
+        mount --bind "$1" "$1" # so that it can be done once more from there
+        mount -t proc proc "$1/proc"
+        mount -t sysfs sys "$1/sys"
+        mount -t tmpfs shm "$1/dev/shm"
+        mount -t devpts -o newinstance,ptmxmode=0666 pts "$1/dev/pts"
+        mount --bind "$1/dev/pts/ptmx" "$1/dev/ptmx"
+        system=$1
+        shift
+        exec chroot "$system" "$@"' sh "$system" "$@"
+}
+
 # is_older FOUND WANTED: whether a version is older than another.
 is_older() {
     [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]

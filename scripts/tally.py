@@ -86,13 +86,13 @@ def main():
         elif outcome not in GOOD and outcome != "SKIP" and "failed" not in results:
             counts["failed"] += 1
 
-    if len(sys.argv) > 3:
-        elsewhere = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", sys.argv[3])
+    for last in sys.argv[3:]:
+        elsewhere = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", last)
         if elsewhere:
             for kind, count in zip(("passed", "failed", "skipped"), elsewhere.groups()):
                 counts[kind] += int(count)
         else:  # it has not come to its count
-            print(f"failed: another run ended by: {sys.argv[3]}")
+            print(f"failed: another run ended by: {last}")
             counts["failed"] += 1
 
     if cases:  # then the two files are not of one run

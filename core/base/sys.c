@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "base/sys.h"
 
+#include "base/libc.h"
+
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>

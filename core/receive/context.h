@@ -5,6 +5,7 @@
 #ifndef WSRX_RECEIVE_CONTEXT_H
 #define WSRX_RECEIVE_CONTEXT_H
 
+#include "base/libc.h"
 #include "receive/bounce_buffer.h"
 #include "receive/policy.h"
 #include "receive/receive.h"
@@ -49,7 +50,7 @@ struct taken {
     const struct sockaddr *peer; /* NULL: the call has no room for it */
     /* The caller's room, before the kernel or we wrote to the lengths. */
     socklen_t name_room;
-    size_t control_room;
+    msghdr_room control_room;
     /* Where the above may point to. */
     struct iovec whole;
     struct sockaddr_storage address;

@@ -354,7 +354,7 @@ static struct receive_result nothing_more(struct receive *receive)
 static OWN_FRAME ssize_t wait_for_message(const struct receive *receive)
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)receive->iov,
-                         .msg_iovlen = receive->iovlen};
+                         .msg_iovlen = (msghdr_count)receive->iovlen};
     ssize_t result =
         next_calls.recvmsg(receive->fd, &msg, (receive->flags & MSG_DONTWAIT) | MSG_PEEK);
 

@@ -70,7 +70,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
 static OWN_FRAME ssize_t take_vectored(struct receive *receive, struct taken *taken)
 {
     struct bounce_buffer *bounce = receive->bounce;
-    struct msghdr msg = {.msg_iov = bounce->iov, .msg_iovlen = receive->iovlen + 1};
+    struct msghdr msg = {.msg_iov = bounce->iov, .msg_iovlen = (msghdr_count)(receive->iovlen + 1)};
     int flags = receive->flags;
     ssize_t result;
 
@@ -99,7 +99,7 @@ static OWN_FRAME ssize_t take_vectored(struct receive *receive, struct taken *ta
                                                         : receive->iov[0].iov_len);
     taken->name_room = copy_out_name_room(receive);
     taken->iov = bounce->iov;
-    taken->iovlen = msg.msg_iovlen;
+    taken->iovlen = (size_t)msg.msg_iovlen;
     taken->delivered = true;
     taken->msg_flags = msg.msg_flags;
     taken->peer = msg.msg_name;

@@ -12,7 +12,7 @@ struct receive_result receive_passthrough(struct receive *receive, int added)
 {
     struct msghdr plain = {.msg_name = receive->name,
                            .msg_iov = (struct iovec *)receive->iov,
-                           .msg_iovlen = receive->iovlen};
+                           .msg_iovlen = (msghdr_count)receive->iovlen};
     int flags = receive->flags | added;
     ssize_t result;
     size_t length;

@@ -370,12 +370,12 @@ struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt
 /* What recvmsg(2) writes to its msghdr. 0, or -EFAULT. */
 static int copy_lengths(struct msghdr *msg, const struct msghdr *copy)
 {
-    enum { LENGTH = sizeof copy->msg_controllen, BOTH = LENGTH + sizeof copy->msg_flags };
+    enum {
+        BOTH = offsetof(struct msghdr, msg_flags) + sizeof copy->msg_flags -
+               offsetof(struct msghdr, msg_controllen)
+    };
     int error = 0;
 
-    _Static_assert(offsetof(struct msghdr, msg_flags) ==
-                       offsetof(struct msghdr, msg_controllen) + LENGTH,
-                   "one write for both");
     if (copy->msg_name)
         error = user_memory_write(&msg->msg_namelen, &copy->msg_namelen, sizeof copy->msg_namelen);
     return error ? error : user_memory_write(&msg->msg_controllen, &copy->msg_controllen, BOTH);
@@ -398,7 +398,7 @@ struct receive_result receive_message_noting(int fd, struct msghdr *msg, int fla
     user_memory_catch_up();
     if (user_memory_read(&copy, msg, sizeof copy) != 0)
         return receive_pass();
-    if (copy_iov(&receive, copy.msg_iov, copy.msg_iovlen, few))
+    if (copy_iov(&receive, copy.msg_iov, (size_t)copy.msg_iovlen, few))
         result = run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
@@ -416,12 +416,12 @@ receive_for_wine(int fd, struct msghdr *msg, int flags, struct receive_site site
                               .flags = flags,
                               .kind = CALL_REPORTING,
                               .iov = msg->msg_iov,
-                              .iovlen = msg->msg_iovlen,
+                              .iovlen = (size_t)msg->msg_iovlen,
                               .msg = msg,
                               .site = site,
                               .stack = BOUNCE_CALL};
 
-    for (size_t i = 0; i < msg->msg_iovlen; i++)
+    for (size_t i = 0; i < receive.iovlen; i++)
         receive.room += msg->msg_iov[i].iov_len;
     return receive_run(&receive);
 }

@@ -82,8 +82,11 @@ struct receive_result receive_traced(struct receive *receive)
 void receive_record_passed(int fd, const struct msghdr *msg, int flags, size_t length,
                            struct receive_site site)
 {
-    struct receive receive = {
-        .fd = fd, .flags = flags, .iov = msg->msg_iov, .iovlen = msg->msg_iovlen, .site = site};
+    struct receive receive = {.fd = fd,
+                              .flags = flags,
+                              .iov = msg->msg_iov,
+                              .iovlen = (size_t)msg->msg_iovlen,
+                              .site = site};
 
     if (!fd_class_is_message(fd_class_cached(fd)) || (flags & (MSG_OOB | MSG_ERRQUEUE)))
         return;

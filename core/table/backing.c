@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "table/backing.h"
 
+#include "base/libc.h"
 #include "base/sys.h"
 #include "table/layout.h"
 #include "table/links.h"

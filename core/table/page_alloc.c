@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "table/page_alloc.h"
 
+#include "base/libc.h"
 #include "base/sys.h"
 
 #include <string.h>
@@ -9,10 +10,6 @@
 
 /* The first pages, which are never given back to the system. */
 enum { KEEP = 256 };
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
 
 int pages_make_sure(void *at, size_t size)
 {

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "trace/format.h"
 
+#include "base/libc.h"
 #include "base/strbuf.h"
 
 #include <string.h>
@@ -77,7 +78,7 @@ static const char *protocol(const struct record *record)
 
 static char *put_error(char *to, int error)
 {
-    const char *name = strerrorname_np(error);
+    const char *name = libc_error_name(error);
 
     return name ? put_string(to, name) : put_number(PUT(to, "errno "), (uint64_t)error);
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "trace/modules.h"
 
+#include "base/libc.h"
 #include "base/strbuf.h"
 #include "trace/program.h"
 
@@ -12,7 +13,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* glibc 2.35: dladdr() without its lock. Where it is missing callers stay plain addresses. */
+/* Where it is missing callers stay plain addresses. */
 extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak));
 
 static struct record_module module[MODULES];

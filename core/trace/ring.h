@@ -2,8 +2,8 @@
  *
  * The ring: how records lie in a file that survives the program, and who writes them there.
  *
- * The format, version 1. Numbers are in the byte order of the machine that wrote them, and a reader of
- * the other order refuses the file; offsets and sizes are in bytes.
+ * The format, version 1. Numbers are in the byte order of the machine that wrote them: of the other
+ * order is a file whose version is above 65535. Offsets and sizes are in bytes.
  *
  *   0             struct ring_file
  *   modules_at    the modules from which receives were called: struct record_module

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "base/libc.h"
 #include "base/strbuf.h"
 #include "base/sys.h"
 #include "state.h"

@@ -3,6 +3,7 @@
 #include "wait/epoll_learn.h"
 
 #include "base/diag.h"
+#include "base/libc.h"
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "wait/epoll_hints.h"

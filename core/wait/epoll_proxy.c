@@ -3,6 +3,7 @@
 #include "wait/epoll_proxy.h"
 
 #include "base/diag.h"
+#include "base/libc.h"
 #include "base/strbuf.h"
 #include "base/sys.h"
 #include "fd/fd_class.h"

@@ -5,10 +5,11 @@ sanitizers, never crashes, hangs or takes much memory. What it says of them is c
 import os
 import random
 import shutil
+import socket
 import struct
 import sys
 
-from harness import PRELUDE, PYTHON, equal, main, test
+from harness import PRELUDE, PYTHON, Skip, equal, main, test
 
 COMMANDS = (["report", "FILE"], ["report", "--html=page", "FILE"],
             ["report", "--diff", "FILE", "FILE"],
@@ -82,6 +83,64 @@ def a_ring_with_other_bytes_in_it(bench):
     hot = [*range(8, 88, 4), *range(416, 480, 4), *range(4096, 4160, 4), *range(16384, 16900, 4),
            *range(header, header + 40, 4)]
     mutate(bench, data, 30, hot, random.Random(7))
+
+
+# The structures of ring.h.
+FILE = "8s4IQ2IqQq4IQ40s256s16s3Q4I"
+HEAD, RECORD, TOTAL, MODULE = "4s3I3Q", "5Q6Ii2B2H2BI", "6Q3Ii7Q2IQ", "3Q"
+
+
+def turned(data):
+    """The ring as a machine of the other byte order writes it."""
+    odd = bytearray(data)
+
+    def turn(at, form):
+        fields = struct.unpack_from("<" + form, odd, at)
+        struct.pack_into(">" + form, odd, at, *fields)
+        return fields
+
+    def turn_address(at, length):
+        if length and turn(at, "H")[0] == socket.AF_INET6:
+            turn(at + 24, "I")
+
+    file = turn(0, FILE)
+    header, head, record, size = file[2:6]
+    rings, modules, modules_at, totals_at = file[13], file[14], file[19], file[20]
+    module_size, total_size, totals = file[22:25]
+    for number in range(modules):
+        turn(modules_at + number * module_size, MODULE)
+    for number in range(totals):
+        at = totals_at + number * total_size
+        turn_address(at + struct.calcsize("<" + TOTAL), turn(at, TOTAL)[18])
+    for number in range(rings):
+        turn(header + number * size, HEAD)
+        for at in range(header + number * size + head,
+                        min(header + (number + 1) * size, len(odd)) - record + 1, record):
+            fields = turn(at, RECORD)
+            tail = at + struct.calcsize("<" + RECORD)
+            turn_address(tail, fields[16])
+            turn_address(tail + fields[16], fields[17])
+    return bytes(odd)
+
+
+@test
+def a_ring_of_the_other_byte_order(bench):
+    if sys.byteorder != "little":
+        raise Skip("this machine is that other one")
+    data = original(bench, "ring")
+    said = []
+    for each in data, turned(data):
+        with open(bench.path("t"), "wb") as file:
+            file.write(each)
+        for argv in (["convert", "--to=jsonl"], ["convert", "--to=text"], ["report"]):
+            done = bench.run([bench.command, *argv, "t"], library=False)
+            equal(done.returncode, 0, done.stderr)
+            assert len(done.stdout.splitlines()) > 10, done.stdout
+            said.append((done.stdout, done.stderr))
+    for mine, other in zip(said[:3], said[3:]):
+        assert mine == other, next(pair for pair in zip(mine[0].splitlines(), other[0].splitlines())
+                                   if pair[0] != pair[1])
+    mutate(bench, turned(data), 10, [*range(8, 88, 4), *range(416, 480, 4)], random.Random(9))
 
 
 @test

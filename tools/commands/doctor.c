@@ -57,22 +57,23 @@ static bool print_imports(const struct executable *executable, const char *title
 /* Whether the library cannot be in the program at all, and why. */
 static bool print_blind(const struct executable *found)
 {
-    if (found->bits != (int)sizeof(void *) * 8)
-        printf("  not seen: it needs a library of %d bits, and this one has %d\n", found->bits,
-               (int)sizeof(void *) * 8);
+    char library[PATH_MAX];
+    const char *kind = library_kind(found);
+    bool missing = library_is_other(found) && !library_find(found, library);
+
+    if (missing && kind)
+        printf("  not seen: libwsrx is not installed for %s\n", kind);
     if (found->is_static)
         printf("  not seen: nothing can be preloaded into a static program\n");
-    if (found->other_libc) {
+    if (missing && !kind) {
         char *loader = printable(found->loader);
 
-        printf("  not seen: it uses another C library (its loader is %s): libwsrx is for glibc\n",
-               loader);
+        printf("  not seen: there is no libwsrx for its loader, %s\n", loader);
         free(loader);
     }
     if (found->raised)
         printf("  not seen: the loader ignores LD_PRELOAD for set-user-ID programs\n");
-    return found->bits != (int)sizeof(void *) * 8 || found->is_static || found->other_libc ||
-           found->raised;
+    return missing || found->is_static || found->raised;
 }
 
 /* What of the program's own calls is seen. */
@@ -131,7 +132,7 @@ static void print_variables(const struct executable *found, const char *word, bo
     char first[PATH_MAX], path[PATH_MAX], directory[PATH_MAX], name[PATH_MAX], *quoted;
 
     library_before(found, first);
-    if (!library_find(path, false) || !library_words(path, directory, name))
+    if (!library_find(found, path) || !library_words(path, directory, name))
         return;
     quoted = printable_word(directory);
     printf("Without wsrx:        %s%s%sLD_PRELOAD=%s%s%s %s%s\n",

@@ -52,7 +52,8 @@ struct reader_file {
     const char *at; /* its mapping; NULL: it has lines */
     size_t size;
     struct ring_file head;
-    uint64_t offset; /* from its clock to nanoseconds since 1970 */
+    uint64_t offset;  /* from its clock to nanoseconds since 1970 */
+    bool other_order; /* it was written on a machine of the other byte order */
 };
 
 void reader_file_add_module(struct reader_file *file, uint32_t pid,

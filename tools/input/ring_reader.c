@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "input/ring_reader.h"
 
+#include "input/ring_order.h"
 #include "util/complain.h"
 #include "util/memory.h"
 #include "util/printable.h"
@@ -185,7 +186,7 @@ uint32_t ring_refresh(struct reader_file *file)
     if (file->totals)
         file->uncounted = __atomic_load_n(&head->uncounted, __ATOMIC_RELAXED);
     file->finished = (__atomic_load_n(&head->flags, __ATOMIC_RELAXED) & RING_FINISHED) != 0;
-    if (file->head.header_size + rings * file->head.ring_size > file->size)
+    if (file->head.header_size + rings * file->head.ring_size > file->size && !file->other_order)
         map_growth(file);
     return rings;
 }
@@ -261,15 +262,14 @@ void ring_find_modules(struct reader_file *file)
 
 /* --- the file ---------------------------------------------------------------------------- */
 
-/* Numbers are in the byte order of the machine that wrote them, in the magic there are none. */
-static bool is_byte_order(const struct reader_file *file)
+/* A file of a machine of the other byte order is read as it is at this moment, from a copy. */
+static void turn_head(struct reader_file *file)
 {
-    if (file->head.version <= UINT16_MAX)
-        return true;
-    complain("%s: it was written on a machine of the other byte order: read it by the wsrx of such "
-             "a machine",
-             file->path);
-    return false;
+    file->other_order = ring_order_is_other(&file->head);
+    if (!file->other_order)
+        return;
+    ring_order_turn_head((struct ring_file *)file->at);
+    memcpy(&file->head, file->at, sizeof file->head);
 }
 
 static bool is_version(const struct reader_file *file)
@@ -318,6 +318,23 @@ bool ring_is_file(int fd)
            memcmp(magic, RING_MAGIC, sizeof magic) == 0;
 }
 
+static bool map(struct reader_file *file)
+{
+    bool copy = pread(file->fd, &file->head, sizeof file->head, 0) == sizeof file->head &&
+                ring_order_is_other(&file->head);
+
+    file->at = mmap(NULL, file->size, copy ? PROT_READ | PROT_WRITE : PROT_READ,
+                    copy ? MAP_PRIVATE : MAP_SHARED, file->fd, 0);
+    if (file->at == MAP_FAILED) {
+        complain("%s: %s", file->path, strerror(errno));
+        file->at = NULL;
+        return false;
+    }
+    if (!copy)
+        memcpy(&file->head, file->at, sizeof file->head);
+    return true;
+}
+
 bool ring_open(struct reader_file *file)
 {
     struct stat now;
@@ -331,20 +348,18 @@ bool ring_open(struct reader_file *file)
         complain("%s: truncated: only %zu bytes of its header are there", file->path, file->size);
         return false;
     }
-    file->at = mmap(NULL, file->size, PROT_READ, MAP_SHARED, file->fd, 0);
-    if (file->at == MAP_FAILED) {
-        complain("%s: %s", file->path, strerror(errno));
-        file->at = NULL;
+    if (!map(file))
         return false;
-    }
-    memcpy(&file->head, file->at, sizeof file->head);
-    if (!is_byte_order(file) || !is_version(file))
+    turn_head(file);
+    if (!is_version(file))
         return false;
     if (!is_sound(&file->head)) {
         complain("%s: damaged: its header makes no sense", file->path);
         return false;
     }
     check_tables(file);
+    if (file->other_order)
+        ring_order_turn(&file->head, (char *)file->at, file->size);
     take_head(file);
     ring_find_modules(file);
     return true;

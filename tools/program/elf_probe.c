@@ -88,13 +88,14 @@ static void read_segments(Elf *elf, int fd, uint64_t size, struct executable *ex
     }
 }
 
-/* Whether the loader is not glibc's. */
-static bool is_other_loader(const char *loader)
+static enum elf_libc libc_of_loader(const char *loader)
 {
     const char *slash = strrchr(loader, '/'), *name = slash ? slash + 1 : loader;
 
-    return *name && strncmp(name, "ld-linux", 8) != 0 && strncmp(name, "ld.so", 5) != 0 &&
-           strncmp(name, "ld64.so", 7) != 0;
+    if (!*name || strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld.so", 5) == 0 ||
+        strncmp(name, "ld64.so", 7) == 0)
+        return LIBC_GLIBC;
+    return strncmp(name, "ld-musl-", 8) == 0 ? LIBC_MUSL : LIBC_OTHER;
 }
 
 static void take_needed(struct executable *executable, const char *name)
@@ -102,6 +103,9 @@ static void take_needed(struct executable *executable, const char *name)
     if (executable->neededs == NEEDED_MAX)
         return;
     executable->needed[executable->neededs++] = need(strdup(name));
+    /* musl's own name is the first, and Alpine's the second. */
+    if (strcmp(name, "libc.so") == 0 || strncmp(name, "libc.musl-", 10) == 0)
+        executable->libc = LIBC_MUSL;
     /* AddressSanitizer's runtime wants to be loaded before all other libraries. */
     if (strncmp(name, "libasan.so", 10) == 0)
         executable->asan = true;
@@ -149,7 +153,7 @@ static void read_elf(Elf *elf, struct executable *executable)
         executable->machine = start.e_machine;
         executable->type = start.e_type;
     }
-    executable->other_libc = is_other_loader(executable->loader);
+    executable->libc = libc_of_loader(executable->loader);
     if (elf_getshdrstrndx(elf, &names) != 0)
         return;
     while ((section = elf_nextscn(elf, section))) {

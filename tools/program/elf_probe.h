@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Whose C library a program or library is built for. */
+enum elf_libc { LIBC_GLIBC, LIBC_MUSL, LIBC_OTHER };
+
 enum { IMPORTS_MAX = 64, NEEDED_MAX = 128 };
 
 struct executable {
@@ -24,9 +27,9 @@ struct executable {
     int bits;               /* 32 or 64 */
     unsigned machine, type; /* as in elf(5) */
     bool is_static, go, setuid, io_uring;
-    bool asan;       /* built with AddressSanitizer */
-    bool other_libc; /* its loader is not glibc's: musl, bionic */
-    bool raised;     /* we would run it with other rights than ours: LD_PRELOAD is ignored */
+    bool asan;          /* built with AddressSanitizer */
+    enum elf_libc libc; /* by its loader; of a library by what it needs */
+    bool raised;        /* we would run it with other rights than ours: LD_PRELOAD is ignored */
     const char *import[IMPORTS_MAX]; /* calls that receive, wait or go past the library */
     size_t imports;
     char *needed[NEEDED_MAX]; /* libraries, by name */

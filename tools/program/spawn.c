@@ -23,17 +23,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Warns if nothing of the program will be seen, or not all. False: the library must not be loaded
- * into it. `first`: what must be loaded before the library. */
-static bool warn(const char *program, char first[PATH_MAX])
+/* The program is of another kind than the command, and its library is not there. */
+static void warn_of_kind(const char *program, const struct executable *executable)
+{
+    const char *kind = library_kind(executable);
+
+    if (kind)
+        complain("warning: %s runs without libwsrx, which is not installed for %s", program, kind);
+    else
+        complain("warning: %s runs without libwsrx, which there is not for its loader, %s", program,
+                 executable->loader);
+}
+
+/* Warns if nothing of the program will be seen, or not all. `library`: what is to be loaded into it;
+ * "": nothing, and the program runs without. `first`: what must be loaded before the library. False:
+ * there is no library at all, and that was reported. */
+static bool choose(const char *program, char library[PATH_MAX], char first[PATH_MAX])
 {
     struct executable executable;
-    bool loadable;
+    bool found;
 
-    first[0] = '\0';
-    if (elf_probe(program, &executable) != 0)
-        return true; /* exec says what is wrong */
-    loadable = !executable.other_libc;
+    first[0] = library[0] = '\0';
+    if (elf_probe(program, &executable) != 0) { /* exec says what is wrong */
+        elf_probe_free(&executable);
+        return library_find(NULL, library) || (library_report_missing(), false);
+    }
+    found = library_find(&executable, library);
     if (executable.windows)
         complain("warning: %s is a Windows program: wsrx wine run runs it", program);
     if (executable.go)
@@ -42,27 +57,28 @@ static bool warn(const char *program, char first[PATH_MAX])
                  program);
     else if (executable.is_static && executable.elf && !executable.damaged)
         complain("warning: %s is statically linked: nothing can be preloaded into it", program);
-    if (executable.other_libc)
-        complain("warning: %s uses another C library than glibc (%s): it runs without libwsrx",
-                 program, executable.loader);
+    if (!found && library_is_other(&executable)) {
+        library[0] = '\0';
+        warn_of_kind(program, &executable);
+        found = true;
+    } else if (!found) {
+        library_report_missing();
+    }
     if (executable.raised)
         complain("warning: %s is setuid or has capabilities: the loader ignores LD_PRELOAD",
                  program);
-    if (executable.elf && executable.bits != (int)sizeof(void *) * 8)
-        complain("warning: %s is a %d-bit program, and the library has %d bits", program,
-                 executable.bits, (int)sizeof(void *) * 8);
     library_before(&executable, first);
     elf_probe_free(&executable);
-    return loadable;
+    return found;
 }
 
 int spawn_become(const char **argv)
 {
-    char first[PATH_MAX];
+    char first[PATH_MAX], library[PATH_MAX];
     int error;
 
     setting_options_export();
-    if (warn(argv[0], first) && !library_preload(first))
+    if (!choose(argv[0], library, first) || (*library && !library_preload(library, first)))
         return EXIT_OURS;
     execvp(argv[0], (char *const *)argv);
     error = errno;
