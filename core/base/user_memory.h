@@ -56,7 +56,8 @@ static inline bool user_memory_known(const void *at)
     const uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
 
     return LIKELY(set[0] == page + 1 || set[1] == page + 1) &&
-           user_memory.generation == atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+           user_memory.generation ==
+               atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
 }
 
 /* Internal: what user_memory_catch_up() does when there is something to do. */
