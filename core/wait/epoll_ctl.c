@@ -61,7 +61,7 @@ int epoll_ctl_highest(int other)
     return highest > other ? highest : other;
 }
 
-void epoll_ctl_expose(int fd)
+bool epoll_ctl_expose(int fd)
 {
     struct critical_section section;
     struct set *set;
@@ -70,11 +70,12 @@ void epoll_ctl_expose(int fd)
         learn_start();
     set = learn_following() ? set_of(fd) : NULL;
     if (!set || atomic_load_explicit(&set->exposed, memory_order_relaxed))
-        return;
+        return false;
     registry_enter(&section);
     if ((set = set_of(fd)))
         proxy_watch(set);
     registry_leave(&section);
+    return true;
 }
 
 /* --- epoll_ctl --------------------------------------------------------------------------- */
@@ -119,8 +120,7 @@ static void expose_shared_data(const struct set *set, uint64_t data)
 {
     for (struct registration *each = registration_of_data(set, data); each;
          each = registration_next_of_data(each))
-        if (each->state == TAIL_PENDING)
-            proxy_expose(each);
+        proxy_expose(each);
 }
 
 static struct registration *change_locked(struct set *set, int operation, int fd,
@@ -136,7 +136,7 @@ static struct registration *change_locked(struct set *set, int operation, int fd
         return NULL;
     if (registration) {
         /* What was to be reported has the old data, or has been reported already. */
-        proxy_reset(registration, false);
+        proxy_renew(registration);
         registration_change(registration, event);
         show(registration, false);
     } else if ((registration = registration_make(set, fd, event))) {
@@ -172,6 +172,42 @@ static int call(int epfd, int operation, int fd, struct epoll_event *event)
     if (!error)
         hints_remember(epfd, operation, fd, event);
     return error;
+}
+
+/* --- a one shot that is armed again ------------------------------------------------------ */
+
+/* A registration whose change needs no lock, if the program arms it as it was: with one thread and
+ * only our waits, a signal handler's changes show in its word. NULL: there is none. */
+static struct registration *without_lock(int epfd, int operation, int fd, uint32_t *ret_word)
+{
+    struct set *set = operation == EPOLL_CTL_MOD ? set_of(epfd) : NULL;
+    struct registration *found =
+        set && proxy_only_waits_look(set) ? registration_find(set, fd) : NULL;
+
+    if (!found || !(found->events & EPOLLONESHOT))
+        return NULL;
+    *ret_word = registration_word(found);
+    return found->cookie && found->proxy < 0 && found->fd == fd && registration_set(found) == set
+               ? found
+               : NULL;
+}
+
+/* Enters that; false: it has to be done with the lock. */
+static bool arm_again(struct registration *registration, uint32_t word,
+                      const struct epoll_event *event)
+{
+    enum tail_state before = tail_state_of(word);
+    bool held = proxy_is_held(registration->cookie);
+
+    if (registration->events != event->events || registration->data.u64 != event->data.u64)
+        return false;
+    if (before == TAIL_IDLE)
+        return !held && registration_word(registration) == word && !learn_call_idles();
+    if (!held || before == TAIL_SHOWN || !(event->events & PROXY_READABLE) ||
+        !registration_is_alone(registration))
+        return false;
+    registration->reported = SIZE_MAX;
+    return registration_try_state(registration, word, TAIL_PENDING);
 }
 
 /* With nothing held: the program's own call, and no other. */
@@ -210,7 +246,9 @@ static void show_first(int epfd, int fd)
 int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
 {
     struct critical_section section;
-    int error;
+    struct registration *known;
+    uint32_t word;
+    int error = 0;
 
     if (!learn_following() || !state_is_own_as_seen()) {
         error = call_without_lock(epfd, operation, fd, event);
@@ -218,12 +256,20 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
             show_first(epfd, fd);
         return error;
     }
+    known = without_lock(epfd, operation, fd, &word);
+    if (known) {
+        error = call(epfd, operation, fd, event);
+        if (error || arm_again(known, word, event))
+            return error;
+    }
     registry_enter(&section);
-    error = call(epfd, operation, fd, event);
+    /* If a signal handler has changed it meanwhile, this is the later change. */
+    if (!known || registration_word(known) != word)
+        error = call(epfd, operation, fd, event);
     if (!error && learn_following() && registry_in_range(epfd) && registry_in_range(fd))
         control_locked(epfd, operation, fd, event);
-    if (learn_following())
-        learn_call_followed();
+    if (learn_following() && learn_call_idles())
+        learn_rest();
     registry_leave(&section);
     return error;
 }

@@ -55,6 +55,14 @@ extern __thread int proxy_waited;
 /* Whether a tail is held that the kernel does not know of. */
 bool proxy_is_held(uint64_t cookie);
 
+/* Whether a one shot has been reported, and is the program's to arm again. */
+static inline bool proxy_is_spent(const struct registration *registration)
+{
+    enum tail_state now = registration_state(registration);
+
+    return now == TAIL_SPENT || now == TAIL_LOOSE;
+}
+
 /* Begins or ends to show a tail: `held` says whether there is one now. `requested`: the program has
  * just made or changed the registration, so what is ready is an edge, and a one shot is armed. */
 void proxy_update(struct registration *registration, bool held, bool requested);
@@ -62,14 +70,22 @@ void proxy_update(struct registration *registration, bool held, bool requested);
 /* Shows the tail no longer. `closing`: because the program closes the socket or the set. */
 void proxy_end(struct registration *registration, bool closing);
 
-/* The program has changed the registration, or has ended it: back to idle. */
+/* The program has ended the registration, or has changed it: back to idle. A proxy that has fired
+ * remains in the second case, until proxy_update() arms or ends it. */
 void proxy_reset(struct registration *registration, bool closing);
+void proxy_renew(struct registration *registration);
 
 /* A wait reports an event of the registration. */
 void proxy_reported(struct registration *registration);
 
 /* A pending tail gets a proxy after all: others may look, or the wait has no room for its event. */
 void proxy_expose(struct registration *registration);
+/* Whether nobody can be asleep in the set, and only our waits look at it: what is shown there need
+ * not be known to the kernel. Needs no lock. */
+bool proxy_only_waits_look(const struct set *set);
+/* Whether a one shot has been fired is not left open any more, and one that is spent is not left
+ * armed: others may look, or the registration is forgotten. */
+void proxy_settle(struct registration *registration);
 /* From now on others than its own waits may look at the set. */
 void proxy_watch(struct set *set);
 
@@ -92,6 +108,9 @@ bool proxy_has_fired(const struct registration *registration);
  * it; and whether it may be a flare. */
 bool proxy_is_muted(const struct fdinfo_entry *entry, uint32_t *ret_events);
 bool proxy_may_be_flare(const struct fdinfo_entry *entry);
+
+/* From now on the set belongs to several processes. */
+void proxy_share(struct set *set);
 
 void proxy_before_fork(void);
 void proxy_after_fork(void);

@@ -185,6 +185,7 @@ struct set *set_make(int epfd)
     set->epfd = epfd;
     set->numbers = 1;
     set->sockets = 0;
+    atomic_store(&set->pending_count, 0);
     atomic_store(&set->exposed, false);
     atomic_store(&set->inherited, false);
     note_number(epfd);
@@ -377,14 +378,21 @@ static void list_out(const struct registration *registration, enum registration_
         set->first[list] = next;
 }
 
+static uint32_t next_word(uint32_t word, enum tail_state state)
+{
+    return ((word >> TAIL_BITS) + 1) << TAIL_BITS | (uint32_t)state;
+}
+
 struct registration *registration_make(struct set *set, int fd, const struct epoll_event *event)
 {
     uint32_t at = lists.free ? lists.free : lists.used, head;
     struct registration *made;
+    uint32_t word;
 
     if (!need_number(fd) || !need_registration(at))
         return NULL;
     made = registration_at(at);
+    word = next_word(registration_word(made), TAIL_IDLE);
     if (lists.free)
         lists.free = made->chained[0];
     else
@@ -394,6 +402,7 @@ struct registration *registration_make(struct set *set, int fd, const struct epo
                                   .fd = fd,
                                   .events = event->events,
                                   .data = event->data,
+                                  .state = word,
                                   .proxy = -1,
                                   .flare = -1};
     head = registry_first_of(fd);
@@ -432,16 +441,19 @@ void registration_set_socket(struct registration *registration, uint64_t cookie)
     }
 }
 
+static unsigned is_pending(enum tail_state state)
+{
+    return state == TAIL_PENDING || state == TAIL_UNSURE;
+}
+
 void registration_set_state(struct registration *registration, enum tail_state state)
 {
     struct set *set = registration_set(registration);
-    enum tail_state before = registration->state;
+    uint32_t word = registration_word(registration);
+    enum tail_state before = tail_state_of(word);
 
-    registration->state = state;
-    if (before == TAIL_PENDING && state != TAIL_PENDING)
-        atomic_fetch_sub(&set->pending_count, 1);
-    if (before != TAIL_PENDING && state == TAIL_PENDING)
-        atomic_fetch_add(&set->pending_count, 1);
+    store(&registration->state, next_word(word, state));
+    atomic_fetch_add(&set->pending_count, is_pending(state) - is_pending(before));
     if (before == TAIL_IDLE && state != TAIL_IDLE) {
         list_in(registration, REGISTRATION_ACTIVE);
         atomic_fetch_add(&set->watched, 1);
@@ -452,6 +464,19 @@ void registration_set_state(struct registration *registration, enum tail_state s
         atomic_fetch_sub(&set->watched, 1);
         atomic_fetch_sub(&registry_watched, 1);
     }
+}
+
+bool registration_try_state(struct registration *registration, uint32_t seen, enum tail_state state)
+{
+    struct set *set = registration_set(registration);
+    unsigned before = is_pending(tail_state_of(seen)), after = is_pending(state);
+    bool done;
+
+    /* Never too low meanwhile, since then a signal handler's wait might sleep. */
+    atomic_fetch_add(&set->pending_count, after);
+    done = atomic_compare_exchange_strong(&registration->state, &seen, next_word(seen, state));
+    atomic_fetch_sub(&set->pending_count, done ? before : after);
+    return done;
 }
 
 void registration_free(struct registration *registration)

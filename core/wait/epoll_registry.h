@@ -37,7 +37,7 @@ enum registration_chain { CHAIN_FD, CHAIN_DATA, CHAIN_COOKIE, REGISTRATION_CHAIN
  * none. */
 struct set {
     atomic_uint watched;       /* active registrations; 0: a wait is the program's own call */
-    atomic_uint pending_count; /* registrations in TAIL_PENDING */
+    atomic_uint pending_count; /* registrations in TAIL_PENDING and TAIL_UNSURE */
     uint32_t self;             /* its index */
     int epfd;                  /* one of its numbers */
     unsigned numbers;          /* how many it has; 0: free */
@@ -51,10 +51,21 @@ struct set {
 /* How a held tail is reported: see epoll_proxy.h. */
 enum tail_state {
     TAIL_IDLE,    /* there is none, or it has been reported */
+    TAIL_UNSURE,  /* one shot: pending, unless it was fired before; the next wait looks */
     TAIL_PENDING, /* the wait adds the event */
     TAIL_SHOWN,   /* a proxy is in the set */
     TAIL_SPENT,   /* one shot: reported, and the program has not asked anew */
+    TAIL_LOOSE,   /* the same, but in the kernel the shot is still armed */
 };
+
+/* Beside the state stands how often it has changed: a compare-and-swap that finds the word as it
+ * was proves that nothing of the registration has changed. */
+enum { TAIL_BITS = 3 };
+
+static inline enum tail_state tail_state_of(uint32_t word)
+{
+    return (enum tail_state)(word & ((1 << TAIL_BITS) - 1));
+}
 
 /* A registration of a descriptor in a set. Others refer to it by its index; 0: none. */
 struct registration {
@@ -69,9 +80,9 @@ struct registration {
         uint32_t next, previous;
     } listed[REGISTRATION_LISTS];
 
-    enum tail_state state;
-    bool muted;      /* one shot: switched off in the kernel while its proxy is in the set */
-    int proxy;       /* the eventfd, or -1 */
+    _Atomic uint32_t state; /* enum tail_state, and how often it has changed */
+    bool muted;             /* one shot: switched off in the kernel while its proxy is in the set */
+    int proxy;              /* the eventfd, or -1 */
     int flare;       /* in an inherited set: the number by which the socket is in it too, or -1 */
     size_t reported; /* what was left of the tail when the wait last reported it */
     unsigned wait_serial; /* the last wait that reported an event of it, */
@@ -114,6 +125,16 @@ static inline struct registry_number *registry_number(int fd)
 }
 
 struct set *set_at(uint32_t at);
+
+static inline uint32_t registration_word(const struct registration *registration)
+{
+    return atomic_load_explicit(&registration->state, memory_order_relaxed);
+}
+
+static inline enum tail_state registration_state(const struct registration *registration)
+{
+    return tail_state_of(registration_word(registration));
+}
 
 /* The set of a number, or NULL. Without the lock it may become another set at any moment, but its
  * memory stays. */
@@ -181,6 +202,10 @@ void registration_change(struct registration *registration, const struct epoll_e
 /* What its descriptor is: a message socket's cookie, or 0. */
 void registration_set_socket(struct registration *registration, uint64_t cookie);
 void registration_set_state(struct registration *registration, enum tail_state state);
+/* Needs no lock: from `seen`, as it was read, to another state. Both are not idle. false: it has
+ * changed meanwhile. */
+bool registration_try_state(struct registration *registration, uint32_t seen,
+                            enum tail_state state);
 void registration_free(struct registration *registration);
 
 #endif
