@@ -35,9 +35,7 @@ static void update_all(uint64_t cookie)
     bool held;
 
     registry_enter(&section);
-    held = proxy_is_held(cookie);
-    if (held)
-        learn_tail_begins();
+    held = proxy_look(cookie, NULL);
     for (struct registration *each = registration_of_cookie(cookie); each;
          each = registration_next_of_cookie(each))
         proxy_update(each, held, false);
@@ -50,7 +48,7 @@ void epoll_ctl_tail_changed(uint64_t cookie)
         return;
     if (any_sockets())
         update_all(cookie);
-    else if (learn_concerned() && !learn_following() && proxy_is_held(cookie))
+    else if (learn_concerned() && !learn_following() && proxy_look(cookie, NULL))
         learn_start(); /* which shows the tail as well */
 }
 
@@ -66,8 +64,9 @@ bool epoll_ctl_expose(int fd)
     struct critical_section section;
     struct set *set;
 
-    if (hints_may_be_set(fd) && learn_concerned())
-        learn_start();
+    if (!learn_concerned() || !hints_may_be_set(fd))
+        return false;
+    learn_start();
     set = learn_following() ? set_of(fd) : NULL;
     if (!set || atomic_load_explicit(&set->exposed, memory_order_relaxed))
         return false;
@@ -102,7 +101,7 @@ static void show(struct registration *registration, bool is_new)
         registration_set_socket(registration, cookie);
     }
     if (cookie)
-        proxy_update(registration, proxy_is_held(cookie), true);
+        proxy_update(registration, proxy_look(cookie, NULL), true);
 }
 
 /* The same for a registration that the registry has learned of from the kernel. */
@@ -197,12 +196,12 @@ static bool arm_again(struct registration *registration, uint32_t word,
                       const struct epoll_event *event)
 {
     enum tail_state before = tail_state_of(word);
-    bool held = proxy_is_held(registration->cookie);
+    bool held = proxy_look(registration->cookie, NULL), idles = learn_call_idles();
 
     if (registration->events != event->events || registration->data.u64 != event->data.u64)
         return false;
     if (before == TAIL_IDLE)
-        return !held && registration_word(registration) == word && !learn_call_idles();
+        return !held && registration_word(registration) == word && !idles;
     if (!held || before == TAIL_SHOWN || !(event->events & PROXY_READABLE) ||
         !registration_is_alone(registration))
         return false;

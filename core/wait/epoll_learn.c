@@ -16,7 +16,7 @@
 atomic_bool learn_is_following, learn_is_concerned, learn_is_family;
 atomic_uint learn_rounds;
 
-/* How many calls of epoll_ctl were entered since a tail was held. Belongs to the lock. */
+/* How many calls of epoll_ctl were entered since one found a tail. */
 static unsigned idle_calls;
 
 /* --- concerned ---------------------------------------------------------------------------- */
@@ -325,14 +325,10 @@ void learn_end(void)
     registry_leave(&section);
 }
 
-void learn_tail_begins(void)
-{
-    idle_calls = 0;
-}
-
 bool learn_call_idles(void)
 {
-    return !table_tails_here() && ++idle_calls >= 64 + 4 * registry_size();
+    idle_calls = table_tails_here() ? 0 : idle_calls + 1;
+    return idle_calls >= 64 + 4 * registry_size();
 }
 
 void learn_rest(void)

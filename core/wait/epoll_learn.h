@@ -65,8 +65,6 @@ void learn_end(void);
 
 /* Reads one set from /proc, also if it is known already. */
 void learn_set(int epfd);
-/* A tail is held. */
-void learn_tail_begins(void);
 /* The registry is cleared, unless something is shown. */
 void learn_rest(void);
 

@@ -29,13 +29,13 @@ enum {
 
 __thread int proxy_waited = PROXY_NEVER_WAITED;
 
-bool proxy_is_held(uint64_t cookie)
+bool proxy_look(uint64_t cookie, size_t *ret_left)
 {
     enum held_kind kind;
 
     if (!table_may_hold(state.table, cookie))
         return false;
-    kind = table_look(state.table, cookie, NULL);
+    kind = table_look(state.table, cookie, ret_left);
     return kind == HELD_HERE || kind == HELD_STREAM;
 }
 
@@ -272,19 +272,10 @@ void proxy_expose(struct registration *registration)
         registration_set_state(registration, TAIL_SHOWN);
 }
 
-static void expose_all(const struct set *set)
-{
-    for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next; each;
-         each = next) {
-        next = registration_next(each, REGISTRATION_ACTIVE);
-        proxy_expose(each);
-    }
-}
-
 void proxy_watch(struct set *set)
 {
     set->exposed = true;
-    expose_all(set);
+    registration_each_active(set, proxy_expose);
 }
 
 /* --- reported, and ended ------------------------------------------------------------------- */
@@ -358,7 +349,7 @@ void proxy_renew(struct registration *registration)
 
 static void scan_one(struct registration *registration)
 {
-    proxy_update(registration, proxy_is_held(registration->cookie), false);
+    proxy_update(registration, proxy_look(registration->cookie, NULL), false);
     /* What a wait of another process has reported is reported here, too. */
     if (registration_state(registration) == TAIL_SHOWN &&
         !(registration->events & (EPOLLET | EPOLLONESHOT)))
@@ -376,31 +367,29 @@ void proxy_scan(struct set *set)
 
 void proxy_share(struct set *set)
 {
-    for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next; each;
-         each = next) {
-        next = registration_next(each, REGISTRATION_ACTIVE);
-        proxy_settle(each);
-    }
+    registration_each_active(set, proxy_settle);
     set->inherited = true;
+}
+
+/* Its tail is found by the waits of both processes. */
+static void take_out(struct registration *registration)
+{
+    proxy_end(registration, false);
+    if (!proxy_is_spent(registration))
+        registration_set_state(registration, TAIL_PENDING);
 }
 
 void proxy_before_fork(void)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next; each;
-             each = next) {
-            next = registration_next(each, REGISTRATION_ACTIVE);
-            proxy_end(each, false);
-            if (!proxy_is_spent(each))
-                registration_set_state(each, TAIL_PENDING);
-        }
+        registration_each_active(set, take_out);
 }
 
 void proxy_after_fork(void)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set))
         if (!sys_is_single_threaded() || set->exposed)
-            expose_all(set);
+            registration_each_active(set, proxy_expose);
 }
 
 void proxy_close_copies(void)

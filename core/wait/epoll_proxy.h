@@ -52,8 +52,8 @@ enum { PROXY_READABLE = EPOLLIN | EPOLLRDNORM };
 enum { PROXY_WAITS = -1, PROXY_NEVER_WAITED = -2 };
 extern __thread int proxy_waited;
 
-/* Whether a tail is held that the kernel does not know of. */
-bool proxy_is_held(uint64_t cookie);
+/* Whether a tail is held that the kernel does not know of, and how much of it is left. */
+bool proxy_look(uint64_t cookie, size_t *ret_left);
 
 /* Whether a one shot has been reported, and is the program's to arm again. */
 static inline bool proxy_is_spent(const struct registration *registration)

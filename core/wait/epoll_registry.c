@@ -16,11 +16,6 @@ enum {
     BUCKETS = 1 << 12,
 };
 
-/* Chains by the hash of set and data, and by that of the cookie. */
-struct buckets {
-    uint32_t of_data[BUCKETS], of_cookie[BUCKETS];
-};
-
 struct registry_number *_Atomic registry_numbers[REGISTRY_NUMBERS / REGISTRY_CHUNK];
 atomic_int registry_highest = -1;
 atomic_uint registry_watched;
@@ -32,7 +27,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Mapped when they are needed. Never unmapped, since they are read without the lock. */
 static struct set *_Atomic set_chunks[SETS_CHUNKS];
 static struct registration *registration_chunks[REGISTRATIONS_CHUNKS];
-static struct buckets *buckets;
 
 /* The first chunk of each, so that a small program needs no memory that could be refused. It takes
  * no memory before the first tail. */
@@ -40,7 +34,10 @@ static struct {
     struct registry_number numbers[REGISTRY_CHUNK];
     struct set sets[SETS_CHUNK];
     struct registration registrations[REGISTRATIONS_CHUNK];
-    struct buckets buckets;
+    /* Chains by the hash of set and data, and by that of the cookie. */
+    struct {
+        uint32_t of_data[BUCKETS], of_cookie[BUCKETS];
+    } buckets;
 } first;
 
 static struct {
@@ -105,7 +102,6 @@ static bool need_registration(uint32_t at)
 {
     size_t index = at / REGISTRATIONS_CHUNK;
 
-    buckets = &first.buckets;
     if (index < REGISTRATIONS_CHUNKS && !registration_chunks[index])
         registration_chunks[index] =
             new_chunk(index, REGISTRATIONS_CHUNKS, first.registrations, sizeof first.registrations);
@@ -133,8 +129,8 @@ void registry_clear(void)
         set->numbers = set->sockets = 0;
         memset(set->first, 0, sizeof set->first);
     }
-    if (buckets)
-        memset(buckets, 0, sizeof *buckets);
+    if (lists.used > 1)
+        memset(&first.buckets, 0, sizeof first.buckets);
     lists.used = lists.used_sets = 1;
     lists.free = lists.free_set = 0;
     atomic_store(&registry_highest, -1);
@@ -245,6 +241,16 @@ struct registration *registration_next(const struct registration *registration,
     return registration_at(registration->listed[list].next);
 }
 
+void registration_each_active(const struct set *set, void (*act)(struct registration *))
+{
+    struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next;
+
+    for (; each; each = next) {
+        next = registration_next(each, REGISTRATION_ACTIVE);
+        act(each);
+    }
+}
+
 struct registration *registration_of_fd(int fd)
 {
     return registration_at(registry_first_of(fd));
@@ -276,7 +282,7 @@ static uint32_t *data_bucket(uint32_t set, uint64_t data)
 {
     uint64_t mixed = (data ^ (uint64_t)set << 40) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return &buckets->of_data[mixed >> 50 & (BUCKETS - 1)];
+    return &first.buckets.of_data[mixed >> 50 & (BUCKETS - 1)];
 }
 
 static struct registration *same_data(uint32_t at, uint32_t set, uint64_t data)
@@ -290,7 +296,7 @@ static struct registration *same_data(uint32_t at, uint32_t set, uint64_t data)
 
 struct registration *registration_of_data(const struct set *set, uint64_t data)
 {
-    return buckets ? same_data(*data_bucket(set->self, data), set->self, data) : NULL;
+    return same_data(*data_bucket(set->self, data), set->self, data);
 }
 
 struct registration *registration_next_of_data(const struct registration *registration)
@@ -307,7 +313,7 @@ bool registration_is_alone(const struct registration *registration)
 
 static uint32_t *cookie_bucket(uint64_t cookie)
 {
-    return &buckets->of_cookie[table_hash(cookie) & (BUCKETS - 1)];
+    return &first.buckets.of_cookie[table_hash(cookie) & (BUCKETS - 1)];
 }
 
 static struct registration *same_cookie(uint32_t at, uint64_t cookie)
@@ -321,7 +327,7 @@ static struct registration *same_cookie(uint32_t at, uint64_t cookie)
 
 struct registration *registration_of_cookie(uint64_t cookie)
 {
-    return buckets ? same_cookie(*cookie_bucket(cookie), cookie) : NULL;
+    return same_cookie(*cookie_bucket(cookie), cookie);
 }
 
 struct registration *registration_next_of_cookie(const struct registration *registration)
@@ -344,14 +350,9 @@ static void chain_out(uint32_t *link, const struct registration *registration,
     *link = registration->chained[chain];
 }
 
-static void chain_in_data(struct registration *registration)
+static uint32_t *bucket_of(const struct registration *registration)
 {
-    chain_in(data_bucket(registration->set, registration->data.u64), registration, CHAIN_DATA);
-}
-
-static void chain_out_data(const struct registration *registration)
-{
-    chain_out(data_bucket(registration->set, registration->data.u64), registration, CHAIN_DATA);
+    return data_bucket(registration->set, registration->data.u64);
 }
 
 static void list_in(struct registration *registration, enum registration_list list)
@@ -385,9 +386,8 @@ static uint32_t next_word(uint32_t word, enum tail_state state)
 
 struct registration *registration_make(struct set *set, int fd, const struct epoll_event *event)
 {
-    uint32_t at = lists.free ? lists.free : lists.used, head;
+    uint32_t at = lists.free ? lists.free : lists.used, head, word;
     struct registration *made;
-    uint32_t word;
 
     if (!need_number(fd) || !need_registration(at))
         return NULL;
@@ -410,16 +410,16 @@ struct registration *registration_make(struct set *set, int fd, const struct epo
     store(&registry_number(fd)->first, head);
     note_number(fd);
     list_in(made, REGISTRATION_ALL);
-    chain_in_data(made);
+    chain_in(bucket_of(made), made, CHAIN_DATA);
     return made;
 }
 
 void registration_change(struct registration *registration, const struct epoll_event *event)
 {
-    chain_out_data(registration);
+    chain_out(bucket_of(registration), registration, CHAIN_DATA);
     registration->events = event->events;
     registration->data = event->data;
-    chain_in_data(registration);
+    chain_in(bucket_of(registration), registration, CHAIN_DATA);
 }
 
 void registration_set_socket(struct registration *registration, uint64_t cookie)
@@ -484,7 +484,7 @@ void registration_free(struct registration *registration)
     uint32_t head = registry_first_of(registration->fd);
 
     registration_set_socket(registration, 0);
-    chain_out_data(registration);
+    chain_out(bucket_of(registration), registration, CHAIN_DATA);
     chain_out(&head, registration, CHAIN_FD);
     store(&registry_number(registration->fd)->first, head);
     list_out(registration, REGISTRATION_ALL);

@@ -183,6 +183,8 @@ struct set *set_next(const struct set *set);
 struct registration *registration_first(const struct set *set, enum registration_list list);
 struct registration *registration_next(const struct registration *registration,
                                        enum registration_list list);
+/* Does this to each active one; what is done may end it. */
+void registration_each_active(const struct set *set, void (*act)(struct registration *));
 /* The first registration by this number in any set; NULL: there is none. */
 struct registration *registration_of_fd(int fd);
 struct set *registration_set(const struct registration *registration);

@@ -47,9 +47,8 @@ static bool has_tail(struct registration *registration)
 {
     size_t before = registration->reported;
 
-    if (!registration->cookie || !proxy_is_held(registration->cookie))
+    if (!registration->cookie || !proxy_look(registration->cookie, &registration->reported))
         return false;
-    table_look(state.table, registration->cookie, &registration->reported);
     return registration->reported != before || number_now(registration) >= 0;
 }
 
