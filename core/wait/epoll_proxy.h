@@ -13,17 +13,22 @@
  * no eventfd can be had.
  *
  *     state     proxy    it ends with
- *     idle      no       a tail (proxy_update): pending, or shown
- *     pending   no (*)   its report (edge, one shot) or the tail's end: idle or spent; or others
- *                        may look at the set (proxy_expose): shown
- *     shown     yes      its report (edge, one shot) or the tail's end: idle or spent
- *     spent     no       a call of epoll_ctl by the program: idle
+ *     idle      no       a tail (proxy_update): unsure, pending, or shown
+ *     unsure    no       one shot: the next wait, or others may look (proxy_settle): idle if it had
+ *                        been fired before, else pending; or the program arms it: pending
+ *     pending   no (*)   its report (edge, one shot) or the tail's end: idle, spent or loose; or
+ *                        others may look at the set (proxy_expose): shown
+ *     shown     yes      likewise
+ *     spent     no (**)  a call of epoll_ctl by the program: idle
+ *     loose     no (**)  likewise; or others may look, or the tail's end (proxy_settle): spent
  *     (*) In an inherited set yes: the proxy wakes, and the wait looks for the tail.
+ *     (**) One that has fired is kept as long as there is a tail, to be armed by one call.
  *
  * One-shot registrations: at most one of the proxy and the socket's own registration may fire, so
  * the latter is muted meanwhile. Whether it has fired already is read from fdinfo, and not tracked.
  * A report spends the shot. But the kernel reports EPOLLHUP and EPOLLERR even for a registration
- * without events; these are dropped until the program changes the registration (spent).
+ * without events, and whatever it likes for one that is still armed (loose); this is dropped until
+ * the program changes the registration.
  *
  * Several processes: a set that was made before a fork is shared, with all that is in it. But only
  * the process that made a proxy can take it out, and the proxy ends with that process. So in such a
@@ -83,8 +88,8 @@ void proxy_expose(struct registration *registration);
 /* Whether nobody can be asleep in the set, and only our waits look at it: what is shown there need
  * not be known to the kernel. Needs no lock. */
 bool proxy_only_waits_look(const struct set *set);
-/* Whether a one shot has been fired is not left open any more, and one that is spent is not left
- * armed: others may look, or the registration is forgotten. */
+/* Others may look, or the registration is forgotten: what was put off is done. Unsure becomes idle
+ * or pending, and loose becomes spent. */
 void proxy_settle(struct registration *registration);
 /* From now on others than its own waits may look at the set. */
 void proxy_watch(struct set *set);

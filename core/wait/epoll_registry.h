@@ -6,7 +6,9 @@
  * It only keeps books: it makes no system call but to map its memory, and does not look at tails.
  * It is empty while no tail concerns an epoll set (epoll_learn.h).
  *
- * The lock protects everything here but the atomics. It is private to the process, and is taken
+ * The lock protects everything here but the atomics. In a process of one thread, what is read
+ * without it can be changed by a signal handler only, and then the word of the registration shows it
+ * (registration_try_state). The lock is private to the process, and is taken
  * with signals blocked and cancellation off. epoll_ctl(2), eventfd(2), close(2), reads of /proc and
  * a ppoll(2) that does not block are called under it, so that changes are entered in the order in
  * which they were made. The table's mutex may be taken under it, and no other lock. A fork takes it
