@@ -408,6 +408,18 @@ void epoll_ctl_before_sandbox(void)
     learn_end();
 }
 
+void epoll_ctl_before_exec(void)
+{
+    struct critical_section section;
+
+    if (!any_sockets() || !is_followed_here())
+        return;
+    registry_enter(&section);
+    for (struct set *set = set_next(NULL); set; set = set_next(set))
+        registration_each_active(set, proxy_settle);
+    registry_leave(&section);
+}
+
 /* --- fork -------------------------------------------------------------------------------- */
 
 void epoll_ctl_forks_now(void)

@@ -49,6 +49,9 @@ void epoll_ctl_refresh(void);
  * state_enter_sandbox(). */
 void epoll_ctl_before_sandbox(void);
 
+/* The program is about to exec: the next one may have its sets, and knows nothing of them. */
+void epoll_ctl_before_exec(void);
+
 /* A fork of any kind is about to happen. The other three are called around a fork whose handlers
  * run (fork(3), _Fork). */
 void epoll_ctl_forks_now(void);

@@ -42,6 +42,7 @@
     CASE(one_shot_fired_for_others, FAILS, ANYWHERE)  \
     CASE(one_shot_armed_for_others, FAILS, ANYWHERE)  \
     CASE(one_shot_spent_then_shared, FAILS, ANYWHERE) \
+    CASE(one_shot_spent_for_the_next, FAILS, PROCESS) \
     CASE(one_shot_beside_a_handler, FAILS, ANYWHERE)  \
     CASE(level_beside_a_handler, FAILS, ANYWHERE)
 

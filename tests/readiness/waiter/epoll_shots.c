@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -152,6 +153,40 @@ void case_one_shot_spent_then_shared(void)
     set_change(set, pair.r, SHOT, 1);
     EVENT(set, EPOLLIN, 1);
     NO_EVENT(set);
+}
+
+static void wait_for_the_end(void *context)
+{
+    int *ends = context;
+    struct pollfd end = {.fd = ends[0], .events = 0};
+
+    close(ends[1]);
+    poll(&end, 1, -1);
+}
+
+/* The program that comes by exec knows nothing of the set. The socket stays with a child. */
+void case_one_shot_spent_for_the_next(void)
+{
+    struct pair pair;
+    int set, ends[2];
+
+    if (getenv("WAITER_NEXT")) {
+        NO_EVENT(STDIN_FILENO);
+        return;
+    }
+    pair = pair_make();
+    EQUAL(pipe(ends), 0);
+    child_start(wait_for_the_end, ends);
+    set = set_make();
+    NO_EVENT(set);
+    tail_begin(pair);
+    set_add(set, pair.r, SHOT, 1);
+    EVENT(set, EPOLLIN, 1);
+    message_send(pair, 5);
+    EQUAL(dup2(set, STDIN_FILENO), STDIN_FILENO);
+    setenv("WAITER_NEXT", "", 1);
+    execl("/proc/self/exe", "waiter", "one_shot_spent_for_the_next", "udp", "epoll_wait", NULL);
+    EXPECT(!"exec");
 }
 
 /* --- a handler that comes between --------------------------------------------------------- */
