@@ -302,6 +302,7 @@ void lifecycle_exec(void)
     static atomic_int reported;
     size_t bytes = 0, descriptors = 0, left = 0;
 
+    epoll_ctl_before_exec();
     /* A vfork child's exec ends nothing: its parent keeps what is held. */
     if (table_nothing_held() || state_is_sandboxed() || table_is_shared() || !state_is_own())
         return;

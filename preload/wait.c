@@ -251,6 +251,8 @@ SLOW_PATH static int wait_watched(int epfd, struct epoll_event *events, int max,
 SLOW_PATH static int wait_on_watched(int epfd, struct epoll_event *events, int max, int timeout,
                                      int count)
 {
+    if (count <= 0 || !epoll_wait_is_watched(epfd))
+        return count;
     return wait_on(
         &(struct epoll_wait_call){epfd, events, max, nanoseconds(timeout), NULL, call_wait}, count);
 }
@@ -262,7 +264,7 @@ __attribute__((noinline)) static int wait_by_libc(int epfd, struct epoll_event *
     int before = epoll_wait_begins(), count = REAL(epoll_wait)(epfd, events, max, timeout);
 
     epoll_wait_ends(before, epfd);
-    if (!LIKELY(epoll_wait_is_plain()) && count > 0 && epoll_wait_is_watched(epfd))
+    if (!LIKELY(epoll_wait_is_plain()))
         return wait_on_watched(epfd, events, max, timeout, count);
     return count;
 }
@@ -281,7 +283,7 @@ INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int tim
     epoll_wait_ends(before, epfd);
     if (!LIKELY(count >= 0))
         return wait_failed(count);
-    if (!LIKELY(epoll_wait_is_plain()) && epoll_wait_is_watched(epfd))
+    if (!LIKELY(epoll_wait_is_plain()))
         return wait_on_watched(epfd, events, max, timeout, (int)count);
     return (int)count;
 }

@@ -35,9 +35,7 @@ static void update_all(uint64_t cookie)
     bool held;
 
     registry_enter(&section);
-    held = proxy_is_held(cookie);
-    if (held)
-        learn_tail_begins();
+    held = proxy_look(cookie, NULL);
     for (struct registration *each = registration_of_cookie(cookie); each;
          each = registration_next_of_cookie(each))
         proxy_update(each, held, false);
@@ -50,7 +48,7 @@ void epoll_ctl_tail_changed(uint64_t cookie)
         return;
     if (any_sockets())
         update_all(cookie);
-    else if (learn_concerned() && !learn_following() && proxy_is_held(cookie))
+    else if (learn_concerned() && !learn_following() && proxy_look(cookie, NULL))
         learn_start(); /* which shows the tail as well */
 }
 
@@ -61,20 +59,22 @@ int epoll_ctl_highest(int other)
     return highest > other ? highest : other;
 }
 
-void epoll_ctl_expose(int fd)
+bool epoll_ctl_expose(int fd)
 {
     struct critical_section section;
     struct set *set;
 
-    if (hints_may_be_set(fd) && learn_concerned())
-        learn_start();
+    if (!learn_concerned() || !hints_may_be_set(fd))
+        return false;
+    learn_start();
     set = learn_following() ? set_of(fd) : NULL;
     if (!set || atomic_load_explicit(&set->exposed, memory_order_relaxed))
-        return;
+        return false;
     registry_enter(&section);
     if ((set = set_of(fd)))
         proxy_watch(set);
     registry_leave(&section);
+    return true;
 }
 
 /* --- epoll_ctl --------------------------------------------------------------------------- */
@@ -101,7 +101,7 @@ static void show(struct registration *registration, bool is_new)
         registration_set_socket(registration, cookie);
     }
     if (cookie)
-        proxy_update(registration, proxy_is_held(cookie), true);
+        proxy_update(registration, proxy_look(cookie, NULL), true);
 }
 
 /* The same for a registration that the registry has learned of from the kernel. */
@@ -119,8 +119,7 @@ static void expose_shared_data(const struct set *set, uint64_t data)
 {
     for (struct registration *each = registration_of_data(set, data); each;
          each = registration_next_of_data(each))
-        if (each->state == TAIL_PENDING)
-            proxy_expose(each);
+        proxy_expose(each);
 }
 
 static struct registration *change_locked(struct set *set, int operation, int fd,
@@ -136,7 +135,7 @@ static struct registration *change_locked(struct set *set, int operation, int fd
         return NULL;
     if (registration) {
         /* What was to be reported has the old data, or has been reported already. */
-        proxy_reset(registration, false);
+        proxy_renew(registration);
         registration_change(registration, event);
         show(registration, false);
     } else if ((registration = registration_make(set, fd, event))) {
@@ -172,6 +171,42 @@ static int call(int epfd, int operation, int fd, struct epoll_event *event)
     if (!error)
         hints_remember(epfd, operation, fd, event);
     return error;
+}
+
+/* --- a one shot that is armed again ------------------------------------------------------ */
+
+/* A registration whose change needs no lock, if the program arms it as it was: with one thread and
+ * only our waits, a signal handler's changes show in its word. NULL: there is none. */
+static struct registration *without_lock(int epfd, int operation, int fd, uint32_t *ret_word)
+{
+    struct set *set = operation == EPOLL_CTL_MOD ? set_of(epfd) : NULL;
+    struct registration *found =
+        set && proxy_only_waits_look(set) ? registration_find(set, fd) : NULL;
+
+    if (!found || !(found->events & EPOLLONESHOT))
+        return NULL;
+    *ret_word = registration_word(found);
+    return found->cookie && found->proxy < 0 && found->fd == fd && registration_set(found) == set
+               ? found
+               : NULL;
+}
+
+/* Enters that; false: it has to be done with the lock. */
+static bool arm_again(struct registration *registration, uint32_t word,
+                      const struct epoll_event *event)
+{
+    enum tail_state before = tail_state_of(word);
+    bool held = proxy_look(registration->cookie, NULL), idles = learn_call_idles();
+
+    if (registration->events != event->events || registration->data.u64 != event->data.u64)
+        return false;
+    if (before == TAIL_IDLE)
+        return !held && registration_word(registration) == word && !idles;
+    if (!held || before == TAIL_SHOWN || !(event->events & PROXY_READABLE) ||
+        !registration_is_alone(registration))
+        return false;
+    registration->reported = SIZE_MAX;
+    return registration_try_state(registration, word, TAIL_PENDING);
 }
 
 /* With nothing held: the program's own call, and no other. */
@@ -210,7 +245,9 @@ static void show_first(int epfd, int fd)
 int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
 {
     struct critical_section section;
-    int error;
+    struct registration *known;
+    uint32_t word;
+    int error = 0;
 
     if (!learn_following() || !state_is_own_as_seen()) {
         error = call_without_lock(epfd, operation, fd, event);
@@ -218,12 +255,20 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
             show_first(epfd, fd);
         return error;
     }
+    known = without_lock(epfd, operation, fd, &word);
+    if (known) {
+        error = call(epfd, operation, fd, event);
+        if (error || arm_again(known, word, event))
+            return error;
+    }
     registry_enter(&section);
-    error = call(epfd, operation, fd, event);
+    /* If a signal handler has changed it meanwhile, this is the later change. */
+    if (!known || registration_word(known) != word)
+        error = call(epfd, operation, fd, event);
     if (!error && learn_following() && registry_in_range(epfd) && registry_in_range(fd))
         control_locked(epfd, operation, fd, event);
-    if (learn_following())
-        learn_call_followed();
+    if (learn_following() && learn_call_idles())
+        learn_rest();
     registry_leave(&section);
     return error;
 }
@@ -361,6 +406,18 @@ void epoll_ctl_duplicated(int old, int new)
 void epoll_ctl_before_sandbox(void)
 {
     learn_end();
+}
+
+void epoll_ctl_before_exec(void)
+{
+    struct critical_section section;
+
+    if (!any_sockets() || !is_followed_here())
+        return;
+    registry_enter(&section);
+    for (struct set *set = set_next(NULL); set; set = set_next(set))
+        registration_each_active(set, proxy_settle);
+    registry_leave(&section);
 }
 
 /* --- fork -------------------------------------------------------------------------------- */

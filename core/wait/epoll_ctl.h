@@ -25,8 +25,9 @@ void epoll_ctl_set_made(int epfd, uint64_t begun);
 void epoll_ctl_duplicated(int old, int new);
 
 /* A tail is held, and the program is about to call poll(2) or select(2) on a descriptor. If that is
- * an epoll set, its tails must be shown by the kernel from now on, and not only by our waits. */
-void epoll_ctl_expose(int fd);
+ * an epoll set, its tails must be shown by the kernel from now on, and not only by our waits.
+ * Whether that has changed. */
+bool epoll_ctl_expose(int fd);
 /* The highest descriptor that may be a set, or `other` if that is higher. */
 int epoll_ctl_highest(int other);
 
@@ -47,6 +48,9 @@ void epoll_ctl_refresh(void);
  * be taken away again; what is held waits for the next receive. Called before
  * state_enter_sandbox(). */
 void epoll_ctl_before_sandbox(void);
+
+/* The program is about to exec: the next one may have its sets, and knows nothing of them. */
+void epoll_ctl_before_exec(void);
 
 /* A fork of any kind is about to happen. The other three are called around a fork whose handlers
  * run (fork(3), _Fork). */

@@ -206,8 +206,8 @@ void hints_remember(int epfd, int operation, int fd, const struct epoll_event *e
             at = i;
     if (at == REMEMBERED)
         return;
-    atomic_store(&remembered[at].data, event->data.u64);
-    atomic_store(&remembered[at].events, event->events);
+    atomic_store_explicit(&remembered[at].data, event->data.u64, memory_order_relaxed);
+    atomic_store_explicit(&remembered[at].events, event->events, memory_order_relaxed);
 }
 
 /* --- what is known ----------------------------------------------------------------------- */

@@ -16,7 +16,7 @@
 atomic_bool learn_is_following, learn_is_concerned, learn_is_family;
 atomic_uint learn_rounds;
 
-/* How many calls of epoll_ctl were entered since a tail was held. Belongs to the lock. */
+/* How many calls of epoll_ctl were entered since one found a tail. */
 static unsigned idle_calls;
 
 /* --- concerned ---------------------------------------------------------------------------- */
@@ -90,7 +90,8 @@ static uint64_t cookie_of(const struct fdinfo_entry *entry)
 static void learn_entry(struct set *set, const struct learned *learned,
                         const struct fdinfo_entry *entry)
 {
-    struct epoll_event event = {.events = entry->events, .data.u64 = entry->data};
+    struct epoll_event event = {.events = entry->events & ~(uint32_t)(EPOLLERR | EPOLLHUP),
+                                .data.u64 = entry->data};
     struct registration *registration;
     uint32_t events;
 
@@ -110,6 +111,7 @@ static void empty_set(struct set *set)
     struct registration *each;
 
     while ((each = registration_first(set, REGISTRATION_ALL))) {
+        proxy_settle(each);
         proxy_end(each, false);
         registration_set_state(each, TAIL_IDLE);
         registration_free(each);
@@ -323,15 +325,14 @@ void learn_end(void)
     registry_leave(&section);
 }
 
-void learn_tail_begins(void)
+bool learn_call_idles(void)
 {
-    idle_calls = 0;
+    idle_calls = table_tails_here() ? 0 : idle_calls + 1;
+    return idle_calls >= 64 + 4 * registry_size();
 }
 
-void learn_call_followed(void)
+void learn_rest(void)
 {
-    if (table_tails_here() || ++idle_calls < 64 + 4 * registry_size())
-        return;
     for (struct set *set = set_next(NULL); set; set = set_next(set))
         if (registration_first(set, REGISTRATION_ACTIVE))
             return;
@@ -350,7 +351,7 @@ void learn_forked(void)
         return;
     registry_enter(&section);
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        set->inherited = true;
+        proxy_share(set);
     registry_leave(&section);
 }
 

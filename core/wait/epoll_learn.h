@@ -65,9 +65,12 @@ void learn_end(void);
 
 /* Reads one set from /proc, also if it is known already. */
 void learn_set(int epfd);
-/* A tail is held; a call of epoll_ctl was entered. */
-void learn_tail_begins(void);
-void learn_call_followed(void);
+/* The registry is cleared, unless something is shown. */
+void learn_rest(void);
+
+/* A call of epoll_ctl was entered. Whether that was one too many with nothing held: learn_rest().
+ * With the lock, or a single thread. */
+bool learn_call_idles(void);
 
 /* --- fork -------------------------------------------------------------------------------- */
 

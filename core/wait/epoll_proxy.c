@@ -29,13 +29,13 @@ enum {
 
 __thread int proxy_waited = PROXY_NEVER_WAITED;
 
-bool proxy_is_held(uint64_t cookie)
+bool proxy_look(uint64_t cookie, size_t *ret_left)
 {
     enum held_kind kind;
 
     if (!table_may_hold(state.table, cookie))
         return false;
-    kind = table_look(state.table, cookie, NULL);
+    kind = table_look(state.table, cookie, ret_left);
     return kind == HELD_HERE || kind == HELD_STREAM;
 }
 
@@ -146,31 +146,46 @@ static void put_out_flare(struct registration *registration)
 {
     int fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, registration->flare);
 
-    if (fd == registration->flare && fd_query_cookie(fd) == registration->cookie)
+    /* If it is another socket by now, the set does not have it by this number. */
+    if (fd == registration->flare)
         control(registration, EPOLL_CTL_DEL, fd, 0);
     if (fd >= 0)
         sys_close(fd);
     registration->flare = -1;
 }
 
+/* Puts the proxy into the set, or arms it again. 0, or a negative errno. */
+static int insert(struct registration *registration)
+{
+    uint32_t events = proxy_events(registration);
+    int fd = registration->proxy, error;
+
+    if (fd >= 0)
+        return control(registration, EPOLL_CTL_MOD, fd, events);
+    fd = make_eventfd();
+    if (fd < 0)
+        return fd;
+    error = control(registration, EPOLL_CTL_ADD, fd, events);
+    if (error) {
+        sys_close(fd);
+        return error;
+    }
+    registration->proxy = fd;
+    fd_set_internal(fd, true);
+    return 0;
+}
+
 static bool attach(struct registration *registration)
 {
     static atomic_int reported;
-    int fd = make_eventfd(), error = fd < 0 ? fd : 0;
+    int error = insert(registration);
 
-    if (!error) {
-        error = control(registration, EPOLL_CTL_ADD, fd, proxy_events(registration));
-        if (error)
-            sys_close(fd);
-    }
     if (error) {
         diag_once(reported, "no eventfd for epoll: %s; from now on tails are held in the kernel",
                   strerrordesc_np(-error));
         state_hold_in_kernel();
         return false;
     }
-    registration->proxy = fd;
-    fd_set_internal(fd, true);
     if (registration->events & EPOLLONESHOT)
         registration->muted = control(registration, EPOLL_CTL_MOD, registration->fd,
                                       muted_events(registration->events)) == 0;
@@ -180,8 +195,7 @@ static bool attach(struct registration *registration)
     return true;
 }
 
-/* Whether nobody can be asleep in the set, and only our waits look at it. */
-static bool nobody_else_looks(const struct set *set)
+bool proxy_only_waits_look(const struct set *set)
 {
     return sys_is_single_threaded() && set_of(proxy_waited) == set && !set->exposed &&
            !set->inherited;
@@ -193,8 +207,8 @@ static void begin(struct registration *registration)
     bool alone = registration_is_alone(registration), pending;
 
     registration->reported = SIZE_MAX;
-    pending = (alone && nobody_else_looks(set)) || !attach(registration) ||
-              (alone && is_inherited(registration));
+    pending = (alone && registration->proxy < 0 && proxy_only_waits_look(set)) ||
+              !attach(registration) || (alone && is_inherited(registration));
     registration_set_state(registration, pending ? TAIL_PENDING : TAIL_SHOWN);
 }
 
@@ -206,33 +220,63 @@ static bool is_armed(const struct registration *registration)
     return shot == SHOT_ARMED || shot == SHOT_MUTED || shot == SHOT_UNKNOWN;
 }
 
+/* A tail has come that the program has not asked for by a call just now. */
+static void begin_unasked(struct registration *registration)
+{
+    struct set *set = registration_set(registration);
+
+    if (registration->events & EPOLLET)
+        return;
+    if (!(registration->events & EPOLLONESHOT))
+        begin(registration);
+    else if (registration_is_alone(registration) && proxy_only_waits_look(set))
+        /* The program nearly always arms it before it waits. */
+        registration_set_state(registration, TAIL_UNSURE);
+    else if (is_armed(registration))
+        begin(registration);
+}
+
 void proxy_update(struct registration *registration, bool held, bool requested)
 {
-    if (registration->state == TAIL_SPENT)
-        return;
+    enum tail_state before = registration_state(registration);
+
     if (!held || !(registration->events & PROXY_READABLE)) {
-        if (registration->state != TAIL_IDLE)
+        if (before == TAIL_LOOSE)
+            proxy_settle(registration); /* from now on a poll of the set does not look here */
+        else if (before != TAIL_IDLE || registration->proxy >= 0)
             proxy_end(registration, false);
-    } else if (registration->state == TAIL_IDLE) {
-        if (requested || (!(registration->events & EPOLLET) &&
-                          (!(registration->events & EPOLLONESHOT) || is_armed(registration))))
-            begin(registration);
+    } else if (before == TAIL_IDLE && requested) {
+        begin(registration);
+    } else if (before == TAIL_IDLE) {
+        begin_unasked(registration);
     }
+}
+
+void proxy_settle(struct registration *registration)
+{
+    enum tail_state before = registration_state(registration);
+
+    if (before == TAIL_UNSURE)
+        registration_set_state(registration, is_armed(registration) ? TAIL_PENDING : TAIL_IDLE);
+    if (before != TAIL_LOOSE)
+        return;
+    proxy_end(registration, false);
+    control(registration, EPOLL_CTL_MOD, registration->fd, EPOLLONESHOT);
+    registration_set_state(registration, TAIL_SPENT);
 }
 
 void proxy_expose(struct registration *registration)
 {
-    if (registration->proxy < 0 && registration->state == TAIL_PENDING && attach(registration) &&
-        !is_inherited(registration))
+    proxy_settle(registration);
+    if (registration->proxy < 0 && registration_state(registration) == TAIL_PENDING &&
+        attach(registration) && !is_inherited(registration))
         registration_set_state(registration, TAIL_SHOWN);
 }
 
 void proxy_watch(struct set *set)
 {
     set->exposed = true;
-    for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE); each;
-         each = registration_next(each, REGISTRATION_ACTIVE))
-        proxy_expose(each);
+    registration_each_active(set, proxy_expose);
 }
 
 /* --- reported, and ended ------------------------------------------------------------------- */
@@ -240,11 +284,17 @@ void proxy_watch(struct set *set)
 void proxy_reported(struct registration *registration)
 {
     if (registration->events & EPOLLONESHOT) {
-        /* The shot is spent, in whichever registration it was. */
-        control(registration, EPOLL_CTL_MOD, registration->fd, EPOLLONESHOT);
+        /* The shot is spent, in whichever registration it was. While only our waits look, the other
+         * one stays as it is; a proxy that has fired, as long as there is a tail. */
+        struct set *set = registration_set(registration);
+        bool keeps = registration->muted && !set->inherited && !set->exposed;
+
         registration->muted = false;
-        proxy_end(registration, false);
-        registration_set_state(registration, TAIL_SPENT);
+        if (!keeps)
+            proxy_end(registration, false);
+        registration_set_state(registration, TAIL_LOOSE);
+        if (!keeps && !proxy_only_waits_look(set))
+            proxy_settle(registration);
     } else if (registration->events & EPOLLET) {
         proxy_end(registration, false);
     } else if (registration->proxy >= 0 && is_inherited(registration)) {
@@ -277,7 +327,7 @@ void proxy_end(struct registration *registration, bool closing)
     if (registration->muted && !closing && is_still_muted(registration))
         control(registration, EPOLL_CTL_MOD, registration->fd, registration->events);
     registration->muted = false;
-    if (registration->state != TAIL_SPENT)
+    if (!proxy_is_spent(registration))
         registration_set_state(registration, TAIL_IDLE);
 }
 
@@ -288,13 +338,22 @@ void proxy_reset(struct registration *registration, bool closing)
     registration_set_state(registration, TAIL_IDLE);
 }
 
+void proxy_renew(struct registration *registration)
+{
+    registration->muted = false;
+    if (!proxy_is_spent(registration))
+        proxy_end(registration, false);
+    registration_set_state(registration, TAIL_IDLE);
+}
+
 /* --- processes --------------------------------------------------------------------------- */
 
 static void scan_one(struct registration *registration)
 {
-    proxy_update(registration, proxy_is_held(registration->cookie), false);
+    proxy_update(registration, proxy_look(registration->cookie, NULL), false);
     /* What a wait of another process has reported is reported here, too. */
-    if (registration->state == TAIL_SHOWN && !(registration->events & (EPOLLET | EPOLLONESHOT)))
+    if (registration_state(registration) == TAIL_SHOWN &&
+        !(registration->events & (EPOLLET | EPOLLONESHOT)))
         proxy_reported(registration);
 }
 
@@ -302,32 +361,36 @@ void proxy_scan(struct set *set)
 {
     for (struct registration *each = registration_first(set, REGISTRATION_ALL); each;
          each = registration_next(each, REGISTRATION_ALL))
-        if (each->cookie && (each->state != TAIL_IDLE || table_may_hold(state.table, each->cookie)))
+        if (each->cookie &&
+            (registration_state(each) != TAIL_IDLE || table_may_hold(state.table, each->cookie)))
             scan_one(each);
+}
+
+void proxy_share(struct set *set)
+{
+    registration_each_active(set, proxy_settle);
+    set->inherited = true;
+}
+
+/* Its tail is found by the waits of both processes. */
+static void take_out(struct registration *registration)
+{
+    proxy_end(registration, false);
+    if (!proxy_is_spent(registration))
+        registration_set_state(registration, TAIL_PENDING);
 }
 
 void proxy_before_fork(void)
 {
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next; each;
-             each = next) {
-            next = registration_next(each, REGISTRATION_ACTIVE);
-            if (each->state == TAIL_SPENT)
-                continue;
-            proxy_end(each, false);
-            registration_set_state(each, TAIL_PENDING);
-        }
+        registration_each_active(set, take_out);
 }
 
 void proxy_after_fork(void)
 {
-    for (struct set *set = set_next(NULL); set; set = set_next(set)) {
-        if (sys_is_single_threaded() && !set->exposed)
-            continue;
-        for (struct registration *each = registration_first(set, REGISTRATION_ACTIVE); each;
-             each = registration_next(each, REGISTRATION_ACTIVE))
-            proxy_expose(each);
-    }
+    for (struct set *set = set_next(NULL); set; set = set_next(set))
+        if (!sys_is_single_threaded() || set->exposed)
+            registration_each_active(set, proxy_expose);
 }
 
 void proxy_close_copies(void)

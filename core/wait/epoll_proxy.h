@@ -13,17 +13,22 @@
  * no eventfd can be had.
  *
  *     state     proxy    it ends with
- *     idle      no       a tail (proxy_update): pending, or shown
- *     pending   no (*)   its report (edge, one shot) or the tail's end: idle or spent; or others
- *                        may look at the set (proxy_expose): shown
- *     shown     yes      its report (edge, one shot) or the tail's end: idle or spent
- *     spent     no       a call of epoll_ctl by the program: idle
+ *     idle      no       a tail (proxy_update): unsure, pending, or shown
+ *     unsure    no       one shot: the next wait, or others may look (proxy_settle): idle if it had
+ *                        been fired before, else pending; or the program arms it: pending
+ *     pending   no (*)   its report (edge, one shot) or the tail's end: idle, spent or loose; or
+ *                        others may look at the set (proxy_expose): shown
+ *     shown     yes      likewise
+ *     spent     no (**)  a call of epoll_ctl by the program: idle
+ *     loose     no (**)  likewise; or others may look, or the tail's end (proxy_settle): spent
  *     (*) In an inherited set yes: the proxy wakes, and the wait looks for the tail.
+ *     (**) One that has fired is kept as long as there is a tail, to be armed by one call.
  *
  * One-shot registrations: at most one of the proxy and the socket's own registration may fire, so
  * the latter is muted meanwhile. Whether it has fired already is read from fdinfo, and not tracked.
  * A report spends the shot. But the kernel reports EPOLLHUP and EPOLLERR even for a registration
- * without events; these are dropped until the program changes the registration (spent).
+ * without events, and whatever it likes for one that is still armed (loose); this is dropped until
+ * the program changes the registration.
  *
  * Several processes: a set that was made before a fork is shared, with all that is in it. But only
  * the process that made a proxy can take it out, and the proxy ends with that process. So in such a
@@ -52,8 +57,16 @@ enum { PROXY_READABLE = EPOLLIN | EPOLLRDNORM };
 enum { PROXY_WAITS = -1, PROXY_NEVER_WAITED = -2 };
 extern __thread int proxy_waited;
 
-/* Whether a tail is held that the kernel does not know of. */
-bool proxy_is_held(uint64_t cookie);
+/* Whether a tail is held that the kernel does not know of, and how much of it is left. */
+bool proxy_look(uint64_t cookie, size_t *ret_left);
+
+/* Whether a one shot has been reported, and is the program's to arm again. */
+static inline bool proxy_is_spent(const struct registration *registration)
+{
+    enum tail_state now = registration_state(registration);
+
+    return now == TAIL_SPENT || now == TAIL_LOOSE;
+}
 
 /* Begins or ends to show a tail: `held` says whether there is one now. `requested`: the program has
  * just made or changed the registration, so what is ready is an edge, and a one shot is armed. */
@@ -62,14 +75,22 @@ void proxy_update(struct registration *registration, bool held, bool requested);
 /* Shows the tail no longer. `closing`: because the program closes the socket or the set. */
 void proxy_end(struct registration *registration, bool closing);
 
-/* The program has changed the registration, or has ended it: back to idle. */
+/* The program has ended the registration, or has changed it: back to idle. A proxy that has fired
+ * remains in the second case, until proxy_update() arms or ends it. */
 void proxy_reset(struct registration *registration, bool closing);
+void proxy_renew(struct registration *registration);
 
 /* A wait reports an event of the registration. */
 void proxy_reported(struct registration *registration);
 
 /* A pending tail gets a proxy after all: others may look, or the wait has no room for its event. */
 void proxy_expose(struct registration *registration);
+/* Whether nobody can be asleep in the set, and only our waits look at it: what is shown there need
+ * not be known to the kernel. Needs no lock. */
+bool proxy_only_waits_look(const struct set *set);
+/* Others may look, or the registration is forgotten: what was put off is done. Unsure becomes idle
+ * or pending, and loose becomes spent. */
+void proxy_settle(struct registration *registration);
 /* From now on others than its own waits may look at the set. */
 void proxy_watch(struct set *set);
 
@@ -92,6 +113,9 @@ bool proxy_has_fired(const struct registration *registration);
  * it; and whether it may be a flare. */
 bool proxy_is_muted(const struct fdinfo_entry *entry, uint32_t *ret_events);
 bool proxy_may_be_flare(const struct fdinfo_entry *entry);
+
+/* From now on the set belongs to several processes. */
+void proxy_share(struct set *set);
 
 void proxy_before_fork(void);
 void proxy_after_fork(void);

@@ -16,11 +16,6 @@ enum {
     BUCKETS = 1 << 12,
 };
 
-/* Chains by the hash of set and data, and by that of the cookie. */
-struct buckets {
-    uint32_t of_data[BUCKETS], of_cookie[BUCKETS];
-};
-
 struct registry_number *_Atomic registry_numbers[REGISTRY_NUMBERS / REGISTRY_CHUNK];
 atomic_int registry_highest = -1;
 atomic_uint registry_watched;
@@ -32,7 +27,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Mapped when they are needed. Never unmapped, since they are read without the lock. */
 static struct set *_Atomic set_chunks[SETS_CHUNKS];
 static struct registration *registration_chunks[REGISTRATIONS_CHUNKS];
-static struct buckets *buckets;
 
 /* The first chunk of each, so that a small program needs no memory that could be refused. It takes
  * no memory before the first tail. */
@@ -40,7 +34,10 @@ static struct {
     struct registry_number numbers[REGISTRY_CHUNK];
     struct set sets[SETS_CHUNK];
     struct registration registrations[REGISTRATIONS_CHUNK];
-    struct buckets buckets;
+    /* Chains by the hash of set and data, and by that of the cookie. */
+    struct {
+        uint32_t of_data[BUCKETS], of_cookie[BUCKETS];
+    } buckets;
 } first;
 
 static struct {
@@ -105,7 +102,6 @@ static bool need_registration(uint32_t at)
 {
     size_t index = at / REGISTRATIONS_CHUNK;
 
-    buckets = &first.buckets;
     if (index < REGISTRATIONS_CHUNKS && !registration_chunks[index])
         registration_chunks[index] =
             new_chunk(index, REGISTRATIONS_CHUNKS, first.registrations, sizeof first.registrations);
@@ -133,8 +129,8 @@ void registry_clear(void)
         set->numbers = set->sockets = 0;
         memset(set->first, 0, sizeof set->first);
     }
-    if (buckets)
-        memset(buckets, 0, sizeof *buckets);
+    if (lists.used > 1)
+        memset(&first.buckets, 0, sizeof first.buckets);
     lists.used = lists.used_sets = 1;
     lists.free = lists.free_set = 0;
     atomic_store(&registry_highest, -1);
@@ -185,6 +181,7 @@ struct set *set_make(int epfd)
     set->epfd = epfd;
     set->numbers = 1;
     set->sockets = 0;
+    atomic_store(&set->pending_count, 0);
     atomic_store(&set->exposed, false);
     atomic_store(&set->inherited, false);
     note_number(epfd);
@@ -244,6 +241,16 @@ struct registration *registration_next(const struct registration *registration,
     return registration_at(registration->listed[list].next);
 }
 
+void registration_each_active(const struct set *set, void (*act)(struct registration *))
+{
+    struct registration *each = registration_first(set, REGISTRATION_ACTIVE), *next;
+
+    for (; each; each = next) {
+        next = registration_next(each, REGISTRATION_ACTIVE);
+        act(each);
+    }
+}
+
 struct registration *registration_of_fd(int fd)
 {
     return registration_at(registry_first_of(fd));
@@ -275,7 +282,7 @@ static uint32_t *data_bucket(uint32_t set, uint64_t data)
 {
     uint64_t mixed = (data ^ (uint64_t)set << 40) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return &buckets->of_data[mixed >> 50 & (BUCKETS - 1)];
+    return &first.buckets.of_data[mixed >> 50 & (BUCKETS - 1)];
 }
 
 static struct registration *same_data(uint32_t at, uint32_t set, uint64_t data)
@@ -289,7 +296,7 @@ static struct registration *same_data(uint32_t at, uint32_t set, uint64_t data)
 
 struct registration *registration_of_data(const struct set *set, uint64_t data)
 {
-    return buckets ? same_data(*data_bucket(set->self, data), set->self, data) : NULL;
+    return same_data(*data_bucket(set->self, data), set->self, data);
 }
 
 struct registration *registration_next_of_data(const struct registration *registration)
@@ -306,7 +313,7 @@ bool registration_is_alone(const struct registration *registration)
 
 static uint32_t *cookie_bucket(uint64_t cookie)
 {
-    return &buckets->of_cookie[table_hash(cookie) & (BUCKETS - 1)];
+    return &first.buckets.of_cookie[table_hash(cookie) & (BUCKETS - 1)];
 }
 
 static struct registration *same_cookie(uint32_t at, uint64_t cookie)
@@ -320,7 +327,7 @@ static struct registration *same_cookie(uint32_t at, uint64_t cookie)
 
 struct registration *registration_of_cookie(uint64_t cookie)
 {
-    return buckets ? same_cookie(*cookie_bucket(cookie), cookie) : NULL;
+    return same_cookie(*cookie_bucket(cookie), cookie);
 }
 
 struct registration *registration_next_of_cookie(const struct registration *registration)
@@ -343,14 +350,9 @@ static void chain_out(uint32_t *link, const struct registration *registration,
     *link = registration->chained[chain];
 }
 
-static void chain_in_data(struct registration *registration)
+static uint32_t *bucket_of(const struct registration *registration)
 {
-    chain_in(data_bucket(registration->set, registration->data.u64), registration, CHAIN_DATA);
-}
-
-static void chain_out_data(const struct registration *registration)
-{
-    chain_out(data_bucket(registration->set, registration->data.u64), registration, CHAIN_DATA);
+    return data_bucket(registration->set, registration->data.u64);
 }
 
 static void list_in(struct registration *registration, enum registration_list list)
@@ -377,14 +379,20 @@ static void list_out(const struct registration *registration, enum registration_
         set->first[list] = next;
 }
 
+static uint32_t next_word(uint32_t word, enum tail_state state)
+{
+    return ((word >> TAIL_BITS) + 1) << TAIL_BITS | (uint32_t)state;
+}
+
 struct registration *registration_make(struct set *set, int fd, const struct epoll_event *event)
 {
-    uint32_t at = lists.free ? lists.free : lists.used, head;
+    uint32_t at = lists.free ? lists.free : lists.used, head, word;
     struct registration *made;
 
     if (!need_number(fd) || !need_registration(at))
         return NULL;
     made = registration_at(at);
+    word = next_word(registration_word(made), TAIL_IDLE);
     if (lists.free)
         lists.free = made->chained[0];
     else
@@ -394,6 +402,7 @@ struct registration *registration_make(struct set *set, int fd, const struct epo
                                   .fd = fd,
                                   .events = event->events,
                                   .data = event->data,
+                                  .state = word,
                                   .proxy = -1,
                                   .flare = -1};
     head = registry_first_of(fd);
@@ -401,16 +410,16 @@ struct registration *registration_make(struct set *set, int fd, const struct epo
     store(&registry_number(fd)->first, head);
     note_number(fd);
     list_in(made, REGISTRATION_ALL);
-    chain_in_data(made);
+    chain_in(bucket_of(made), made, CHAIN_DATA);
     return made;
 }
 
 void registration_change(struct registration *registration, const struct epoll_event *event)
 {
-    chain_out_data(registration);
+    chain_out(bucket_of(registration), registration, CHAIN_DATA);
     registration->events = event->events;
     registration->data = event->data;
-    chain_in_data(registration);
+    chain_in(bucket_of(registration), registration, CHAIN_DATA);
 }
 
 void registration_set_socket(struct registration *registration, uint64_t cookie)
@@ -432,16 +441,19 @@ void registration_set_socket(struct registration *registration, uint64_t cookie)
     }
 }
 
+static unsigned is_pending(enum tail_state state)
+{
+    return state == TAIL_PENDING || state == TAIL_UNSURE;
+}
+
 void registration_set_state(struct registration *registration, enum tail_state state)
 {
     struct set *set = registration_set(registration);
-    enum tail_state before = registration->state;
+    uint32_t word = registration_word(registration);
+    enum tail_state before = tail_state_of(word);
 
-    registration->state = state;
-    if (before == TAIL_PENDING && state != TAIL_PENDING)
-        atomic_fetch_sub(&set->pending_count, 1);
-    if (before != TAIL_PENDING && state == TAIL_PENDING)
-        atomic_fetch_add(&set->pending_count, 1);
+    store(&registration->state, next_word(word, state));
+    atomic_fetch_add(&set->pending_count, is_pending(state) - is_pending(before));
     if (before == TAIL_IDLE && state != TAIL_IDLE) {
         list_in(registration, REGISTRATION_ACTIVE);
         atomic_fetch_add(&set->watched, 1);
@@ -454,12 +466,25 @@ void registration_set_state(struct registration *registration, enum tail_state s
     }
 }
 
+bool registration_try_state(struct registration *registration, uint32_t seen, enum tail_state state)
+{
+    struct set *set = registration_set(registration);
+    unsigned before = is_pending(tail_state_of(seen)), after = is_pending(state);
+    bool done;
+
+    /* Never too low meanwhile, since then a signal handler's wait might sleep. */
+    atomic_fetch_add(&set->pending_count, after);
+    done = atomic_compare_exchange_strong(&registration->state, &seen, next_word(seen, state));
+    atomic_fetch_sub(&set->pending_count, done ? before : after);
+    return done;
+}
+
 void registration_free(struct registration *registration)
 {
     uint32_t head = registry_first_of(registration->fd);
 
     registration_set_socket(registration, 0);
-    chain_out_data(registration);
+    chain_out(bucket_of(registration), registration, CHAIN_DATA);
     chain_out(&head, registration, CHAIN_FD);
     store(&registry_number(registration->fd)->first, head);
     list_out(registration, REGISTRATION_ALL);

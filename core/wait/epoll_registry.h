@@ -6,7 +6,9 @@
  * It only keeps books: it makes no system call but to map its memory, and does not look at tails.
  * It is empty while no tail concerns an epoll set (epoll_learn.h).
  *
- * The lock protects everything here but the atomics. It is private to the process, and is taken
+ * The lock protects everything here but the atomics. In a process of one thread, what is read
+ * without it can be changed by a signal handler only, and then the word of the registration shows it
+ * (registration_try_state). The lock is private to the process, and is taken
  * with signals blocked and cancellation off. epoll_ctl(2), eventfd(2), close(2), reads of /proc and
  * a ppoll(2) that does not block are called under it, so that changes are entered in the order in
  * which they were made. The table's mutex may be taken under it, and no other lock. A fork takes it
@@ -37,7 +39,7 @@ enum registration_chain { CHAIN_FD, CHAIN_DATA, CHAIN_COOKIE, REGISTRATION_CHAIN
  * none. */
 struct set {
     atomic_uint watched;       /* active registrations; 0: a wait is the program's own call */
-    atomic_uint pending_count; /* registrations in TAIL_PENDING */
+    atomic_uint pending_count; /* registrations in TAIL_PENDING and TAIL_UNSURE */
     uint32_t self;             /* its index */
     int epfd;                  /* one of its numbers */
     unsigned numbers;          /* how many it has; 0: free */
@@ -51,10 +53,21 @@ struct set {
 /* How a held tail is reported: see epoll_proxy.h. */
 enum tail_state {
     TAIL_IDLE,    /* there is none, or it has been reported */
+    TAIL_UNSURE,  /* one shot: pending, unless it was fired before; the next wait looks */
     TAIL_PENDING, /* the wait adds the event */
     TAIL_SHOWN,   /* a proxy is in the set */
     TAIL_SPENT,   /* one shot: reported, and the program has not asked anew */
+    TAIL_LOOSE,   /* the same, but in the kernel the shot is still armed */
 };
+
+/* Beside the state stands how often it has changed: a compare-and-swap that finds the word as it
+ * was proves that nothing of the registration has changed. */
+enum { TAIL_BITS = 3 };
+
+static inline enum tail_state tail_state_of(uint32_t word)
+{
+    return (enum tail_state)(word & ((1 << TAIL_BITS) - 1));
+}
 
 /* A registration of a descriptor in a set. Others refer to it by its index; 0: none. */
 struct registration {
@@ -69,9 +82,9 @@ struct registration {
         uint32_t next, previous;
     } listed[REGISTRATION_LISTS];
 
-    enum tail_state state;
-    bool muted;      /* one shot: switched off in the kernel while its proxy is in the set */
-    int proxy;       /* the eventfd, or -1 */
+    _Atomic uint32_t state; /* enum tail_state, and how often it has changed */
+    bool muted;             /* one shot: switched off in the kernel while its proxy is in the set */
+    int proxy;              /* the eventfd, or -1 */
     int flare;       /* in an inherited set: the number by which the socket is in it too, or -1 */
     size_t reported; /* what was left of the tail when the wait last reported it */
     unsigned wait_serial; /* the last wait that reported an event of it, */
@@ -114,6 +127,16 @@ static inline struct registry_number *registry_number(int fd)
 }
 
 struct set *set_at(uint32_t at);
+
+static inline uint32_t registration_word(const struct registration *registration)
+{
+    return atomic_load_explicit(&registration->state, memory_order_relaxed);
+}
+
+static inline enum tail_state registration_state(const struct registration *registration)
+{
+    return tail_state_of(registration_word(registration));
+}
 
 /* The set of a number, or NULL. Without the lock it may become another set at any moment, but its
  * memory stays. */
@@ -162,6 +185,8 @@ struct set *set_next(const struct set *set);
 struct registration *registration_first(const struct set *set, enum registration_list list);
 struct registration *registration_next(const struct registration *registration,
                                        enum registration_list list);
+/* Does this to each active one; what is done may end it. */
+void registration_each_active(const struct set *set, void (*act)(struct registration *));
 /* The first registration by this number in any set; NULL: there is none. */
 struct registration *registration_of_fd(int fd);
 struct set *registration_set(const struct registration *registration);
@@ -181,6 +206,10 @@ void registration_change(struct registration *registration, const struct epoll_e
 /* What its descriptor is: a message socket's cookie, or 0. */
 void registration_set_socket(struct registration *registration, uint64_t cookie);
 void registration_set_state(struct registration *registration, enum tail_state state);
+/* Needs no lock: from `seen`, as it was read, to another state. Both are not idle. false: it has
+ * changed meanwhile. */
+bool registration_try_state(struct registration *registration, uint32_t seen,
+                            enum tail_state state);
 void registration_free(struct registration *registration);
 
 #endif

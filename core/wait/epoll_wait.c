@@ -34,6 +34,12 @@ static uint32_t kernel_events(const struct registration *registration)
     return (uint32_t)(unsigned short)socket.revents;
 }
 
+/* Whether the program waits for more than something to receive. */
+static bool asks_more(const struct registration *registration)
+{
+    return (registration->events & EVENTS & ~(uint32_t)PROXY_READABLE) != 0;
+}
+
 /* Whether there is a tail, on a socket that is still open. The kernel is queried only if the wait
  * has reported the tail before and no part was taken since: the socket may have been closed
  * unseen. */
@@ -41,9 +47,8 @@ static bool has_tail(struct registration *registration)
 {
     size_t before = registration->reported;
 
-    if (!registration->cookie || !proxy_is_held(registration->cookie))
+    if (!registration->cookie || !proxy_look(registration->cookie, &registration->reported))
         return false;
-    table_look(state.table, registration->cookie, &registration->reported);
     return registration->reported != before || number_now(registration) >= 0;
 }
 
@@ -55,6 +60,7 @@ static bool complete_shot(struct registration *registration, struct epoll_event 
 {
     bool inherited = registration_set(registration)->inherited;
     enum proxy_shot shot = inherited ? proxy_shot(registration) : SHOT_UNKNOWN;
+    uint32_t own = 0;
 
     if (shot ==
         SHOT_REPORTED) { /* by another process; the event came from its proxy, or from ours */
@@ -66,8 +72,9 @@ static bool complete_shot(struct registration *registration, struct epoll_event 
         proxy_end(registration, false);
         return true;
     }
-    event->events |= kernel_events(registration);
-    if (!held && !kernel_events(registration)) {
+    if (!held || asks_more(registration))
+        event->events |= own = kernel_events(registration);
+    if (!held && !own) {
         registration->muted =
             true; /* so that proxy_end() arms the socket's own registration again */
         proxy_end(registration, false);
@@ -81,7 +88,7 @@ static bool complete_edge(struct registration *registration, bool held)
 {
     if (!held)
         proxy_end(registration, false);
-    else if (registration->state != TAIL_IDLE)
+    else if (registration_state(registration) != TAIL_IDLE)
         proxy_reported(registration);
     return true;
 }
@@ -93,7 +100,7 @@ static bool complete_level(struct registration *registration, struct epoll_event
     bool had_proxy = registration->proxy >= 0 || others;
 
     if (held) {
-        if (had_proxy && (registration->events & EVENTS & ~(uint32_t)PROXY_READABLE))
+        if (had_proxy && asks_more(registration))
             event->events |= kernel_events(registration);
         proxy_update(registration, true, false);
         proxy_reported(registration);
@@ -130,8 +137,10 @@ static bool complete_shared(struct registration *first)
     bool reports = false;
 
     for (struct registration *each = first; each; each = registration_next_of_data(each)) {
-        bool held = has_tail(each), active = each->state != TAIL_IDLE;
+        bool held = has_tail(each), active = registration_state(each) != TAIL_IDLE;
 
+        if (proxy_is_spent(each))
+            continue;
         if (active && (each->events & EPOLLONESHOT)) {
             if (each->proxy >= 0 && proxy_has_fired(each)) {
                 proxy_reported(each);
@@ -181,16 +190,17 @@ static int complete(struct set *set, struct epoll_event *events, int count, bool
 
             for (struct registration *each = registration; each;
                  each = registration_next_of_data(each))
-                active |= each->state != TAIL_IDLE;
+                active |= registration_state(each) != TAIL_IDLE;
             reports = !active || complete_shared(registration);
         } else if (registration && registration->cookie && has_events(registration)) {
-            if (registration->state == TAIL_SPENT)
-                continue;
             if (registration->wait_serial == serial) {
-                events[registration->event_index].events |= event.events & registration->events;
+                events[registration->event_index].events |=
+                    event.events & (registration->events | EPOLLERR | EPOLLHUP);
                 continue;
             }
-            if (registration->state != TAIL_IDLE || others)
+            if (proxy_is_spent(registration))
+                continue;
+            if (registration_state(registration) != TAIL_IDLE || others)
                 reports = complete_event(registration, &event, others);
             if (reports)
                 note_event(registration, serial, kept);
@@ -209,7 +219,11 @@ static int add_pending(struct set *set, struct epoll_event *events, int count, i
 
     for (; each; each = next) {
         next = registration_next(each, REGISTRATION_ACTIVE);
-        if (each->state != TAIL_PENDING || each->wait_serial == serial)
+        if (each->wait_serial == serial)
+            continue;
+        if (registration_state(each) == TAIL_UNSURE)
+            proxy_settle(each);
+        if (registration_state(each) != TAIL_PENDING)
             continue;
         if (!has_tail(each)) {
             proxy_end(each, false);
@@ -223,12 +237,49 @@ static int add_pending(struct set *set, struct epoll_event *events, int count, i
     return count;
 }
 
+/* With one thread and one tail, in a set at which only our waits look, the answer needs no lock: a
+ * signal handler's changes show in the registration's word. -1: it does need it. */
+static int complete_one(const struct epoll_wait_call *wait, int count)
+{
+    struct set *set = set_of(wait->epfd);
+    struct registration *tail = set && atomic_load(&set->watched) == 1 && proxy_only_waits_look(set)
+                                    ? registration_first(set, REGISTRATION_ACTIVE)
+                                    : NULL;
+    struct epoll_event event;
+    uint32_t word;
+    int at = 0;
+
+    if (!tail)
+        return -1;
+    word = registration_word(tail);
+    event = (struct epoll_event){tail->events, tail->data};
+    if (tail_state_of(word) != TAIL_PENDING || tail->proxy >= 0 || (event.events & EPOLLET) ||
+        !registration_is_alone(tail) || !has_tail(tail))
+        return -1;
+    while (at < count && wait->events[at].data.u64 != event.data.u64)
+        at++;
+    if (at == wait->max)
+        return -1;
+    if (event.events & EPOLLONESHOT
+            ? !registration_try_state(tail, word, at < count ? TAIL_SPENT : TAIL_LOOSE)
+            : registration_word(tail) != word)
+        return -1;
+    event.events &= PROXY_READABLE;
+    if (at < count)
+        event.events |= wait->events[at].events;
+    wait->events[at] = event;
+    return at < count ? count : count + 1;
+}
+
 static int complete_all(const struct epoll_wait_call *wait, int count)
 {
     static unsigned serial; /* protected by the lock */
     struct critical_section section;
     struct set *set;
+    int all = complete_one(wait, count);
 
+    if (all >= 0)
+        return all;
     registry_enter(&section);
     set = set_of(wait->epfd);
     if (set) {
@@ -267,12 +318,18 @@ static void look_for_others(int epfd)
     registry_leave(&section);
 }
 
+/* In any set of this process: one more stands for the tails of others. */
+static bool any_shown(void)
+{
+    return atomic_load_explicit(&registry_watched, memory_order_relaxed) > 1;
+}
+
 /* The timeout of the program's own call. */
 static int64_t sleep_limit(int epfd, int64_t timeout)
 {
     struct set *set;
 
-    if (learn_from_family() && (table_tails_here() || learn_following()))
+    if (learn_from_family() && (table_tails_here() || any_shown()))
         look_for_others(epfd);
     set = set_of(epfd);
     return set && atomic_load(&set->pending_count) > 0 ? 0 : timeout;

@@ -77,11 +77,14 @@ int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
     /* The kernel first: so it checks the caller's memory. */
     int count = state_is_sandboxed() ? poll_tails_only(fds, nfds)
                                      : next_calls.ppoll(fds, nfds, &at_once, mask);
+    bool exposed = false;
 
+    for (unsigned i = 0; count >= 0 && i < (unsigned)nfds; i++)
+        exposed |= epoll_ctl_expose(fds[i].fd);
+    if (exposed)
+        count = next_calls.ppoll(fds, nfds, &at_once, mask);
     if (count < 0)
         return -errno;
-    for (unsigned i = 0; i < (unsigned)nfds; i++)
-        epoll_ctl_expose(fds[i].fd);
     for (unsigned i = 0; i < (unsigned)nfds; i++) { /* the kernel takes an unsigned, too */
         short readable = fds[i].events & (POLLIN | POLLRDNORM);
 

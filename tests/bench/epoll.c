@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What libwsrx costs an event loop, as a ratio: rounds of epoll_wait and recv with and without the
- * library. Goals: at most 1.02 where the messages fit; and one round of a level-triggered loop on
- * parts at most 2 times the round of the same loop on whole datagrams of that size.
+ * library. The goals: where the messages fit, at most 1.01 level-triggered and 1.05 with one shot;
+ * one round on parts against the round of the same loop on whole datagrams of that size, at most 1,
+ * or 1.2 with one shot, and 1.4 where each message is of two parts. What no machine changes is
+ * counted in ../readiness/rounds.py.
  *
  * Method: as receive.c (batches of queued messages on one CPU, by turns without, without again and
  * with; workers started anew several times; the figure is the median of the rounds' ratios, and the
@@ -44,21 +46,25 @@ static const struct {
     double goal; /* 0: for information */
     struct bench_batch without, with;
 } cases[] = {
-    SAME("fits: level-triggered, 64 bytes", 1.02, FITS(EPOLL_LEVEL, 64)),
-    SAME("fits: level-triggered, 1200 bytes", 1.02, FITS(EPOLL_LEVEL, 1200)),
+    SAME("fits: level-triggered, 64 bytes", 1.01, FITS(EPOLL_LEVEL, 64)),
+    SAME("fits: level-triggered, 1200 bytes", 1.01, FITS(EPOLL_LEVEL, 1200)),
     SAME("fits: edge-triggered, recv only, 64 bytes", 0, FITS(EPOLL_EDGE, 64)),
-    SAME("fits: one shot, 64 bytes", 0, FITS(EPOLL_SHOT, 64)),
+    SAME("fits: one shot, 64 bytes", 1.05, FITS(EPOLL_SHOT, 64)),
     {.name = "64,000 in parts of 1,000 : 64 of 1,000, level",
-     .goal = 2,
+     .goal = 1,
      .without = PARTS(EPOLL_LEVEL, 1000),
      .with = PARTS(EPOLL_LEVEL, 64000)},
     {.name = "2,000 in parts of 1,000 : 2 of 1,000, level",
-     .goal = 2,
+     .goal = 1.4,
      .without = PARTS(EPOLL_LEVEL, 1000),
      .with = PARTS(EPOLL_LEVEL, 2000)},
     {.name = "64,000 in parts of 1,000, one shot",
+     .goal = 1.2,
      .without = PARTS(EPOLL_SHOT, 1000),
      .with = PARTS(EPOLL_SHOT, 64000)},
+    {.name = "2,000 in parts of 1,000, one shot",
+     .without = PARTS(EPOLL_SHOT, 1000),
+     .with = PARTS(EPOLL_SHOT, 2000)},
 };
 
 enum { CASES = sizeof(cases) / sizeof(*cases) };

@@ -37,6 +37,15 @@
     CASE(in_and_out, FAILS, ANYWHERE)               \
     CASE(other_events, FAILS, ANYWHERE)
 
+#define EPOLL_SHOTS_CASES(CASE)                       \
+    CASE(one_shot_spent_for_others, FAILS, ANYWHERE)  \
+    CASE(one_shot_fired_for_others, FAILS, ANYWHERE)  \
+    CASE(one_shot_armed_for_others, FAILS, ANYWHERE)  \
+    CASE(one_shot_spent_then_shared, FAILS, ANYWHERE) \
+    CASE(one_shot_spent_for_the_next, FAILS, PROCESS) \
+    CASE(one_shot_beside_a_handler, FAILS, ANYWHERE)  \
+    CASE(level_beside_a_handler, FAILS, ANYWHERE)
+
 #define EPOLL_SETS_CASES(CASE)                      \
     CASE(several_sets, FAILS, ANYWHERE)             \
     CASE(nested_sets, FAILS, ANYWHERE)              \
@@ -100,6 +109,7 @@
 #define ALL_CASES(CASE)       \
     POLL_CASES(CASE)          \
     EPOLL_MODES_CASES(CASE)   \
+    EPOLL_SHOTS_CASES(CASE)   \
     EPOLL_SETS_CASES(CASE)    \
     EPOLL_ERRORS_CASES(CASE)  \
     EPOLL_OTHERS_CASES(CASE)  \
