@@ -5,6 +5,7 @@
  * name, where, and how the process ended. A call that is missing here is an error of the linker.
  */
 #define _GNU_SOURCE
+#include "base/libc.h"
 #include "base/time64.h"
 
 #include <arpa/inet.h>
