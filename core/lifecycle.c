@@ -102,6 +102,8 @@ START_CODE int lifecycle_start(const struct lifecycle_entrance *entrance, char *
     next_calls = entrance->next;
     atomic_store(&sys_libc_beneath, entrance->libc_beneath);
     state.under_wine = entrance->under_wine;
+    state.minds_reporting = state.settings.calls_all || state.under_wine;
+    state.sends_end_tails = state.settings.tail_until_send;
     state.plain_holds =
         receive_policy(state.settings.mode, CALL_PLAIN, state.settings.calls_all).hold;
     atomic_store(&state.hold, (int)state.settings.hold);

@@ -27,6 +27,7 @@ const char *state_program(char room[STATE_PROGRAM])
 static void peek(void)
 {
     atomic_store(&state.bounces, false);
+    atomic_store(&state.minds_reporting, true);
     atomic_store_explicit(&state.peeks, true, memory_order_release);
 }
 

@@ -23,8 +23,12 @@ struct state {
     atomic_bool active;
     atomic_bool bounces; /* active, and plain receives may take a message whole out of the kernel */
     atomic_bool peeks;   /* messages are peeked, to be taken later: see receive_peeks() */
-    atomic_bool forked;  /* the process has a child, or is one, that knows what it knew */
-    atomic_int pid;      /* of the process that has this memory; 0: it has not asked yet */
+    /* Reporting calls are not always the program's own, though nothing is held: WSRX_CALLS=all, Wine,
+     * or messages are peeked. */
+    atomic_bool minds_reporting;
+    bool sends_end_tails;   /* WSRX_TAIL=until-send */
+    atomic_bool forked;     /* the process has a child, or is one, that knows what it knew */
+    atomic_int pid;         /* of the process that has this memory; 0: it has not asked yet */
     atomic_bool sees_vfork; /* state_vfork_depth is right: no such child comes unseen */
     struct settings settings;
     bool plain_holds;   /* by the mode, a plain call's tail is held */
@@ -34,6 +38,15 @@ struct state {
 };
 
 extern struct state state;
+
+/* The same, for the fast path: its address is found once, for several questions. */
+static inline const struct state *state_here(void)
+{
+    const struct state *here = &state;
+
+    __asm__("" : "+r"(here));
+    return here;
+}
 
 /* The program's name for records. Wine overwrites its arguments, and with them libc's copy of the
  * name; but it sets the kernel's. `room`: memory for the result. Async-signal-safe. */

@@ -14,8 +14,7 @@
 
 INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
-    struct receive_result result =
-        receive_buffer(fd, buf, len, flags, NULL, NULL, RECEIVE_SITE(RECORD_RECV));
+    struct receive_result result = receive_buffer(fd, buf, len, flags, NULL, NULL, RECORD_RECV);
 
     return LIKELY(result.outcome == RECEIVE_DONE) ? real_result(result.value)
                                                   : REAL(recv)(fd, buf, len, flags);
@@ -33,7 +32,7 @@ INTERPOSED ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct soc
                             socklen_t *namelen)
 {
     struct receive_result result =
-        receive_buffer(fd, buf, len, flags, name, namelen, RECEIVE_SITE(RECORD_RECVFROM));
+        receive_buffer(fd, buf, len, flags, name, namelen, RECORD_RECVFROM);
 
     return LIKELY(result.outcome == RECEIVE_DONE)
                ? real_result(result.value)
@@ -76,16 +75,36 @@ static int after_messages(bool passed, int fd, struct mmsghdr *vec, int flags, s
     return (int)count;
 }
 
-INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+/* Most often a reporting call is the program's own, and there is nothing to say of it afterwards. */
+static inline ssize_t own_message(ssize_t (*own)(int fd, struct msghdr *msg, int flags), int fd,
+                                  struct msghdr *msg, int flags)
+{
+    ssize_t result = own(fd, msg, flags);
+
+    if (LIKELY(result >= 0) && !LIKELY(msg->msg_controllen == 0))
+        note_descriptors(msg);
+    return result;
+}
+
+static __attribute__((noinline)) ssize_t
+core_message(ssize_t (*own)(int fd, struct msghdr *msg, int flags), int fd, struct msghdr *msg,
+             int flags, const void *caller)
 {
     int saved = errno;
-    struct receive_site site = RECEIVE_SITE(RECORD_RECVMSG);
+    struct receive_site site = {RECORD_RECVMSG, caller};
     struct receive_result made = receive_message(fd, msg, flags, site);
     ssize_t result = made.value;
 
     errno = saved;
-    result = made.outcome == RECEIVE_DONE ? real_result(result) : REAL(recvmsg)(fd, msg, flags);
+    result = made.outcome == RECEIVE_DONE ? real_result(result) : own(fd, msg, flags);
     return after_message(made.outcome == RECEIVE_PASS, fd, msg, flags, result, site);
+}
+
+INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    if (LIKELY(receive_leaves_reporting()) && LIKELY(real.recvmsg != NULL))
+        return own_message(real.recvmsg, fd, msg, flags);
+    return core_message(REAL(recvmsg), fd, msg, flags, __builtin_return_address(0));
 }
 
 INTERPOSED int recvmmsg(int fd, struct mmsghdr *vec, unsigned vlen, mmsghdr_flags flags,
@@ -109,7 +128,7 @@ INTERPOSED ssize_t read(int fd, void *buf, size_t len)
     struct receive_result result = receive_pass();
 
     if (LIKELY((ssize_t)len > 0))
-        result = receive_buffer(fd, buf, len, 0, NULL, NULL, RECEIVE_SITE(RECORD_READ));
+        result = receive_buffer(fd, buf, len, 0, NULL, NULL, RECORD_READ);
     return LIKELY(result.outcome == RECEIVE_DONE) ? real_result(result.value)
                                                   : REAL(read)(fd, buf, len);
 }
@@ -182,14 +201,9 @@ INTERPOSED int setsockopt(int fd, int level, int name, const void *value, sockle
 
 INTERPOSED ssize_t __recvmsg64(int fd, struct msghdr *msg, int flags)
 {
-    int saved = errno;
-    struct receive_site site = RECEIVE_SITE(RECORD_RECVMSG);
-    struct receive_result made = receive_message(fd, msg, flags, site);
-    ssize_t result = made.value;
-
-    errno = saved;
-    result = made.outcome == RECEIVE_DONE ? real_result(result) : REAL(__recvmsg64)(fd, msg, flags);
-    return after_message(made.outcome == RECEIVE_PASS, fd, msg, flags, result, site);
+    if (LIKELY(receive_leaves_reporting()) && LIKELY(real.__recvmsg64 != NULL))
+        return own_message(real.__recvmsg64, fd, msg, flags);
+    return core_message(REAL(__recvmsg64), fd, msg, flags, __builtin_return_address(0));
 }
 
 INTERPOSED int __recvmmsg64(int fd, struct mmsghdr *vec, unsigned vlen, int flags,

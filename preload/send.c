@@ -7,39 +7,85 @@
 #include "real.h"
 #include "receive/drop_tail.h"
 
+/* Most often there is no tail to end: one read, and a jump. */
+#define IS_FREE(name) (LIKELY(receive_leaves_sends()) && LIKELY(real.name != NULL))
+
+static SLOW_PATH ssize_t end_tail_and_send(const void *caller, int fd, const void *buf, size_t len,
+                                           int flags)
+{
+    receive_before_send(fd, caller);
+    return REAL(send)(fd, buf, len, flags);
+}
+
 INTERPOSED ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
-    receive_before_send(fd, __builtin_return_address(0));
-    return REAL(send)(fd, buf, len, flags);
+    return IS_FREE(send) ? real.send(fd, buf, len, flags)
+                         : end_tail_and_send(__builtin_return_address(0), fd, buf, len, flags);
+}
+
+static SLOW_PATH ssize_t end_tail_and___send(const void *caller, int fd, const void *buf,
+                                             size_t len, int flags)
+{
+    receive_before_send(fd, caller);
+    return REAL(__send)(fd, buf, len, flags);
 }
 
 INTERPOSED ssize_t __send(int fd, const void *buf, size_t len, int flags)
 {
-    receive_before_send(fd, __builtin_return_address(0));
-    return REAL(__send)(fd, buf, len, flags);
+    return IS_FREE(__send) ? real.__send(fd, buf, len, flags)
+                           : end_tail_and___send(__builtin_return_address(0), fd, buf, len, flags);
+}
+
+static SLOW_PATH ssize_t end_tail_and_sendto(const void *caller, int fd, const void *buf,
+                                             size_t len, int flags, const struct sockaddr *name,
+                                             socklen_t namelen)
+{
+    receive_before_send(fd, caller);
+    return REAL(sendto)(fd, buf, len, flags, name, namelen);
 }
 
 INTERPOSED ssize_t sendto(int fd, const void *buf, size_t len, int flags,
                           const struct sockaddr *name, socklen_t namelen)
 {
-    receive_before_send(fd, __builtin_return_address(0));
-    return REAL(sendto)(fd, buf, len, flags, name, namelen);
+    return IS_FREE(sendto) ? real.sendto(fd, buf, len, flags, name, namelen)
+                           : end_tail_and_sendto(__builtin_return_address(0), fd, buf, len, flags,
+                                                 name, namelen);
+}
+
+static SLOW_PATH ssize_t end_tail_and_write(const void *caller, int fd, const void *buf, size_t len)
+{
+    receive_before_send(fd, caller);
+    return REAL(write)(fd, buf, len);
 }
 
 INTERPOSED ssize_t write(int fd, const void *buf, size_t len)
 {
-    receive_before_send(fd, __builtin_return_address(0));
-    return REAL(write)(fd, buf, len);
+    return IS_FREE(write) ? real.write(fd, buf, len)
+                          : end_tail_and_write(__builtin_return_address(0), fd, buf, len);
+}
+
+static SLOW_PATH ssize_t end_tail_and___write(const void *caller, int fd, const void *buf,
+                                              size_t len)
+{
+    receive_before_send(fd, caller);
+    return REAL(__write)(fd, buf, len);
 }
 
 INTERPOSED ssize_t __write(int fd, const void *buf, size_t len)
 {
-    receive_before_send(fd, __builtin_return_address(0));
-    return REAL(__write)(fd, buf, len);
+    return IS_FREE(__write) ? real.__write(fd, buf, len)
+                            : end_tail_and___write(__builtin_return_address(0), fd, buf, len);
+}
+
+static SLOW_PATH ssize_t end_tail_and_writev(const void *caller, int fd, const struct iovec *iov,
+                                             int iovcnt)
+{
+    receive_before_send(fd, caller);
+    return REAL(writev)(fd, iov, iovcnt);
 }
 
 INTERPOSED ssize_t writev(int fd, const struct iovec *iov, int iovcnt)
 {
-    receive_before_send(fd, __builtin_return_address(0));
-    return REAL(writev)(fd, iov, iovcnt);
+    return IS_FREE(writev) ? real.writev(fd, iov, iovcnt)
+                           : end_tail_and_writev(__builtin_return_address(0), fd, iov, iovcnt);
 }

@@ -20,6 +20,21 @@
 #define START_CODE __attribute__((section(".text.startup")))
 
 #include <stddef.h>
+#include <stdint.h>
+
+/* The same value, which the compiler takes for another one. What is made of it is made only where it
+ * is needed, and not before, for all places at once. */
+static inline uint64_t compiler_hide(uint64_t value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+static inline size_t compiler_hide_size(size_t value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
 
 static inline size_t round_up_to(size_t size, size_t to)
 {

@@ -6,6 +6,9 @@
 
 #include <pthread.h>
 
+/* In place of the state before: there is nobody to cancel this thread, which is the only one. */
+enum { NOT_ASKED = -1 };
+
 /* What is to be done after the outermost one, or NULL. */
 static __thread void (*postponed)(void);
 
@@ -17,7 +20,9 @@ void critical_section_enter(struct critical_section *section)
         const sys_signals all = SYS_SIGNALS_ALL;
 
         sys_set_signal_mask(&all, &section->signals);
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &section->cancel);
+        section->cancel = NOT_ASKED;
+        if (!sys_is_direct())
+            pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &section->cancel);
     }
     sys_critical_sections++;
 }
@@ -30,7 +35,8 @@ void critical_section_leave(const struct critical_section *section)
         return;
     action = postponed;
     postponed = NULL;
-    pthread_setcancelstate(section->cancel, NULL);
+    if (section->cancel != NOT_ASKED)
+        pthread_setcancelstate(section->cancel, NULL);
     sys_set_signal_mask(&section->signals, NULL);
     if (action)
         action();

@@ -44,6 +44,23 @@ void user_memory_look_again(void)
     user_memory.generation = now;
 }
 
+bool user_memory_still_all(const void *at, size_t size)
+{
+    uintptr_t last = page_of((const char *)at + size - 1);
+
+    /* More than the sets hold cannot be known. */
+    if (size > (size_t)USER_MEMORY_SETS * USER_MEMORY_PAGE)
+        return false;
+    for (uintptr_t page = page_of(at) + 1; page <= last; page++) {
+        const uintptr_t *set = user_memory.page[page % USER_MEMORY_SETS];
+
+        if (set[0] != page + 1 && set[1] != page + 1)
+            return false;
+    }
+    return user_memory.generation ==
+           atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+}
+
 /* A block that malloc(3) has mapped for itself begins so in its first page, and free(3) unmaps it
  * by a call that nobody sees. Receive buffers that begin such a block are not rare; so this address
  * is not learnt, but where it is on the stack. */
@@ -177,7 +194,7 @@ static int copy(char *to, const char *from, size_t size, const char *caller,
             piece = size;
         if (!may(caller, piece))
             return -EFAULT;
-        memcpy(to, from, piece);
+        memcpy(to, from, compiler_hide_size(piece)); /* a function, not its loop in our own code */
         to += piece;
         from += piece;
         caller += piece;

@@ -47,7 +47,26 @@ struct user_memory {
 extern __thread struct user_memory user_memory;
 extern atomic_uintptr_t user_memory_generation;
 
-/* Whether the kernel has written to the page of `at` for this thread. */
+/* Where the thread's own is: found once, for several questions. */
+static inline const struct user_memory *user_memory_own(void)
+{
+    const struct user_memory *own = &user_memory;
+
+    __asm__("" : "+r"(own));
+    return own;
+}
+
+/* Whether the kernel has written to the page of `at` for the thread that `known` belongs to. */
+static inline bool user_memory_known_to(const struct user_memory *known, const void *at)
+{
+    uintptr_t page = (uintptr_t)at >> USER_MEMORY_SHIFT;
+    const uintptr_t *set = known->page[page % USER_MEMORY_SETS];
+
+    return LIKELY(set[0] == page + 1 || set[1] == page + 1) &&
+           known->generation == atomic_load_explicit(&user_memory_generation, memory_order_relaxed);
+}
+
+/* The same for this thread. */
 static inline bool user_memory_known(const void *at)
 {
     /* Not by a pointer to it: gcc 12's UBSan then takes the offset in the thread for an address, and
@@ -73,12 +92,15 @@ static inline void user_memory_catch_up(void)
         user_memory_look_again();
 }
 
-/* Whether all of `size` bytes at `at` are known, if the page of `at` is. False for more than a
- * page. */
+/* Internal: the same for several pages. */
+bool user_memory_still_all(const void *at, size_t size);
+
+/* Whether all of `size` bytes at `at` are known, if the page of `at` is. */
 static inline bool user_memory_still(const void *at, size_t size)
 {
     return LIKELY(((uintptr_t)at & (USER_MEMORY_PAGE - 1)) + size <= USER_MEMORY_PAGE) ||
-           (size <= USER_MEMORY_PAGE && user_memory_known((const char *)at + size - 1));
+           (size <= USER_MEMORY_PAGE ? user_memory_known((const char *)at + size - 1)
+                                     : user_memory_still_all(at, size));
 }
 
 /* Whether `size` bytes at `at` are in one page, and it is known: then they are just copied. */
@@ -115,7 +137,7 @@ int user_memory_read_asking(void *to, const void *from, size_t size);
  * there the bytes before the bad page may have been copied. Async-signal-safe. */
 static inline int user_memory_write(void *to, const void *from, size_t size)
 {
-    if (!user_memory_direct(to, size))
+    if (!LIKELY(user_memory_known(to)) || !user_memory_still(to, size))
         return user_memory_write_asking(to, from, size);
     memcpy(to, from, size);
     return 0;

@@ -24,7 +24,7 @@
 enum {
     BOUNCE_IOVECS = 1024, /* UIO_MAXIOV: what one call can take */
     BOUNCE_PAGE = 4096,
-    BOUNCE_KEPT = 128 << 10, /* what was touched beyond this is given back to the system */
+    BOUNCE_KEPT = 1 << 20,   /* what was touched beyond this is given back to the system */
     BOUNCE_AREAS = 4,        /* of a thread that stand in its own data; there may be more */
     BOUNCE_SMALL = 24 << 10, /* a longer message costs less by recvmsg(2) than by a copy */
     BOUNCE_LARGE = 64,       /* descriptors of which it is known; many share one */

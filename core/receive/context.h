@@ -30,6 +30,8 @@ struct receive {
 
     struct bounce_buffer *bounce; /* acquired, or NULL */
     size_t touched;               /* bytes of it */
+    bool sure;                    /* the class has been queried, and is not stale */
+    bool stale;                   /* it is stale: to be queried */
     bool held_before;             /* this part was the next one of a held message */
     bool tail_only;               /* takes nothing but the rest of a message: drop_tail.c */
     bool control_came; /* the msghdr already has the control data of a message behind it */
@@ -63,16 +65,26 @@ static inline unsigned receive_how(const struct receive *receive)
            (receive->flags & MSG_TRUNC ? PART_TRUNC : 0u);
 }
 
-/* Whether a system call for a message that is held must be retried, after `tries`. A pending ICMP
- * error makes a receive fail and leaves the message in the queue (seen). Such an error comes once,
- * does not concern this message, and is reported after it, if at all. An error that comes each time
- * is the result. */
-static inline bool receive_retries(ssize_t result, unsigned tries)
-{
-    enum { TRIES = 16 };
+/* Makes a system call for a message that is held, again where it has to be. A pending ICMP error makes
+ * a receive fail and leaves the message in the queue (seen). Such an error comes once, does not concern
+ * this message, and is reported after it, if at all: it is `ret_error` then, or 0. An error that comes
+ * each time is the result. */
+#define RECEIVE_AGAIN_WHILE_IT_FAILS(result, ret_error, call)                 \
+    do {                                                                      \
+        enum { TRIES_ = 16 };                                                 \
+        unsigned tries_ = 1;                                                  \
+                                                                              \
+        *(ret_error) = 0;                                                     \
+        while (receive_fails((result) = (call)) && tries_++ < TRIES_)         \
+            *(ret_error) = (int)-(result);                                    \
+        if ((result) < 0 && (result) != -EAGAIN) /* the caller gets it now */ \
+            *(ret_error) = 0;                                                 \
+    } while (0)
 
+static inline bool receive_fails(ssize_t result)
+{
     return result < 0 && result != -EAGAIN && result != -EFAULT && result != -EBADF &&
-           result != -ENOTSOCK && tries < TRIES;
+           result != -ENOTSOCK;
 }
 
 /* Whether the core may have to act on a call of this kind, by the settings and what is held. */

@@ -47,6 +47,8 @@ int copy_out_bytes(void *context, const void *from, size_t size)
 {
     const struct receive *receive = context;
 
+    if (LIKELY(receive->iovlen == 1) && LIKELY(size <= receive->iov->iov_len))
+        return user_memory_write(receive->iov->iov_base, from, size);
     return user_memory_scatter(receive->iov, receive->iovlen, from, size);
 }
 

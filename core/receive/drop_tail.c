@@ -71,6 +71,7 @@ void receive_drop_tail(int fd, const void *caller)
                               .kind = CALL_PLAIN,
                               .iov = &none,
                               .iovlen = 1,
+                              .sure = true,
                               .tail_only = true};
     uint64_t cookie = fd_class_cookie(fd_class_cached(fd));
     int saved = errno;

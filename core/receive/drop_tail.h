@@ -13,10 +13,16 @@
  * which nothing has been handed out stays. Async-signal-safe; errno is as it was. */
 SLOW_PATH void receive_drop_tail(int fd, const void *caller);
 
+/* Whether a send means nothing for any tail: one read, on the line that every receive reads. */
+static inline bool receive_leaves_sends(void)
+{
+    return LIKELY(!state.sends_end_tails);
+}
+
 /* Before a send. */
 static inline void receive_before_send(int fd, const void *caller)
 {
-    if (!LIKELY(!state.settings.tail_until_send) && !LIKELY(table_nothing_held()))
+    if (!receive_leaves_sends() && !LIKELY(table_nothing_held()))
         receive_drop_tail(fd, caller);
 }
 

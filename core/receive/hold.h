@@ -15,7 +15,7 @@ struct hold_strategy {
      * part; otherwise the program's own call is made. */
     struct receive_result (*receive)(struct receive *receive, uint64_t cookie, bool parts);
     bool bounces; /* needs the bounce buffer */
-    bool peeks;   /* peeks before it takes: the class must not be stale */
+    bool peeks;   /* peeks before it takes: sets `stale` and has it done again if the class is */
 };
 
 extern const struct hold_strategy hold_process, hold_peek, hold_peek_offset;

@@ -31,8 +31,9 @@ struct head {
 struct attempt {
     struct receive *receive;
     uint64_t cookie;
-    bool moved; /* something is held in the process now */
-    bool whole; /* a message that fits is in flight: */
+    bool fits_not; /* by its length the message at the head of the queue may not fit */
+    bool moved;    /* something is held in the process now */
+    bool whole;    /* a message that fits is in flight: */
     union {
         struct taken taken;
         struct head head; /* before it is taken */
@@ -72,15 +73,12 @@ static ssize_t get_head(struct receive *receive, int flags, bool control, struct
  * and is kept at once, whatever becomes of this receive. */
 static ssize_t get_head_again(struct attempt *attempt, int flags)
 {
-    int error = 0;
-    unsigned tries = 1;
     ssize_t result;
+    int error;
 
-    for (;
-         receive_retries(result = get_head(attempt->receive, flags, false, &attempt->head), tries);
-         tries++)
-        error = (int)-result;
-    if (error && (result >= 0 || result == -EAGAIN)) { /* else the caller gets it now */
+    RECEIVE_AGAIN_WHILE_IT_FAILS(result, &error,
+                                 get_head(attempt->receive, flags, false, &attempt->head));
+    if (error) {
         attempt->held.error = error;
         table_advance_locked(state.table, attempt->cookie, &attempt->held);
     }
@@ -270,7 +268,7 @@ static OWN_FRAME struct receive_result first_locked(struct attempt *attempt)
     ssize_t result;
     int error;
 
-    if (fits(receive))
+    if (!attempt->fits_not && fits(receive))
         return take_locked(attempt);
     result = get_head(receive, MSG_PEEK, false, head);
     if (result < 0)
@@ -316,11 +314,32 @@ static OWN_FRAME struct receive_result whole_locked(struct receive *receive)
     return policy.emsgsize ? receive_done(-EMSGSIZE) : result;
 }
 
+/* The class may be stale: no peek into another socket, and no message from one that has a tail. Where
+ * nothing at all is held, a message that fits may be anybody's, as without the mutex. */
+static bool is_sure_locked(struct attempt *attempt, bool parts)
+{
+    struct receive *receive = attempt->receive;
+
+    if (!receive->sure && parts && table_idle(state.table)) {
+        attempt->fits_not = !fits(receive);
+        if (!attempt->fits_not)
+            return true;
+    }
+    if (!receive->sure && fd_query_cookie(receive->fd) == attempt->cookie)
+        receive->sure = true;
+    receive->stale = !receive->sure;
+    return receive->sure;
+}
+
 /* One try. -EAGAIN: the queue is empty. RECEIVE_AGAIN: things have changed. */
 static OWN_FRAME struct receive_result try_locked(struct attempt *attempt, bool parts)
 {
     struct held *held = &attempt->held;
 
+    if (!is_sure_locked(attempt, parts))
+        return receive_again();
+    if (!attempt->receive->sure)
+        return take_locked(attempt);
     if (!table_get_locked(state.table, attempt->cookie, held)) {
         if (attempt->receive->tail_only)
             return receive_done(0);
@@ -378,7 +397,7 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
 
         attempt.receive = receive;
         attempt.cookie = cookie;
-        attempt.moved = attempt.whole = false;
+        attempt.moved = attempt.whole = attempt.fits_not = false;
         table_enter(table_needed(), &section);
         /* Before the peek: a receive without the mutex that takes this message sees it before it
          * hands over the message (hold_process.c). */

@@ -124,11 +124,10 @@ static ssize_t system_receive(int fd, struct msghdr *msg, int flags)
 /* The same in the midst of a message: an error of an earlier send is not reported there. */
 static ssize_t system_receive_again(int fd, struct msghdr *msg, int flags)
 {
-    unsigned tries = 1;
     ssize_t result;
+    int error;
 
-    while (receive_retries(result = system_receive(fd, msg, flags), tries))
-        tries++;
+    RECEIVE_AGAIN_WHILE_IT_FAILS(result, &error, system_receive(fd, msg, flags));
     return result;
 }
 
@@ -171,11 +170,39 @@ static void count(size_t given, bool first)
     }
 }
 
+/* What came with the message. Who asks learns of the rest by the answer, and has no use for an
+ * error. */
+static void give_lengths(const struct attempt *at, const struct msghdr *look, bool cut)
+{
+    struct msghdr *msg = at->receive->msg;
+
+    msg->msg_namelen = look->msg_namelen;
+    msg->msg_controllen = look->msg_controllen;
+    msg->msg_flags = (look->msg_flags & ~MSG_TRUNC) | (cut && !at->request ? MSG_TRUNC : 0);
+}
+
+/* The last part, or, without room, what skips the rest. As take_off(). */
+static int take_last(struct attempt *at, int offset, size_t rest, size_t given)
+{
+    int error = take_off(at->receive->fd, offset);
+
+    if (error < 0)
+        return error;
+    if (given < rest) {
+        table_count_lost(state.table, rest);
+        at->receive->report.left = 0;
+        at->receive->report.lost = rest;
+    } else {
+        count(given, false);
+    }
+    return 0;
+}
+
 /* One part of a message, or the whole of one that is not held; under both locks. `offset`: as
  * get_offset() gave it. */
 static struct receive_result part_locked(struct attempt *at, int offset)
 {
-    struct msghdr *msg = at->receive->msg, look = *msg;
+    struct msghdr look = *at->receive->msg;
     bool held = offset != NOT_HELD, peek = at->receive->flags & MSG_PEEK, cut;
     size_t start = held ? (size_t)offset : 0, room = at->receive->room, rest, given;
     int fd = at->receive->fd, error,
@@ -210,25 +237,15 @@ static struct receive_result part_locked(struct attempt *at, int offset)
             return receive_pass();
         count(given, !held);
     } else if (held) {
-        if ((error = take_off(fd, offset)) < 0)
+        if ((error = take_last(at, offset, rest, given)) < 0)
             return receive_done(error);
-        if (cut) { /* no room: the way to skip the rest */
-            table_count_lost(state.table, rest);
-            at->receive->report.left = 0;
-            at->receive->report.lost = rest;
-        } else {
-            count(given, false);
-        }
     } else { /* it fits */
         answer(at->request, WINE_ANSWER_WHOLE, 0);
         return receive_done(take_whole(at, at->receive->flags | MSG_DONTWAIT));
     }
 
     answer(at->request, cut ? WINE_ANSWER_PARTIAL : WINE_ANSWER_WHOLE, rest - given);
-    msg->msg_namelen = look.msg_namelen;
-    msg->msg_controllen = look.msg_controllen;
-    /* Who asks learns of the rest by the answer, and has no use for an error. */
-    msg->msg_flags = (look.msg_flags & ~MSG_TRUNC) | (cut && !at->request ? MSG_TRUNC : 0);
+    give_lengths(at, &look, cut);
     return receive_done((ssize_t)given);
 }
 

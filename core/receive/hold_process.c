@@ -223,6 +223,29 @@ static OWN_FRAME struct receive_result cut(struct receive *receive, const struct
     return receive_done(fault ? fault : copy_out_part(receive, part, taken->length, held));
 }
 
+/* Holds it, and hands over the first part of it, or of the message before it. */
+static inline struct receive_result finish_put(struct receive *receive, uint64_t cookie,
+                                               struct held *held, const struct taken *taken,
+                                               struct part *part)
+{
+    bool fits = taken->length <= receive->room;
+    int error = put(receive, cookie, held, taken);
+
+    if (error < 0 && fits) {
+        error = deliver(receive, taken);
+        return receive_done(error ? error : (ssize_t)taken->length);
+    }
+    if (error < 0)
+        return receive_done(copy_out_cut(receive, taken->length, "the fragment table is full"));
+    if (error == 0 && !fits) {
+        held->offset = 0;
+        return receive_done(copy_out_part(receive, part, taken->length, held));
+    }
+    /* If other receives have taken both messages meanwhile, this receive starts again. */
+    restore_lengths(receive, taken);
+    return next_or_again(receive, cookie);
+}
+
 /* A message that does not fit, or one that was taken while an earlier one is held. */
 static struct receive_result finish_held(struct receive *receive, const struct taken *taken)
 {
@@ -262,20 +285,7 @@ static struct receive_result finish_held(struct receive *receive, const struct t
      * us. */
     if (kind == HELD_KERNEL)
         held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
-    error = put(receive, cookie, &held, taken);
-    if (error < 0 && fits) {
-        error = deliver(receive, taken);
-        return receive_done(error ? error : (ssize_t)taken->length);
-    }
-    if (error < 0)
-        return receive_done(copy_out_cut(receive, taken->length, "the fragment table is full"));
-    if (error == 0 && !fits) {
-        held.offset = 0;
-        return receive_done(copy_out_part(receive, &part, taken->length, &held));
-    }
-    /* If other receives have taken both messages meanwhile, this receive starts again. */
-    restore_lengths(receive, taken);
-    return next_or_again(receive, cookie);
+    return finish_put(receive, cookie, &held, taken, &part);
 }
 
 static void note_touched(struct receive *receive, const struct taken *taken)

@@ -19,9 +19,6 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A list of so many buffers is kept on the stack. */
-enum { FEW = 4 };
-
 bool receive_may_act(enum call_kind kind)
 {
     if (!state_is_active())
@@ -113,12 +110,27 @@ static bool has_peek_offset(int fd)
            sys_getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &length) == 0 && offset >= 0;
 }
 
+/* Where another kind of socket than the class said has longer messages, its bounce buffer is another
+ * one as well. */
+static SLOW_PATH fd_class query_stale(struct receive *receive)
+{
+    fd_class class = fd_class_query(receive->fd);
+
+    if (receive->bounce && receive->bounce->size < fd_class_longest(class) &&
+        receive->iov != receive->bounce->iov) {
+        bounce_release(receive->bounce, receive->touched);
+        receive->bounce = NULL;
+    }
+    receive->stale = false;
+    receive->sure = true;
+    return class;
+}
+
 static struct receive_result hold(struct receive *receive, const struct hold_strategy *strategy,
                                   fd_class class, bool parts)
 {
-    /* The class may be stale: no peek into another socket. */
-    if (strategy->peeks && fd_query_cookie(receive->fd) != fd_class_cookie(class))
-        class = fd_class_query(receive->fd);
+    if (strategy->peeks && receive->stale)
+        class = query_stale(receive);
     if (!fd_class_is_message(class) || (strategy->bounces && !get_bounce(receive, class)))
         return receive_pass();
     return strategy->receive(receive, fd_class_cookie(class), parts);
@@ -184,6 +196,7 @@ static struct receive_result run_once(struct receive *receive)
     if (fd_kind(class) == FD_STREAM && held == HELD_NOT)
         fd_set_stream(receive->fd, 0);
     receive->report.ours = fd_class_is_message(class);
+    receive->sure = held != HELD_NOT; /* look_up() has asked */
     found.kind = held;
     return act(receive, plan_of(receive, class, held), class, &found);
 }
@@ -202,30 +215,28 @@ struct receive_result receive_run(struct receive *receive)
 
 /* --- the calls --------------------------------------------------------------------------- */
 
-static struct receive_result run_traced(struct receive *receive)
+struct receive_result receive_run_traced(struct receive *receive)
 {
     return trace_on() ? receive_traced(receive) : receive_run(receive);
 }
 
 static struct receive_result run_and_release(struct receive *receive)
 {
-    struct receive_result result = run_traced(receive);
+    struct receive_result result = receive_run_traced(receive);
 
     if (receive->bounce)
         bounce_release(receive->bounce, receive->touched);
     return result;
 }
 
-/* Copies the caller's iovec array. False: something is wrong with it, and the kernel will refuse
- * it. */
-static bool copy_iov(struct receive *receive, const struct iovec *iov, size_t iovlen,
-                     struct iovec *few)
+bool receive_copy_iov(struct receive *receive, const struct iovec *iov, size_t iovlen,
+                      struct iovec few[RECEIVE_FEW])
 {
     struct iovec *copy = few;
 
     if (iovlen > BOUNCE_IOVECS)
         return false;
-    if (iovlen > FEW) {
+    if (iovlen > RECEIVE_FEW) {
         receive->bounce =
             bounce_acquire(fd_class_longest(fd_class_get(receive->fd)), receive->stack);
         if (!receive->bounce)
@@ -283,6 +294,33 @@ static struct receive_result run_large(struct receive *receive)
     return result;
 }
 
+/* Whether this is the next part of a message that is held in the process, and nothing else has to be
+ * considered: the plan is known then. */
+static bool is_next_part(const struct receive *receive, struct table_found *ret_found)
+{
+    fd_class class = fd_class_cached(receive->fd);
+    uint64_t cookie = fd_class_cookie(class);
+
+    return fd_class_is_message(class) && cookie != 0 && state_is_active() &&
+           table_may_hold(state.table, cookie) && !state_is_sandboxed() && !trace_on() &&
+           !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
+           table_find(state.table, cookie, ret_found) == HELD_HERE &&
+           fd_has_cookie(receive->fd, cookie);
+}
+
+/* RECEIVE_AGAIN: it is not, or not any more. */
+static __attribute__((noinline)) struct receive_result try_next_part(struct receive *receive)
+{
+    struct table_found found;
+    struct receive_result result = receive_again();
+
+    if (is_next_part(receive, &found))
+        result = hold_process_next(receive, &found);
+    if (result.outcome == RECEIVE_DONE)
+        sigio_after_receive(receive->fd);
+    return result;
+}
+
 struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
                                         struct sockaddr *name, socklen_t *namelen,
                                         struct receive_site site)
@@ -290,16 +328,16 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
     struct iovec one = {buf, len};
     struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
     int saved = errno;
-    struct receive_result result;
+    struct receive_result result = receive_again();
 
     receive.stack = BOUNCE_CALL;
     user_memory_catch_up();
-    if (is_large(&receive)) {
-        result = run_large(&receive);
+    if (!table_idle(state.table))
+        result = try_next_part(&receive);
+    if (result.outcome == RECEIVE_AGAIN)
+        result = is_large(&receive) ? run_large(&receive) : receive_run_traced(&receive);
+    if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
-    } else {
-        result = run_and_release(&receive);
-    }
     if (result.outcome == RECEIVE_PASS && state_is_sandboxed())
         result = receive_pass_in_sandbox(&receive);
     errno = saved;
@@ -353,87 +391,16 @@ struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt
 {
     struct receive receive = {
         .fd = fd, .flags = flags, .kind = CALL_PLAIN, .site = site, .stack = BOUNCE_CALL};
-    struct iovec few[FEW];
+    struct iovec few[RECEIVE_FEW];
     struct receive_result result = receive_pass();
 
     if (iovcnt <= 0 || !receive_may_act_on(CALL_PLAIN, fd))
         return receive_pass();
     user_memory_catch_up();
     /* readv(2) with no room consumes nothing, as read(2). */
-    if (copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)
-        result = run_traced(&receive);
+    if (receive_copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)
+        result = receive_run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
     return result;
-}
-
-/* What recvmsg(2) writes to its msghdr. 0, or -EFAULT. */
-static int copy_lengths(struct msghdr *msg, const struct msghdr *copy)
-{
-    enum {
-        BOTH = offsetof(struct msghdr, msg_flags) + sizeof copy->msg_flags -
-               offsetof(struct msghdr, msg_controllen)
-    };
-    int error = 0;
-
-    if (copy->msg_name)
-        error = user_memory_write(&msg->msg_namelen, &copy->msg_namelen, sizeof copy->msg_namelen);
-    return error ? error : user_memory_write(&msg->msg_controllen, &copy->msg_controllen, BOTH);
-}
-
-struct receive_result receive_message_noting(int fd, struct msghdr *msg, int flags,
-                                             struct receive_site site, bool *ret_tail)
-{
-    struct msghdr copy;
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_REPORTING,
-                              .msg = &copy,
-                              .site = site,
-                              .stack = BOUNCE_CALL};
-    struct iovec few[FEW];
-    struct receive_result result = receive_pass();
-
-    *ret_tail = false;
-    user_memory_catch_up();
-    if (user_memory_read(&copy, msg, sizeof copy) != 0)
-        return receive_pass();
-    if (copy_iov(&receive, copy.msg_iov, (size_t)copy.msg_iovlen, few))
-        result = run_traced(&receive);
-    if (receive.bounce)
-        bounce_release(receive.bounce, receive.touched);
-    if (result.outcome == RECEIVE_DONE && result.value >= 0 && copy_lengths(msg, &copy) != 0)
-        return receive_done(-EFAULT);
-    *ret_tail = receive.held_before || receive.report.left > 0;
-    return result;
-}
-
-/* Wine's own recvmsg(2), whose pointers are trusted. Its frame is not for the others' stack. */
-static __attribute__((noinline)) struct receive_result
-receive_for_wine(int fd, struct msghdr *msg, int flags, struct receive_site site)
-{
-    struct receive receive = {.fd = fd,
-                              .flags = flags,
-                              .kind = CALL_REPORTING,
-                              .iov = msg->msg_iov,
-                              .iovlen = (size_t)msg->msg_iovlen,
-                              .msg = msg,
-                              .site = site,
-                              .stack = BOUNCE_CALL};
-
-    for (size_t i = 0; i < receive.iovlen; i++)
-        receive.room += msg->msg_iov[i].iov_len;
-    return receive_run(&receive);
-}
-
-struct receive_result receive_message(int fd, struct msghdr *msg, int flags,
-                                      struct receive_site site)
-{
-    bool tail;
-
-    if (state_is_active() && state.under_wine && fd_kind(fd_class_get_any(fd)) == FD_DATAGRAM)
-        return receive_for_wine(fd, msg, flags, site);
-    if (!receive_may_act_on(CALL_REPORTING, fd))
-        return receive_pass();
-    return receive_message_noting(fd, msg, flags, site, &tail);
 }

@@ -15,6 +15,8 @@
 
 enum { NANOSECONDS_IN_A_SECOND = 1000000000 };
 
+#define NO_DEADLINE INT64_MAX
+
 /* In nanoseconds. Whether it is a time; the kernel refuses others. */
 static __attribute__((noinline)) bool read_timeout(struct receive_timeout timeout,
                                                    int64_t *ret_limit)
@@ -50,12 +52,61 @@ static __attribute__((noinline)) int write_timeout(struct receive_timeout timeou
     return user_memory_write(timeout.at64, &time64, sizeof time64);
 }
 
+/* One message of the list. A length, or a negative errno. `ret_tail`: it took from a tail, or left
+ * one. */
+static ssize_t receive_one(int fd, struct mmsghdr *at, int flags, struct receive_site site,
+                           bool *ret_tail)
+{
+    struct receive_result made =
+        receive_message_noting(fd, &at->msg_hdr, flags & ~MSG_WAITFORONE, site, ret_tail);
+    ssize_t result = made.value;
+    unsigned length;
+
+    if (made.outcome == RECEIVE_PASS) {
+        result = next_calls.recvmsg(fd, &at->msg_hdr, flags & ~MSG_WAITFORONE);
+        result = result < 0 ? -errno : result;
+    }
+    length = (unsigned)result;
+    if (result >= 0 && user_memory_write(&at->msg_len, &length, sizeof length) != 0)
+        result = -EFAULT;
+    return result;
+}
+
+/* How many were received, or a negative errno. recvmmsg(2): an error after a message is reported by
+ * the next call, and the timeout is checked after each message. */
+static ssize_t receive_list(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
+                            struct receive_site site, int64_t deadline)
+{
+    unsigned count = 0;
+
+    while (count < vlen) {
+        bool tail;
+        ssize_t result = receive_one(fd, &vec[count], flags, site, &tail);
+
+        if (result < 0 && count == 0)
+            return result;
+        if (result < 0) {
+            if (result != -EAGAIN)
+                hold_peek_error(fd_cookie(fd), (int)-result);
+            break;
+        }
+        count++;
+        if (deadline != NO_DEADLINE && clock_read(CLOCK_MONOTONIC) >= deadline)
+            break;
+        /* A tail is always ready; but another receive may take the rest, and we must not wait
+         * then. */
+        if (tail || (flags & MSG_WAITFORONE))
+            flags |= MSG_DONTWAIT;
+    }
+    return (ssize_t)count;
+}
+
 struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                                        struct receive_timeout timeout, struct receive_site site)
 {
     bool limited = timeout.at || timeout.at64;
-    unsigned count = 0;
-    int64_t deadline = 0, limit;
+    int64_t deadline = NO_DEADLINE, limit;
+    ssize_t count;
 
     if (!receive_may_act_on(CALL_REPORTING, fd) || vlen == 0)
         return receive_pass();
@@ -70,43 +121,12 @@ struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vle
         deadline = clock_read(CLOCK_MONOTONIC) + limit;
     }
 
-    while (count < vlen) {
-        struct msghdr *msg = &vec[count].msg_hdr;
-        unsigned length;
-        bool tail;
-        struct receive_result made =
-            receive_message_noting(fd, msg, flags & ~MSG_WAITFORONE, site, &tail);
-        ssize_t result = made.value;
-
-        if (made.outcome == RECEIVE_PASS) {
-            result = next_calls.recvmsg(fd, msg, flags & ~MSG_WAITFORONE);
-            result = result < 0 ? -errno : result;
-        }
-        length = (unsigned)result;
-        if (result >= 0 && user_memory_write(&vec[count].msg_len, &length, sizeof length) != 0)
-            result = -EFAULT;
-        if (result < 0) {
-            if (count == 0)
-                return receive_done(result);
-            /* recvmmsg(2): an error after a message is reported by the next call. */
-            if (result != -EAGAIN)
-                hold_peek_error(fd_cookie(fd), (int)-result);
-            break;
-        }
-        count++;
-        /* recvmmsg(2): the timeout is checked after each message. */
-        if (limited && clock_read(CLOCK_MONOTONIC) >= deadline)
-            break;
-        /* A tail is always ready; but another receive may take the rest, and we must not wait
-         * then. */
-        if (tail || (flags & MSG_WAITFORONE))
-            flags |= MSG_DONTWAIT;
-    }
-    if (limited) {
+    count = receive_list(fd, vec, vlen, flags, site, deadline);
+    if (limited && count >= 0) {
         int64_t rest = deadline - clock_read(CLOCK_MONOTONIC);
 
         if (write_timeout(timeout, rest > 0 ? rest : 0) != 0)
             return receive_done(-EFAULT);
     }
-    return receive_done((ssize_t)count);
+    return receive_done(count);
 }

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "table/backing.h"
+#include "table/mutex.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -182,6 +183,7 @@ void table_after_fork_in_child(void)
 {
     struct table *table;
 
+    mutex_after_fork_in_child();
     if (state.table == reserve_table())
         table_create_at(reserve, sizeof reserve, &table);
 }

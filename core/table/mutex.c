@@ -4,10 +4,12 @@
 
 #include "base/strbuf.h"
 #include "base/sys.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sys/mman.h>
 
 /* Whoever releases the mutex wakes one waiter, but may be killed in between. So nobody sleeps
  * longer than this without another look. */
@@ -18,6 +20,83 @@ enum { NAP_MS = 5 };
 enum { SPINS = 100 };
 
 static __thread uint32_t owned_as; /* this thread's id, as long as it has a mutex */
+
+/* --- this thread's id -------------------------------------------------------------------- */
+
+/* gettid(2) once a thread, and once more in a child. An id that is wrong would be taken for a dead
+ * owner's, so a child must be known however it was made: the number of the process that the ids
+ * belong to is in a page which the kernel itself clears for a child with memory of its own
+ * (MADV_WIPEONFORK, Linux 4.14). A child that shares its parent's memory is a vfork's. */
+static _Atomic uint32_t *_Atomic process_number; /* 0: this process has none yet */
+static atomic_uint last_number;
+
+/* The page is made when it is worth it. A process without tails takes the mutex for its first fork
+ * alone. */
+enum { ENOUGH = 8 };
+static atomic_uint queries;
+static _Atomic uint32_t no_number; /* there is no such page: the id is asked for each time */
+
+static __thread struct {
+    uint32_t tid, process;
+} known_as;
+
+static _Atomic uint32_t *map_number(void)
+{
+    _Atomic uint32_t *none = NULL, *at = sys_map_private(PAGE);
+
+    if (at && sys_madvise(at, PAGE, MADV_WIPEONFORK) != 0) {
+        sys_unmap(at, PAGE);
+        at = NULL;
+    }
+    if (!atomic_compare_exchange_strong(&process_number, &none, at ? at : &no_number)) {
+        if (at)
+            sys_unmap(at, PAGE);
+        return none;
+    }
+    return at ? at : &no_number;
+}
+
+static __attribute__((noinline)) uint32_t query_own_tid(_Atomic uint32_t *number)
+{
+    uint32_t tid = (uint32_t)sys_gettid(), process = 0, new;
+
+    if (!state.sees_vfork || state_vfork_depth > 0)
+        return tid;
+    if (!number && atomic_fetch_add(&queries, 1) < ENOUGH)
+        return tid;
+    if (!number)
+        number = map_number();
+    if (number == &no_number)
+        return tid;
+    new = atomic_fetch_add(&last_number, 1) + 1;
+    if (new != 0 && atomic_compare_exchange_strong(number, &process, new))
+        process = new;
+    known_as.tid = tid;
+    known_as.process = process;
+    return tid;
+}
+
+static inline uint32_t own_tid(void)
+{
+    _Atomic uint32_t *number = atomic_load_explicit(&process_number, memory_order_acquire);
+
+    if (LIKELY(number) && LIKELY(known_as.process != 0) &&
+        LIKELY(known_as.process == atomic_load_explicit(number, memory_order_relaxed)) &&
+        LIKELY(state.sees_vfork) && LIKELY(state_vfork_depth == 0))
+        return known_as.tid;
+    return query_own_tid(number);
+}
+
+void mutex_after_fork_in_child(void)
+{
+    _Atomic uint32_t *number = atomic_load(&process_number);
+
+    /* The kernel has done so, or an emulator has not. */
+    if (number && number != &no_number)
+        atomic_store(number, 0);
+}
+
+/* --- the mutex --------------------------------------------------------------------------- */
 
 static bool try_lock(struct inside *inside, uint32_t tid)
 {
@@ -43,7 +122,7 @@ static bool is_dead(uint32_t tid)
 
 bool mutex_lock(struct inside *inside, unsigned patience)
 {
-    uint32_t tid = (uint32_t)sys_gettid(), owner = 0;
+    uint32_t tid = own_tid(), owner = 0;
     uint64_t version = 0;
     unsigned waited = 0;
     bool locked = try_lock(inside, tid);

@@ -18,6 +18,9 @@ bool mutex_lock(struct inside *inside, unsigned patience);
 
 void mutex_unlock(struct inside *inside);
 
+/* What the mutex knows of this process's threads is its parent's. */
+void mutex_after_fork_in_child(void);
+
 /* Before and after a change. change_begin() returns whether the change before did not end: then all
  * that follows from the messages must be made anew. */
 bool change_begin(struct inside *inside);

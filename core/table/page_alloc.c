@@ -18,13 +18,12 @@ int pages_make_sure(void *at, size_t size)
     return sys_madvise((void *)from, (uintptr_t)at + size - from, MADV_POPULATE_WRITE);
 }
 
-/* Makes sure that the pages below `page`, and their slots, can be written to. */
-static bool populate(struct inside *inside, uint32_t page)
+static __attribute__((noinline)) bool populate_file(struct inside *inside, uint32_t page)
 {
     enum { STEP = 256 };
     uint32_t count = extents_of(inside)->page_count, from = inside->populated;
 
-    if (!view_of(inside)->is_file || page <= from)
+    if (page <= from)
         return true;
     page = (page + STEP - 1) / STEP * STEP;
     if (page > count)
@@ -38,6 +37,12 @@ static bool populate(struct inside *inside, uint32_t page)
         table_write(slot_of(inside, at)->kind, HELD_NOT);
     inside->populated = page;
     return true;
+}
+
+/* Makes sure that the pages below `page`, and their slots, can be written to. */
+static inline bool populate(struct inside *inside, uint32_t page)
+{
+    return LIKELY(!view_of(inside)->is_file) || populate_file(inside, page);
 }
 
 static bool page_used(const struct inside *inside, uint32_t page)

@@ -35,6 +35,11 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 31;
 }
 
+static uint64_t mix_word(uint64_t print, uint64_t word)
+{
+    return mix(print + word) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 uint64_t message_fingerprint(const struct iovec *iov, size_t iovlen, size_t length)
 {
     uint64_t print = mix(length), word = 0;
@@ -45,6 +50,11 @@ uint64_t message_fingerprint(const struct iovec *iov, size_t iovlen, size_t leng
         size_t size = iov[i].iov_len < length ? iov[i].iov_len : length;
 
         length -= size;
+        for (; filled == 0 && size >= sizeof word; at += sizeof word, size -= sizeof word) {
+            memcpy(&word, at, sizeof word);
+            print = mix_word(print, word);
+            word = 0;
+        }
         while (size > 0) {
             size_t piece = sizeof word - filled < size ? sizeof word - filled : size;
 
@@ -54,7 +64,7 @@ uint64_t message_fingerprint(const struct iovec *iov, size_t iovlen, size_t leng
             filled += piece;
             if (filled < sizeof word && (length > 0 || size > 0))
                 continue;
-            print = mix(print + word) * UINT64_C(0x9e3779b97f4a7c15);
+            print = mix_word(print, word);
             word = filled = 0;
         }
     }

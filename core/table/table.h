@@ -21,6 +21,7 @@
 #ifndef WSRX_TABLE_TABLE_H
 #define WSRX_TABLE_TABLE_H
 
+#include "base/compiler.h"
 #include "base/critical_section.h"
 #include "table/part.h"
 
@@ -86,14 +87,25 @@ static inline bool table_idle(const struct table *table)
     return atomic_load_explicit(&table->used, memory_order_acquire) == 0;
 }
 
+/* Whether nothing is held on any socket, nor about to be held in the kernel. */
+static inline bool table_is_quiet(const struct table *table)
+{
+    return LIKELY(!atomic_load_explicit(&table->peeking, memory_order_acquire)) &&
+           LIKELY(table_idle(table));
+}
+
 /* Whether something may be held for this socket. Read for each ordinary datagram. `cookie`: 0 if it
  * is not known yet. */
+static inline bool table_may_hold_for(const struct table *table, uint64_t cookie)
+{
+    return cookie == 0 ||
+           __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0;
+}
+
 static inline bool table_may_hold(const struct table *table, uint64_t cookie)
 {
     return atomic_load_explicit(&table->peeking, memory_order_acquire) ||
-           (!table_idle(table) &&
-            (cookie == 0 ||
-             __atomic_load_n(&table->bucket[table_hash(cookie)], __ATOMIC_ACQUIRE) != 0));
+           (!table_idle(table) && table_may_hold_for(table, cookie));
 }
 
 /* Copies `size` bytes of a held message to the caller. Without the mutex the bytes may meanwhile

@@ -26,9 +26,9 @@ enum bench_call {
 };
 
 enum {
-    BENCH_RECEIVES_MAX = 256,
-    BENCH_PAYLOAD_MAX = 256 * 1024,
-    BENCH_BUFFER_MAX = 65536,
+    BENCH_RECEIVES_MAX = 512,
+    BENCH_PAYLOAD_MAX = 2 << 20,
+    BENCH_BUFFER_MAX = 1 << 20,
     BENCH_BUFFERS_MAX = 64,
 };
 
@@ -48,6 +48,7 @@ struct bench_batch {
     uint32_t warm;           /* receives before the clock starts */
     uint32_t timed;          /* receives while it runs */
     uint32_t tail_elsewhere; /* first leave a message half read on another socket */
+    uint32_t thread;         /* with a second thread, which sleeps; the worker keeps it */
 };
 
 enum bench_outcome {

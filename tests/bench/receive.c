@@ -22,9 +22,11 @@
  *   in each. A batch with a lost packet is made again; a case that keeps giving other bytes has no
  *   figure, and the exit status says so.
  *
- * This file owns the list of cases, the rounds and the table; it never receives a message itself.
+ * receive_cases.h has the cases; this file owns the rounds and the table, and never receives a
+ * message itself.
  */
 #define _GNU_SOURCE
+#include "receive_cases.h"
 #include "worker_process.h"
 
 #include <errno.h>
@@ -52,148 +54,6 @@ enum exit_status {
     EXIT_MISSED = 2,     /* --check, and a goal was missed */
     EXIT_USAGE = 64,
     EXIT_SKIP = 77, /* Meson's convention */
-};
-
-enum worker_kind {
-    WITHOUT,
-    WITHOUT_AGAIN,
-    WITH,
-    WITH_TAIL, /* a process of its own: its half-read message stays held */
-    WITH_ALL,
-    WITH_KERNEL,
-    WITH_OBSERVE,
-    WITH_OFF,
-    WORKERS,
-};
-
-static const struct {
-    bool library;
-    const char *setting;
-} worker_kinds[WORKERS] = {
-    [WITHOUT] = {false, NULL},
-    [WITHOUT_AGAIN] = {false, NULL},
-    [WITH] = {true, NULL},
-    [WITH_TAIL] = {true, NULL},
-    [WITH_ALL] = {true, "WSRX_CALLS=all"},
-    [WITH_KERNEL] = {true, "WSRX_HOLD=kernel"},
-    [WITH_OBSERVE] = {true, "WSRX_MODE=observe"},
-    [WITH_OFF] = {true, "WSRX_MODE=off"},
-};
-
-enum case_group {
-    GROUP_FITS,
-    GROUP_STREAMS,
-    GROUP_PARTS,
-    GROUP_INFORMATION,
-    GROUPS,
-};
-
-static const struct {
-    const char *title;
-    double goal; /* highest ratio; 0: none */
-} groups[GROUPS] = {
-    [GROUP_FITS] = {"Datagrams that fit (UDP)", 1.10},
-    [GROUP_STREAMS] = {"Streams and pipes", 1.02},
-    [GROUP_PARTS] = {"64,000 bytes: one message in parts of 1,000 : 64 messages of 1,000", 1.0},
-    [GROUP_INFORMATION] = {"For information (against the same receive without the library)", 0},
-};
-
-struct bench_case {
-    const char *name;
-    enum case_group group;
-    struct bench_batch without;
-    struct bench_batch with;
-    enum worker_kind with_worker;
-};
-
-/* 8 receives untimed, 128 timed; one message each. */
-#define ONE_EACH(CHANNEL, CALL, SIZE, BUFFER)                                                     \
-    .channel = (CHANNEL), .call = (CALL), .buffer = (BUFFER), .message = (SIZE), .messages = 136, \
-    .part = (SIZE), .warm = 8, .timed = 128
-/* Fewer, so that all of it fits a TCP socket's first window and a pipe of the default size. */
-#define ONE_EACH_SHORT(CHANNEL, CALL, SIZE, BUFFER)                                              \
-    .channel = (CHANNEL), .call = (CALL), .buffer = (BUFFER), .message = (SIZE), .messages = 36, \
-    .part = (SIZE), .warm = 4, .timed = 32
-/* The first 64 receives are untimed, so that on both sides the timed ones start with a message. */
-#define PARTS(CALL, SIZE)                                                    \
-    .channel = BENCH_UDP, .call = (CALL), .buffer = 1000, .message = (SIZE), \
-    .messages = 128000 / (SIZE), .part = 1000, .warm = 64, .timed = 64
-
-#define SAME(NAME, GROUP, ...)                                                             \
-    {                                                                                      \
-        .name = (NAME), .group = (GROUP), .without = {__VA_ARGS__}, .with = {__VA_ARGS__}, \
-        .with_worker = WITH                                                                \
-    }
-#define SETTING(NAME, WORKER, ...)                                            \
-    {                                                                         \
-        .name = (NAME), .group = GROUP_INFORMATION, .without = {__VA_ARGS__}, \
-        .with = {__VA_ARGS__}, .with_worker = (WORKER)                        \
-    }
-#define TAIL(NAME, ...)                                                       \
-    {                                                                         \
-        .name = (NAME), .group = GROUP_INFORMATION, .without = {__VA_ARGS__}, \
-        .with = {__VA_ARGS__, .tail_elsewhere = 1}, .with_worker = WITH_TAIL  \
-    }
-#define BY_HAND(NAME, SIZE)                                                                      \
-    {                                                                                            \
-        .name = (NAME), .group = GROUP_INFORMATION,                                              \
-        .without = {ONE_EACH(BENCH_UDP, BENCH_RECV, SIZE, 2048)},                                \
-        .with = {ONE_EACH(BENCH_UDP, BENCH_PEEK_RECV, SIZE, 2048)}, .with_worker = WITHOUT_AGAIN \
-    }
-
-static const struct bench_case cases[] = {
-    SAME("recv, 64 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 2048)),
-    SAME("recv, 1200 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECV, 1200, 2048)),
-    SAME("recvfrom, 64 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECVFROM, 64, 2048)),
-    SAME("recvfrom, 1200 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECVFROM, 1200, 2048)),
-    SAME("read, 64 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_READ, 64, 2048)),
-    SAME("read, 1200 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_READ, 1200, 2048)),
-    SAME("recvmsg, 64 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECVMSG, 64, 2048)),
-    SAME("recvmsg, 1200 bytes", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECVMSG, 1200, 2048)),
-    SAME("recv, 64 bytes, buffer 65535", GROUP_FITS, ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 65535)),
-    SAME("recvfrom, 1200 bytes, buffer 65535", GROUP_FITS,
-         ONE_EACH(BENCH_UDP, BENCH_RECVFROM, 1200, 65535)),
-
-    SAME("TCP recv, 64 bytes", GROUP_STREAMS, ONE_EACH(BENCH_TCP, BENCH_RECV, 64, 64)),
-    SAME("TCP recv, 1200 bytes", GROUP_STREAMS, ONE_EACH_SHORT(BENCH_TCP, BENCH_RECV, 1200, 1200)),
-    SAME("pipe read, 64 bytes", GROUP_STREAMS, ONE_EACH(BENCH_PIPE, BENCH_READ, 64, 64)),
-    SAME("pipe read, 1200 bytes", GROUP_STREAMS,
-         ONE_EACH_SHORT(BENCH_PIPE, BENCH_READ, 1200, 1200)),
-
-    {.name = "recv",
-     .group = GROUP_PARTS,
-     .without = {PARTS(BENCH_RECV, 1000)},
-     .with = {PARTS(BENCH_RECV, 64000)},
-     .with_worker = WITH},
-    {.name = "recvfrom",
-     .group = GROUP_PARTS,
-     .without = {PARTS(BENCH_RECVFROM, 1000)},
-     .with = {PARTS(BENCH_RECVFROM, 64000)},
-     .with_worker = WITH},
-    {.name = "read",
-     .group = GROUP_PARTS,
-     .without = {PARTS(BENCH_READ, 1000)},
-     .with = {PARTS(BENCH_READ, 64000)},
-     .with_worker = WITH},
-
-    SETTING("WSRX_CALLS=all, recvmsg, 64 bytes", WITH_ALL,
-            ONE_EACH(BENCH_UDP, BENCH_RECVMSG, 64, 2048)),
-    SETTING("WSRX_CALLS=all, recvmsg, 1200 bytes", WITH_ALL,
-            ONE_EACH(BENCH_UDP, BENCH_RECVMSG, 1200, 2048)),
-    SETTING("WSRX_HOLD=kernel, recv, 64 bytes", WITH_KERNEL,
-            ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 2048)),
-    SETTING("WSRX_HOLD=kernel, recv, 1200 bytes", WITH_KERNEL,
-            ONE_EACH(BENCH_UDP, BENCH_RECV, 1200, 2048)),
-    SETTING("WSRX_MODE=observe, recv, 64 bytes", WITH_OBSERVE,
-            ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 2048)),
-    SETTING("WSRX_MODE=off, recv, 64 bytes", WITH_OFF, ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 2048)),
-    SAME("recv, 64 bytes, 64 buffers by turns", GROUP_INFORMATION,
-         ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 2048), .buffers = 64),
-    SAME("AF_UNIX recv, 64 bytes", GROUP_INFORMATION, ONE_EACH(BENCH_UNIX, BENCH_RECV, 64, 2048)),
-    TAIL("recv, 64 bytes, tail held elsewhere", ONE_EACH(BENCH_UDP, BENCH_RECV, 64, 2048)),
-    TAIL("pipe read, 64, tail held elsewhere", ONE_EACH(BENCH_PIPE, BENCH_READ, 64, 64)),
-    BY_HAND("no library: peek, then recv, 64 bytes", 64),
-    BY_HAND("no library: peek, then recv, 1200", 1200),
 };
 
 enum {
@@ -309,7 +169,7 @@ static int start_worker(struct benchmark *bench, enum worker_kind kind)
 
 /* Nanoseconds a receive, or a negative number when the case is to be given up. */
 static double measure_batch(struct benchmark *bench, struct result *result, enum worker_kind kind,
-                            const struct bench_batch *batch)
+                            const struct bench_batch *batch, bool a_message)
 {
     struct bench_answer answer;
 
@@ -331,7 +191,8 @@ static double measure_batch(struct benchmark *bench, struct result *result, enum
             return -1;
         }
         if (answer.outcome == BENCH_DONE)
-            return (double)answer.nanoseconds / batch->timed;
+            return (double)answer.nanoseconds /
+                   (a_message ? batch->timed / (batch->message / batch->part) : batch->timed);
         result->retried++;
     }
     describe_wrong(result, kind, batch, &answer);
@@ -355,7 +216,8 @@ static bool measure_round(struct benchmark *bench, size_t number, unsigned int r
                                             : subject->with_worker;
 
         figures[side] =
-            measure_batch(bench, result, kind, side == 2 ? &subject->with : &subject->without);
+            measure_batch(bench, result, kind, side == 2 ? &subject->with : &subject->without,
+                          subject->a_message);
         if (figures[side] <= 0)
             return false;
     }
@@ -367,9 +229,14 @@ static bool measure_round(struct benchmark *bench, size_t number, unsigned int r
     return true;
 }
 
+static double goal_of(const struct bench_case *subject)
+{
+    return subject->goal > 0 ? subject->goal : groups[subject->group].goal;
+}
+
 static int weight(const struct bench_case *subject)
 {
-    return groups[subject->group].goal > 0 ? 3 : 1;
+    return goal_of(subject) > 0 ? 3 : 1;
 }
 
 static void measure_generation(struct benchmark *bench, double seconds)
@@ -432,7 +299,7 @@ static int measure(struct benchmark *bench)
 
 static void print_result(const struct bench_case *subject, struct result *result, bool *ret_missed)
 {
-    double goal = groups[subject->group].goal;
+    double goal = goal_of(subject);
     double ratio;
 
     if (result->failure[0] != '\0') {

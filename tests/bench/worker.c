@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static void channel_close(struct channel *channel)
 /* A whole batch must fit the receive queue: 136 datagrams of 1,200 bytes take some 320 KiB. */
 static void socket_prepare(int fd)
 {
-    static const int room = 1 << 20;
+    static const int room = 4 << 20;
     /* Data is queued before it is asked for: the timeout turns a lost packet into an answer. */
     static const struct timeval patience = {.tv_sec = 1};
 
@@ -114,7 +115,7 @@ static int open_pair(int *ret_rx, int *ret_tx, bool pipe_wanted)
     if (pipe_wanted ? pipe(pair) < 0 : socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
         return -errno;
     if (pipe_wanted)
-        (void)fcntl(pair[0], F_SETPIPE_SZ, BENCH_PAYLOAD_MAX);
+        (void)fcntl(pair[0], F_SETPIPE_SZ, 256 * 1024);
     *ret_rx = pair[0];
     *ret_tx = pair[1];
     return 0;
@@ -198,6 +199,23 @@ static int leave_tail_elsewhere(void)
     if (write(elsewhere.tx, message, sizeof(message)) < 0 ||
         recv(elsewhere.rx, message, sizeof(message) / 2, 0) < 0)
         return -errno;
+    return 0;
+}
+
+static void *sleep_on(void *unused)
+{
+    pause();
+    return unused;
+}
+
+static int start_thread(void)
+{
+    static bool started;
+    pthread_t thread;
+
+    if (!started && pthread_create(&thread, NULL, sleep_on, NULL) != 0)
+        return -EAGAIN;
+    started = true;
     return 0;
 }
 
@@ -302,6 +320,8 @@ static void run_batch(const struct bench_batch *batch, struct bench_answer *ret_
         return;
     channel = &channels[batch->channel];
     r = batch->tail_elsewhere ? leave_tail_elsewhere() : 0;
+    if (r == 0 && batch->thread)
+        r = start_thread();
     if (r == 0)
         r = channel_open(channel, batch->channel);
     if (r == 0)

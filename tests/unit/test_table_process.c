@@ -8,15 +8,20 @@
 
 #include "child.h"
 #include "pattern.h"
+#include "state.h"
+#include "table/layout.h"
 #include "table_take.h"
 #include "tails.h"
 
 #include <criterion/criterion.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -346,4 +351,84 @@ Test(table_process, a_death_at_any_time)
         munmap(notes, sizeof *notes);
     }
     cr_assert_gt(calling, 0, "no death came within a call");
+}
+
+/* --- the mutex's owner -------------------------------------------------------------------- */
+
+/* Whether the mutex has this thread's id while it has it. */
+static bool is_owner(void)
+{
+    struct critical_section section;
+    uint32_t owner;
+
+    table_enter(table, &section);
+    owner = atomic_load(&inside_of(table)->lock) & FUTEX_TID_MASK;
+    table_leave(table, &section);
+    return owner == (uint32_t)syscall(SYS_gettid);
+}
+
+static void *be_owner(void *ret_right)
+{
+    *(bool *)ret_right = is_owner() && is_owner();
+    return NULL;
+}
+
+static bool ends_well(pid_t pid)
+{
+    int status;
+
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Nothing of ours sees this child: not its fork, and no handler of pthread_atfork(). */
+static pid_t clone_raw(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
+}
+
+static int in_raw_child(void)
+{
+    pid_t pid;
+
+    if (!is_owner() || !is_owner())
+        return 1;
+    pid = clone_raw();
+    if (pid == 0)
+        _exit(!is_owner() || !is_owner());
+    return !ends_well(pid);
+}
+
+/* The thread's id is asked for once. A wrong one would be taken for a dead owner's. */
+Test(table_process, the_mutex_has_its_owners_id_in_every_child)
+{
+    enum { OFTEN = 20 };
+    bool right = false;
+    pthread_t thread;
+    pid_t pid;
+
+    state.sees_vfork = true;
+    for (int i = 0; i < OFTEN; i++)
+        cr_assert(is_owner());
+
+    pid = clone_raw();
+    if (pid == 0)
+        _exit(in_raw_child());
+    cr_expect(ends_well(pid), "in a child by a raw clone(2), or in its child");
+
+    pid = child_start();
+    if (pid == 0)
+        _exit(!is_owner());
+    cr_expect(ends_well(pid), "in a child by fork(2)");
+
+    state_vfork_depth++;
+    pid = vfork();
+    if (pid == 0)
+        _exit(!is_owner());
+    state_vfork_depth--;
+    cr_expect(ends_well(pid), "in a child by vfork(2)");
+
+    cr_assert_eq(pthread_create(&thread, NULL, be_owner, &right), 0);
+    pthread_join(thread, NULL);
+    cr_expect(right, "in another thread");
+    cr_expect(is_owner(), "in the parent");
 }
