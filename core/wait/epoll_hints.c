@@ -214,7 +214,8 @@ void hints_remember(int epfd, int operation, int fd, const struct epoll_event *e
 
 void hints_note_set(int epfd)
 {
-    set_bit(USED, epfd);
+    if (!has_bit(USED, epfd))
+        set_bit(USED, epfd);
 }
 
 int hints_next_set(int after)

@@ -26,22 +26,22 @@ BUILT_WITH = [word[13:] for word in sys.argv if word.startswith("--built-with=")
 # The row: system calls in 64 rounds, and instructions in one (None: they go by what the child does
 # at the same time).
 ROWS = {
-    "level-fits": (128, 257),
-    "level-2-parts": (352, 3219),
-    "level-64-parts": (135, 2975),
-    "edge-64-parts": (72, 2309),
-    "shot-fits": (192, 526),
-    "shot-2-parts": (481, 4034),
-    "shot-64-parts": (202, 3693),
-    "thread-level-2-parts": (608, 3643),
-    "thread-level-64-parts": (267, 3374),
-    "thread-shot-2-parts": (960, 5873),
-    "thread-shot-64-parts": (588, 4707),
-    "child-level-2-parts": (1088, None),
-    "child-shot-2-parts": (1536, None),
-    "poll-2-parts": (384, 2701),
-    "poll-64-parts": (198, 2680),
-    "select-64-parts": (198, 3142),
+    "level-fits": (128, 246),
+    "level-2-parts": (288, 2654),
+    "level-64-parts": (135, 2782),
+    "edge-64-parts": (72, 2116),
+    "shot-fits": (192, 474),
+    "shot-2-parts": (417, 3405),
+    "shot-64-parts": (202, 3458),
+    "thread-level-2-parts": (544, 3133),
+    "thread-level-64-parts": (267, 3189),
+    "thread-shot-2-parts": (896, 5330),
+    "thread-shot-64-parts": (588, 4488),
+    "child-level-2-parts": (1024, None),
+    "child-shot-2-parts": (1472, None),
+    "poll-2-parts": (320, 2137),
+    "poll-64-parts": (198, 2487),
+    "select-64-parts": (198, 2948),
 }
 
 
