@@ -15,8 +15,8 @@ int copy_out_name(const struct receive *receive, const struct sockaddr *peer, so
 /* The caller's room for an address; to be read before anything is written to its length. */
 socklen_t copy_out_name_room(const struct receive *receive);
 
-/* Copies bytes to the caller's buffers. A table_copy. */
-int copy_out_bytes(void *receive, const void *from, size_t size);
+/* Copies bytes to the caller's buffers. A table_copy: `context` is the receive. */
+int copy_out_bytes(void *context, const void *from, size_t size);
 
 /* The result of a receive that got `part` of `remaining` bytes, by kind and mode. */
 ssize_t copy_out_part(struct receive *receive, const struct part *part, size_t remaining,

@@ -73,10 +73,14 @@ void receive_drop_tail(int fd, const void *caller)
                               .iovlen = 1,
                               .sure = true,
                               .tail_only = true};
-    uint64_t cookie = fd_class_cookie(fd_class_cached(fd));
+    uint64_t cookie;
     int saved = errno;
 
-    if (cookie == 0 || !table_may_hold(state.table, cookie) || !state_is_own_as_seen() ||
+    if (!state_is_own_as_seen())
+        return;
+    /* Another process may have received the first part, and this one nothing yet. */
+    cookie = state_is_sandboxed() ? fd_class_cookie(fd_class_cached(fd)) : fd_cookie(fd);
+    if (cookie == 0 || !table_may_hold(state.table, cookie) ||
         (!state_is_sandboxed() && !fd_has_cookie(fd, cookie)))
         return;
     drop(&receive, cookie);

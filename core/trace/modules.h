@@ -14,16 +14,16 @@
 
 enum { MODULES = 32 };
 
-/* For start-up. `directory`: the program's, before which relative paths are put;
+/* For start-up. `in`: the program's directory, before which relative paths are put;
  * it stays. */
-void modules_start(const char *directory);
+void modules_start(const char *in);
 
 /* The module that has the address. NULL: none (code that was made while the program ran), or no
  * room for one more. Async-signal-safe. */
 const struct record_module *modules_find(uint64_t address);
 
 /* From 0 to MODULES - 1. */
-unsigned modules_number(const struct record_module *module);
+unsigned modules_number(const struct record_module *one);
 
 /* The module of a number; NULL: there is none yet. */
 const struct record_module *modules_get(unsigned number);

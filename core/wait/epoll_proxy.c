@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-enum { OUT_OF_THE_WAY = 256 }; /* lower descriptor numbers are left to the program */
+/* Lower descriptor numbers are left to the program. Flares are apart from the proxies: none of these may
+ * have the number of a flare when that is to be put out. */
+enum { OUT_OF_THE_WAY = 256, FLARES = 512 };
 
 enum {
     /* The bits that a registration keeps when its one shot has fired (EP_PRIVATE_BITS). */
@@ -131,7 +133,9 @@ static void light_flare(struct registration *registration)
 
     if (!fd_has_cookie(registration->fd, registration->cookie))
         return;
-    fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+    fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, FLARES);
+    if (fd == -EINVAL) /* more than the limit of descriptors */
+        fd = sys_fcntl(registration->fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
     if (fd < 0)
         return;
     error = control(registration, EPOLL_CTL_ADD, fd, EPOLLONESHOT | FLARE);

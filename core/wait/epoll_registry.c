@@ -263,9 +263,12 @@ struct set *registration_set(const struct registration *registration)
 
 struct registration *registry_next_proxy(const struct registration *registration)
 {
-    for (uint32_t at = registration ? registration->self + 1 : 1; at < lists.used; at++)
-        if (registration_at(at)->proxy >= 0)
-            return registration_at(at);
+    for (uint32_t at = registration ? registration->self + 1 : 1; at < lists.used; at++) {
+        struct registration *each = registration_at(at);
+
+        if (each && each->proxy >= 0)
+            return each;
+    }
     return NULL;
 }
 

@@ -33,6 +33,6 @@ su user -c 'crontab -l'
 echo '@reboot user id >/tmp/reboot; env | grep -v WSRX | sort >>/tmp/reboot; echo done >>/tmp/reboot' \
     >/etc/cron.d/stranger
 cron -f &
-until_true grep -q done /tmp/reboot
+until_true grep -q "done" /tmp/reboot
 loaded cron
 cat /tmp/reboot
