@@ -2,29 +2,31 @@
 /*
  * filter KIND PROGRAM [ARGUMENT...]: runs the program in a sandbox that is there before it.
  *
- * service: as systemd's SystemCallFilter=@system-service, which kills for what no service needs.
- * container: as is usual for containers, where such a call fails by EPERM.
+ * service: as systemd's SystemCallFilter=@system-service, which kills for what no service needs. (The
+ * booted machine has the real one.)
+ * container: Docker's default profile: what it does not name fails by EPERM.
  * files: by Landlock, files can be read and run, and nothing be written to but in /tmp and /dev.
  *
- * Linked statically, so that no library sees the filter come. The lists have what these groups
- * leave out: calls that look into other processes, change the system, or make sandboxes.
+ * Linked statically, so that no library sees the filter come. The list of what a service may not do
+ * has calls that look into other processes, change the system, or make sandboxes.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* The first COMMON are in neither; the rest a container's programs may use, and a service's not. */
 static const int left_out[] = {
     SYS_ptrace,
     SYS_process_vm_readv,
@@ -71,23 +73,82 @@ static const int left_out[] = {
     SYS_landlock_add_rule,
     SYS_landlock_restrict_self,
 };
-#define COMMON 33
 
-static int install(const int *calls, unsigned count, unsigned action)
+#define CALL(name) SYS_##name,
+static const int container_calls[] = {
+#include "container_calls.def"
+};
+#undef CALL
+
+/* What a container may call with some arguments only. */
+enum {
+    NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                 CLONE_NEWNET | CLONE_NEWCGROUP
+};
+static const unsigned personalities[] = {0, 8, 0x20000, 0x20008, 0xffffffff};
+
+#define STATEMENT(...)         (struct sock_filter) BPF_STMT(__VA_ARGS__)
+#define JUMP(...)              (struct sock_filter) BPF_JUMP(__VA_ARGS__)
+#define LOAD(member)           STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
+#define RETURN(value)          STATEMENT(BPF_RET | BPF_K, value)
+/* The next `count` instructions only for the call, or the value. */
+#define ONLY_FOR(value, count) JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(value), 0, count)
+#define NOT_FOR(value, count)  JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(value), count, 0)
+
+static int install(struct sock_filter *code, unsigned short count)
 {
-    struct sock_filter code[4 + COUNT(left_out)];
-    struct sock_fprog program = {.filter = code};
+    struct sock_fprog program = {count, code};
+
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static int confine_service(void)
+{
+    struct sock_filter code[2 + 2 * COUNT(left_out)];
     unsigned short n = 0;
 
-    code[n++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (unsigned i = 0; i < count; i++)
-        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i],
-                                                 (unsigned char)(count - i), 0);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
-    program.len = n;
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+    code[n++] = LOAD(nr);
+    for (unsigned i = 0; i < COUNT(left_out); i++) {
+        code[n++] = ONLY_FOR(left_out[i], 1);
+        code[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+    }
+    code[n++] = RETURN(SECCOMP_RET_ALLOW);
+    return install(code, n);
+}
+
+static int confine_container(void)
+{
+    enum { NO = SECCOMP_RET_ERRNO | EPERM, UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS };
+    struct sock_filter code[32 + 2 * COUNT(container_calls)];
+    unsigned short n = 0;
+
+    code[n++] = LOAD(nr);
+    for (unsigned i = 0; i < COUNT(container_calls); i++) {
+        code[n++] = ONLY_FOR(container_calls[i], 1);
+        code[n++] = RETURN(SECCOMP_RET_ALLOW);
+    }
+    /* glibc falls back to clone, whose flags a filter can see. */
+    code[n++] = ONLY_FOR(SYS_clone3, 1);
+    code[n++] = RETURN(UNKNOWN);
+    code[n++] = ONLY_FOR(SYS_clone, 4);
+    code[n++] = LOAD(args[0]);
+    code[n++] = JUMP(BPF_JMP | BPF_JSET | BPF_K, (unsigned)NAMESPACES, 1, 0);
+    code[n++] = RETURN(SECCOMP_RET_ALLOW);
+    code[n++] = RETURN(NO);
+    code[n++] = ONLY_FOR(SYS_socket, 4);
+    code[n++] = LOAD(args[0]);
+    code[n++] = NOT_FOR(AF_VSOCK, 1);
+    code[n++] = RETURN(SECCOMP_RET_ALLOW);
+    code[n++] = RETURN(NO);
+    code[n++] = NOT_FOR(SYS_personality, 1);
+    code[n++] = RETURN(NO);
+    code[n++] = LOAD(args[0]);
+    for (unsigned i = 0; i < COUNT(personalities); i++) {
+        code[n++] = ONLY_FOR(personalities[i], 1);
+        code[n++] = RETURN(SECCOMP_RET_ALLOW);
+    }
+    code[n++] = RETURN(NO);
+    return install(code, n);
 }
 
 static int allow_beneath(int rules, const char *path, unsigned long long access)
@@ -119,9 +180,9 @@ int main(int argc, char **argv)
     int failed = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 
     if (strcmp(kind, "service") == 0)
-        failed |= install(left_out, COUNT(left_out), SECCOMP_RET_KILL_PROCESS);
+        failed |= confine_service();
     else if (strcmp(kind, "container") == 0)
-        failed |= install(left_out, COMMON, SECCOMP_RET_ERRNO | EPERM);
+        failed |= confine_container();
     else if (strcmp(kind, "files") == 0)
         failed |= confine_files();
     else
