@@ -46,3 +46,31 @@ loaded() {
 not_listens() {
     ! listens "$1"
 }
+
+# perl_tests: perl's own tests of sockets, of waiting for them, and of I/O, as a user. Of its sources
+# only these are here; what they test is Debian's perl.
+perl_tests() {
+    useradd -m user
+    cp -r /usr/src/perl /tmp/perl
+    (
+        cd /tmp/perl || exit
+        # Where the tests look for things in perl's own tree.
+        cp t/test.pl t/charset_tools.pl dist/IO/t/
+        mkdir -p lib dist/IO/t/t
+        for directory in $(perl -e 'print "@INC"'); do
+            [ ! -d "$directory" ] || cp -rsn "$directory/." lib/
+        done
+        chown -R user .
+        # shellcheck disable=SC2016 # for the shell over there
+        su user -c '
+            for name in t/io/*.t cpan/Socket/t/*.t cpan/IO-Socket-IP/t/*.t dist/IO/t/*.t; do
+                taint=$(sed -n "1s/.*perl \(-T\)/\1/p" $name)
+                case $name in
+                t/*) directory=t ;;
+                *) directory=${name%/t/*} ;;
+                esac
+                echo "--- $name"
+                (cd $directory && timeout 200 perl $taint /tmp/perl/$name; echo "exit status $?")
+            done'
+    ) 2>&1
+}
