@@ -95,7 +95,11 @@ class System:
             with open(os.path.join(share, "script"), "w", encoding="utf-8") as file:
                 file.write("source /srv/share/functions\n" + script)
             for name in files:
-                shutil.copy(name, share)
+                if os.path.isdir(name):
+                    shutil.copytree(name, os.path.join(share, os.path.basename(name)),
+                                    symlinks=True)
+                else:
+                    shutil.copy(name, share)
             environment = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin",
                            "work": overlay, "lower": self.directory, "share": share,
                            "library": self.library if library else "",
