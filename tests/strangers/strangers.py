@@ -5,10 +5,10 @@ Takes the library, the directory of the system, the program `filter`, and the sc
 with it, and once more for each line "# also: SETTINGS" in it; exit status and output must be the
 same. A line "# in: the system outside, where the program is: NAME" runs it above the root of this
 machine instead, if that has the program; "# in: a machine that boots", in a virtual machine (only
-where WSRX_TEST_LONG is set). What a
-script prints must not go by time, process id or chance: it sees to that. What does is printed as
-"measured NAME VALUE", and "# at most: NAME MORE [for each OTHER]" says how much more it may be with
-the library than without it (for each one of what OTHER has measured there).
+where WSRX_TEST_LONG is set). What a script prints must not go by time, process id or chance: it sees
+to that. What does is printed as "measured NAME VALUE", and "# at most: NAME MORE [for each OTHER]"
+says how much more it may be with the library than without it (for each one of what OTHER has
+measured there).
 """
 
 import concurrent.futures
