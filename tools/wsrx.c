@@ -18,8 +18,8 @@ static int help(int argc, const char **argv);
 static const struct command command_help = {"help", "explain a subcommand, or the settings", help};
 
 static const struct command *const commands[] = {
-    &command_run,     &command_trace,  &command_stat, &command_report,
-    &command_convert, &command_doctor, &command_wine, &command_help,
+    &command_run,    &command_trace, &command_stat, &command_report, &command_convert,
+    &command_doctor, &command_wine,  &command_top,  &command_refuse, &command_help,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

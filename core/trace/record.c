@@ -24,6 +24,7 @@ static const char *const call_names[RECORD_CALLS] = {
     [RECORD_EXEC] = "exec",
     [RECORD_EXIT] = "exit",
     [RECORD_SEND] = "send",
+    [RECORD_IO_URING] = "io_uring",
 };
 
 const char *record_call_name(enum record_call call)

@@ -27,10 +27,11 @@ enum record_call {
     RECORD_READV,
     RECORD_PREADV2,
     RECORD_WSRX_RECEIVE,
-    RECORD_CLOSE, /* no receive: a descriptor was closed with a tail held, which is lost */
-    RECORD_EXEC,  /* nor this: another program is about to take the place of this one */
-    RECORD_EXIT,  /* nor this: the program ends */
-    RECORD_SEND,  /* nor this: the program sends, and does not want the tail (WSRX_TAIL) */
+    RECORD_CLOSE,    /* no receive: a descriptor was closed with a tail held, which is lost */
+    RECORD_EXEC,     /* nor this: another program is about to take the place of this one */
+    RECORD_EXIT,     /* nor this: the program ends */
+    RECORD_SEND,     /* nor this: the program sends, and does not want the tail (WSRX_TAIL) */
+    RECORD_IO_URING, /* a receive that the kernel makes: only wsrx trace --system sees it */
     RECORD_CALLS,
 };
 
@@ -71,7 +72,7 @@ struct record {
 /* Not so: the end of a tail that nobody received. */
 static inline bool record_is_receive(const struct record *record)
 {
-    return record->call <= RECORD_WSRX_RECEIVE;
+    return record->call <= RECORD_WSRX_RECEIVE || record->call == RECORD_IO_URING;
 }
 
 /* Whether it took a message, or a part of one, off the queue; or tells of the end of a tail. */

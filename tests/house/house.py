@@ -31,6 +31,7 @@ FOR_TOOLS = {
     "settings.def",
     "settings.h",
     "trace/format.h",
+    "trace/output_path.h",
     "trace/record.h",
     "trace/ring.h",
     "trace/module.h",

@@ -75,7 +75,7 @@ def beyond_records(includes):
 
 
 # The command's wings, from the top.
-TOOL_LEVELS = (("",), ("commands",), ("formats",), ("input", "program"), ("util",))
+TOOL_LEVELS = (("",), ("commands",), ("formats",), ("input", "observe", "program"), ("util",))
 
 
 def tool_wing(path):

@@ -15,7 +15,7 @@ struct command {
 };
 
 extern const struct command command_run, command_trace, command_stat, command_report,
-    command_convert, command_doctor, command_wine;
+    command_convert, command_doctor, command_wine, command_top, command_refuse;
 
 /* Parses the options of a subcommand, with --help; stops at the first word that is no option if
  * `program_follows`, since what is behind it is the program's. NULL: something was wrong, and was

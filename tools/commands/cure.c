@@ -15,7 +15,7 @@ enum { WORDS_LENGTH = 200, SHOWN = 3 };
 /* What a closed or dropped tail has lost, no larger buffer would have kept. */
 static unsigned losing_receives(const struct summary_socket *socket)
 {
-    return socket->losing & ((2u << RECORD_WSRX_RECEIVE) - 1);
+    return socket->losing & (((2u << RECORD_WSRX_RECEIVE) - 1) | 1u << RECORD_IO_URING);
 }
 
 /* The command line to type; of a long one, its start. */

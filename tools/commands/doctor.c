@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "commands/command.h"
+#include "commands/system.h"
 #include "program/elf_libraries.h"
 #include "program/elf_probe.h"
 #include "program/library.h"
@@ -227,17 +228,26 @@ static int examine(const char *program)
 
 static int run(int argc, const char **argv)
 {
-    static const struct poptOption none[] = {POPT_TABLEEND};
-    poptContext context = command_options(&command_doctor, argc, argv, none, "PROGRAM...", false);
+    int system = 0;
+    const struct poptOption options[] = {
+        {"system", 0, POPT_ARG_NONE, &system, 0,
+         "check what of all processes this kernel shows to wsrx trace --system and wsrx top", NULL},
+        POPT_TABLEEND,
+    };
+    poptContext context =
+        command_options(&command_doctor, argc, argv, options, "PROGRAM... | --system", false);
     const char *program;
     int worst = 0;
 
     if (!context)
         return EXIT_OURS;
-    if (!poptPeekArg(context)) {
-        complain("doctor: missing PROGRAM");
+    if (!poptPeekArg(context) != !!system) {
+        complain("doctor: %s",
+                 system ? "--system and PROGRAM cannot be combined" : "missing PROGRAM");
         return EXIT_OURS;
     }
+    if (system)
+        worst = system_doctor();
     while ((program = poptGetArg(context))) {
         int result = examine(program);
 

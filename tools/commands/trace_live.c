@@ -9,6 +9,7 @@
 #include "commands/command.h"
 #include "commands/live_view.h"
 #include "commands/stat_view.h"
+#include "commands/system.h"
 #include "input/process_ring.h"
 #include "program/beside.h"
 #include "program/forward.h"
@@ -293,11 +294,15 @@ static struct {
     char *to;               /* trace: the format */
     char *metrics;          /* stat: their file */
     int json, every;
+    int system; /* trace: all processes, by the kernel */
 } asked;
 
 static const struct poptOption trace_options[] = {
     {"to", 0, POPT_ARG_STRING, &asked.to, 0,
-     "text, or jsonl, which goes to standard output unless -o is given", "FORMAT"},
+     "text, or jsonl, which goes to standard output unless -o is given; with --system also ring",
+     "FORMAT"},
+    {"system", 0, POPT_ARG_NONE, &asked.system, 0,
+     "show what any process loses, by the kernel; with -p, what that one loses", NULL},
     POPT_TABLEEND,
 };
 
@@ -315,10 +320,12 @@ static bool set_up(struct live_view *view, const struct command *command)
 {
     static const char *const formats[] = {"text", "jsonl", NULL};
 
-    if (asked.to && strcmp(asked.to, "text") != 0 && strcmp(asked.to, "jsonl") != 0) {
+    if (asked.to && strcmp(asked.to, "text") != 0 && strcmp(asked.to, "jsonl") != 0 &&
+        !(asked.system && strcmp(asked.to, "ring") == 0)) {
         const char *near = suggest_word(asked.to, formats);
 
-        complain("%s: unknown format \"%s\": expected text or jsonl%s%s%s", command->name, asked.to,
+        complain("%s: unknown format \"%s\": expected text%s jsonl%s%s%s%s", command->name,
+                 asked.to, asked.system ? "," : " or", asked.system ? " or ring" : "",
                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
         return false;
     }
@@ -361,7 +368,11 @@ static int watch(const struct command *command, int argc, const char **argv, boo
     if (!context || !setting_options_check(command->name))
         return EXIT_OURS;
     program = poptGetArgs(context);
-    if (!program == !asked.running) {
+    if (asked.system && program) {
+        complain("%s: --system runs no PROGRAM", command->name);
+        return EXIT_OURS;
+    }
+    if (!program == !asked.running && !asked.system) {
         complain("%s: %s", command->name,
                  asked.running ? "-p and PROGRAM cannot be combined" : "missing PROGRAM");
         return EXIT_OURS;
@@ -369,8 +380,11 @@ static int watch(const struct command *command, int argc, const char **argv, boo
     view = live_view_new(counts);
     if (!set_up(view, command))
         return EXIT_OURS;
-    result = asked.running ? follow_running(view, asked.running, asked.output)
-                           : watch_program(view, program, asked.output);
+    result =
+        asked.system
+            ? system_trace(&(struct system_trace_request){asked.running, asked.to, asked.output})
+        : asked.running ? follow_running(view, asked.running, asked.output)
+                        : watch_program(view, program, asked.output);
     if (view->out && (!is_written(view->out, asked.output) || view->failed) && result == 0)
         result = EXIT_OURS;
     live_view_free(view);

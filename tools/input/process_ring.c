@@ -63,8 +63,10 @@ static void report_none(pid_t pid, bool library)
                  "received nothing yet",
                  pid, name);
     else
-        complain("process %d (%s) runs without libwsrx: start it with wsrx run --trace=ring", pid,
-                 name);
+        complain(
+            "process %d (%s) runs without libwsrx: start it with wsrx run --trace=ring, or see "
+            "what it loses with wsrx trace --system -p %d",
+            pid, name, pid);
 }
 
 bool process_ring_find(pid_t pid, char path[PATH_MAX])

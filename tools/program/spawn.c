@@ -72,18 +72,24 @@ static bool choose(const char *program, char library[PATH_MAX], char first[PATH_
     return found;
 }
 
-int spawn_become(const char **argv)
+static int become_bare(const char **argv)
 {
-    char first[PATH_MAX], library[PATH_MAX];
     int error;
 
-    setting_options_export();
-    if (!choose(argv[0], library, first) || (*library && !library_preload(library, first)))
-        return EXIT_OURS;
     execvp(argv[0], (char *const *)argv);
     error = errno;
     complain("%s: %s", argv[0], strerror(error));
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+int spawn_become(const char **argv)
+{
+    char first[PATH_MAX], library[PATH_MAX];
+
+    setting_options_export();
+    if (!choose(argv[0], library, first) || (*library && !library_preload(library, first)))
+        return EXIT_OURS;
+    return become_bare(argv);
 }
 
 /* A pid that names us means the program, which has another one as our child: sd_listen_fds(3),
@@ -99,7 +105,7 @@ static void pass_pid(const char *variable, pid_t us)
     setenv(variable, text, 1);
 }
 
-pid_t spawn(const char **argv, int *ret_status)
+static pid_t start(const char **argv, int become(const char **argv), int *ret_status)
 {
     pid_t pid, us = getpid();
     int failure[2]; /* closed by a successful exec; else it gives our exit code */
@@ -118,7 +124,7 @@ pid_t spawn(const char **argv, int *ret_status)
         forward_undo();
         pass_pid("LISTEN_PID", us);
         pass_pid("WATCHDOG_PID", us);
-        code = spawn_become(argv);
+        code = become(argv);
         (void)!write(failure[1], &code, sizeof code);
         _exit(code);
     }
@@ -131,6 +137,16 @@ pid_t spawn(const char **argv, int *ret_status)
     }
     close(failure[0]);
     return pid;
+}
+
+pid_t spawn(const char **argv, int *ret_status)
+{
+    return start(argv, spawn_become, ret_status);
+}
+
+pid_t spawn_bare(const char **argv, int *ret_status)
+{
+    return start(argv, become_bare, ret_status);
 }
 
 bool spawn_ended(pid_t pid, int milliseconds, int *ret_status)

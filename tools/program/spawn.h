@@ -16,6 +16,9 @@ int spawn_become(const char **argv);
  * now on, signals go to it (forward.h), and the processes that it leaves behind are our children. */
 pid_t spawn(const char **argv, int *ret_status);
 
+/* The same without the library. */
+pid_t spawn_bare(const char **argv, int *ret_status);
+
 /* Whether it has ended, and with which wait status. Waits up to `milliseconds`. */
 bool spawn_ended(pid_t pid, int milliseconds, int *ret_status);
 

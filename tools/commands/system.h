@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the subcommands that watch all processes have in common.
+ */
+#ifndef WSRX_COMMANDS_SYSTEM_H
+#define WSRX_COMMANDS_SYSTEM_H
+
+#include "observe/observer.h"
+
+#include <stdbool.h>
+
+/* Starts the observer, and says what it watches. NULL: reported; the exit code is EXIT_OURS. */
+struct observer *system_observe(const char *command, const struct observe_config *config);
+
+/* Whether SIGINT, SIGTERM or SIGHUP has come since system_catch(). */
+void system_catch(void);
+bool system_is_interrupted(void);
+
+/* Whether the process is there: a negative errno if not, and that was reported. */
+bool system_has_process(const char *command, const char *word, unsigned *ret_pid);
+
+/* wsrx trace --system. `to` is NULL for text; `output` NULL for standard error. */
+struct system_trace_request {
+    const char *pid, *to, *output;
+};
+
+int system_trace(const struct system_trace_request *request);
+
+/* wsrx doctor --system: a line for each thing; the exit code. */
+int system_doctor(void);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wsrx top: who is losing messages now, of all processes.
+ */
+#define _GNU_SOURCE
+#include "commands/command.h"
+#include "commands/system.h"
+#include "commands/top_view.h"
+#include "util/complain.h"
+#include "util/exit_code.h"
+#include "util/suggest.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    char *pid, *sort, *metrics;
+    int batch, json, all, rounds;
+    double delay;
+    struct observe_config config;
+} asked;
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* --- the terminal ------------------------------------------------------------------------ */
+
+static struct termios before;
+static bool on_screen;
+
+static void leave_screen(void)
+{
+    if (!on_screen)
+        return;
+    on_screen = false;
+    printf("\033[?25h\033[?1049l");
+    fflush(stdout);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+}
+
+/* Keys come at once and are not shown; the terminal's contents come back at the end. */
+static void enter_screen(void)
+{
+    struct termios keys;
+
+    if (tcgetattr(STDIN_FILENO, &before) < 0)
+        return;
+    keys = before;
+    keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &keys);
+    on_screen = true;
+    printf("\033[?1049h\033[?25l");
+}
+
+/* s: the next order. */
+static void next_sort(void)
+{
+    int at = 0;
+
+    while (strcmp(top_keys[at], asked.sort) != 0)
+        at++;
+    asked.sort = (char *)(top_keys[at + 1] ? top_keys[at + 1] : top_keys[0]);
+}
+
+/* Waits for the time of the next round, or for a key. False: this is the end. */
+static bool wait_until(double time)
+{
+    double left;
+    char key;
+
+    while ((left = time - now()) > 0 && !system_is_interrupted()) {
+        struct pollfd keyboard = {.fd = on_screen ? STDIN_FILENO : -1, .events = POLLIN};
+
+        if (poll(&keyboard, 1, (int)(left * 1000) + 1) <= 0)
+            continue;
+        if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q')
+            return false;
+        if (key == 's') {
+            next_sort();
+            return true;
+        }
+    }
+    return !system_is_interrupted();
+}
+
+/* --- rounds ------------------------------------------------------------------------------ */
+
+static void show(const struct top_rows *rows, double seconds)
+{
+    struct top_format format = {.sort = asked.sort, .all = asked.all};
+    struct winsize size;
+
+    if (asked.json) {
+        top_print_json(rows, seconds, stdout);
+        return;
+    }
+    if (on_screen && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 4) {
+        format.lines = size.ws_row;
+        format.columns = size.ws_col;
+    }
+    if (on_screen)
+        printf("\033[H\033[J");
+    top_print(rows, &format, stdout);
+    if (!on_screen)
+        printf("\n");
+}
+
+static int watch(struct observer *observer)
+{
+    struct top_rows rows[2] = {{0}, {0}};
+    double last = now();
+    bool good = true;
+
+    for (int round = 0; good && (asked.rounds == 0 || round < asked.rounds); round++) {
+        struct top_rows *mine = &rows[round % 2];
+        bool more = wait_until(last + asked.delay);
+        double seconds = now() - last;
+
+        top_collect(mine, &rows[(round + 1) % 2], observer, seconds > 0.001 ? seconds : 0.001,
+                    asked.sort);
+        last += seconds;
+        show(mine, seconds);
+        fflush(stdout);
+        good = is_written(stdout, NULL);
+        if (asked.metrics)
+            good = top_metrics(mine, asked.metrics) && good;
+        if (!more)
+            break;
+    }
+    free(rows[0].row);
+    free(rows[1].row);
+    return good ? 0 : EXIT_OURS;
+}
+
+static bool check(void)
+{
+    const char *near;
+
+    for (int i = 0; top_keys[i]; i++)
+        if (strcmp(asked.sort, top_keys[i]) == 0)
+            return asked.delay >= 0.1 && asked.rounds >= 0
+                       ? true
+                       : (complain("top: -d: at least 0.1 seconds; -n: a number of rounds"), false);
+    near = suggest_word(asked.sort, top_keys);
+    complain("top: unknown order \"%s\": expected rate, bytes, lost, needed or pid%s%s%s",
+             asked.sort, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return false;
+}
+
+static int observe(void)
+{
+    struct observer *observer;
+    int result;
+
+    asked.config.all = (unsigned)asked.all;
+    system_catch();
+    observer = system_observe("top", &asked.config);
+    if (!observer)
+        return EXIT_OURS;
+    if (!asked.batch && !asked.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        enter_screen();
+    result = watch(observer);
+    leave_screen();
+    observer_end(observer);
+    return result;
+}
+
+static int run(int argc, const char **argv)
+{
+    static const struct poptOption options[] = {
+        {"batch", 'b', POPT_ARG_NONE, &asked.batch, 0, "print lines, as without a terminal", NULL},
+        {"rounds", 'n', POPT_ARG_INT, &asked.rounds, 0, "end after so many rounds", "N"},
+        {"delay", 'd', POPT_ARG_DOUBLE, &asked.delay, 0, "the time of a round (default 1)",
+         "SECONDS"},
+        {"pid", 'p', POPT_ARG_STRING, &asked.pid, 0, "watch this process only", "PID"},
+        {"sort", 's', POPT_ARG_STRING, &asked.sort, 0,
+         "the order: rate (the default), bytes, lost, needed or pid", "KEY"},
+        {"all", 'a', POPT_ARG_NONE, &asked.all, 0, "count receives that lose nothing as well",
+         NULL},
+        {"json", 0, POPT_ARG_NONE, &asked.json, 0, "print one JSON object a round", NULL},
+        {"metrics", 0, POPT_ARG_STRING, &asked.metrics, 0,
+         "write OpenMetrics there with each round, for node_exporter", "FILE"},
+        POPT_TABLEEND,
+    };
+    poptContext context;
+    int result;
+
+    asked.delay = 1;
+    asked.sort = (char *)top_keys[0];
+    context = command_options(&command_top, argc, argv, options, "[OPTION...]", false);
+    if (!context || !check())
+        return EXIT_OURS;
+    if (poptPeekArg(context)) {
+        complain("top: %s: it runs no program", poptPeekArg(context));
+        return EXIT_OURS;
+    }
+    if (asked.pid && !system_has_process("top", asked.pid, &asked.config.pid))
+        return EXIT_TROUBLE;
+    result = observe();
+    poptFreeContext(context);
+    return result;
+}
+
+const struct command command_top = {"top", "show which processes lose messages, by the kernel",
+                                    run};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "observe/kernel_object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* libbpf explains to programmers, in many lines; kernel_why() says it in one. */
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    (void)level, (void)format, (void)arguments;
+    return 0;
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+/* The constants of the programs, which have a section of their own. */
+static int set_config(struct bpf_object *object, const struct observe_config *config)
+{
+    struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.config");
+
+    return map ? bpf_map__set_initial_value(map, config, sizeof *config) : -ENOENT;
+}
+
+static int set_cgroup(struct bpf_object *object, int fd)
+{
+    int map = bpf_object__find_map_fd_by_name(object, "cgroup");
+    unsigned zero = 0;
+
+    if (fd < 0)
+        return 0;
+    return map < 0 ? map : bpf_map_update_elem(map, &zero, &fd, BPF_ANY);
+}
+
+static int attach(struct kernel_object *to, const char *const *programs)
+{
+    for (int i = 0; programs[i]; i++) {
+        struct bpf_program *program = bpf_object__find_program_by_name(to->object, programs[i]);
+
+        to->link[i] = program ? bpf_program__attach(program) : NULL;
+        if (!to->link[i])
+            return program ? -errno : -ENOENT;
+    }
+    return 0;
+}
+
+int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
+                        const char *const *programs)
+{
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "wsrx");
+    struct bpf_program *program;
+    int error;
+
+    memset(to, 0, sizeof *to);
+    libbpf_set_print(print_nothing);
+    to->object = bpf_object__open_mem(source->bytes, source->size, &options);
+    if (!to->object)
+        return -errno;
+    bpf_object__for_each_program(program, to->object)
+        bpf_program__set_autoload(program, is_one_of(bpf_program__name(program), programs));
+    error = set_config(to->object, &source->config);
+    if (!error)
+        error = bpf_object__load(to->object);
+    if (!error)
+        error = set_cgroup(to->object, source->cgroup);
+    if (!error)
+        error = attach(to, programs);
+    if (error)
+        kernel_object_end(to);
+    return error;
+}
+
+void kernel_object_end(struct kernel_object *object)
+{
+    for (int i = 0; i < KERNEL_PROGRAMS; i++)
+        bpf_link__destroy(object->link[i]);
+    bpf_object__close(object->object);
+    memset(object, 0, sizeof *object);
+}
+
+int kernel_object_map(const struct kernel_object *object, const char *name)
+{
+    return bpf_object__find_map_fd_by_name(object->object, name);
+}
+
+bool kernel_has_btf(void)
+{
+    return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+}
+
+bool kernel_has_capability(int number)
+{
+    FILE *file = fopen("/proc/self/status", "re");
+    uint64_t effective = 0;
+    char line[256];
+
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "CapEff: %" SCNx64, &effective) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return effective >> number & 1;
+}
+
+const char *kernel_why(int error, char to[KERNEL_WHY])
+{
+    bool bpf = kernel_has_capability(CAPABILITY_BPF);
+    bool perfmon = kernel_has_capability(CAPABILITY_PERFMON);
+
+    if (!bpf || !perfmon)
+        snprintf(to, KERNEL_WHY, "%s%s%s missing: run it as root, or with these two capabilities",
+                 bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ",
+                 perfmon ? (bpf ? "" : " is")
+                 : bpf   ? "CAP_PERFMON is"
+                         : "CAP_PERFMON are");
+    else if (!kernel_has_btf())
+        snprintf(to, KERNEL_WHY, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
+    else
+        snprintf(to, KERNEL_WHY, "this kernel refuses its programs: %s", strerror(-error));
+    return to;
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * In the kernel: sees each message that a receive has cut.
+ *
+ * UDP: skb_consume_udp(sk, skb, len) ends each receive. skb->len is the message's length, and `len`
+ * what was given; a peek has it negative, and a receive with MSG_TRUNC has both equal.
+ * AF_UNIX: the tracepoint skb_copy_datagram_iovec has both lengths, but not the flags. If it cuts a
+ * message of AF_UNIX, the lengths are kept for the thread until the receive ends: at the exit of
+ * __unix_dgram_recvmsg, or, from kernel 6.3, in the tracepoint sock_recv_length, which needs no
+ * trampoline. The command loads one of these two.
+ */
+#include <linux/bpf.h>
+
+#include "observe/event.h"
+#include "observe/kernel.h"
+
+#include "observe/caller.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+char _license[] SEC("license") = "Dual MIT/GPL";
+
+const volatile struct observe_config config SEC(".rodata.config") = {};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, OBSERVE_SOCKETS);
+    __type(key, struct observe_key);
+    __type(value, struct observe_sums);
+} sums SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, OBSERVE_COUNTS);
+    __type(key, __u32);
+    __type(value, __u64);
+} counts SEC(".maps");
+
+/* A message of AF_UNIX that is being cut by this thread. */
+struct cut {
+    __u32 length, given;
+    struct observe_address peer;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct cut);
+} cuts SEC(".maps");
+
+/* Threads that are cutting one: nearly always none, and then nothing is looked up. One that never comes
+ * to the end of its receive leaves it too high, which is only slower. */
+static __u32 cutting;
+
+static const struct observe_sums no_sums;
+
+/* --- addresses --------------------------------------------------------------------------- */
+
+/* struct sockaddr_in and sockaddr_in6, in the order of the network. */
+static void put_inet(struct observe_address *to, __be16 port, const void *address, int v6,
+                     int scope)
+{
+    *(__u16 *)to->bytes = v6 ? AF_INET6 : AF_INET;
+    *(__be16 *)(to->bytes + 2) = port;
+    if (!v6) {
+        to->length = 16;
+        bpf_probe_read_kernel(to->bytes + 4, 4, address);
+        return;
+    }
+    to->length = 28;
+    bpf_probe_read_kernel(to->bytes + 8, 16, address);
+    if (to->bytes[8] == 0xfe && (to->bytes[9] & 0xc0) == 0x80)
+        *(__u32 *)(to->bytes + 24) = (__u32)scope;
+}
+
+static void put_unix(struct observe_address *to, const struct sock *sk)
+{
+    struct unix_address *name = BPF_CORE_READ((const struct unix_sock *)sk, addr);
+    unsigned length;
+
+    if (!name)
+        return;
+    length = (unsigned)BPF_CORE_READ(name, len);
+    if (length > OBSERVE_ADDRESS - 2)
+        length = OBSERVE_ADDRESS - 2;
+    if (bpf_probe_read_kernel(to->bytes, length, &name->name) == 0)
+        to->length = length;
+}
+
+static void put_local(struct observe_address *to, const struct sock *sk)
+{
+    __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    __be16 port = bpf_htons(BPF_CORE_READ(sk, __sk_common.skc_num));
+
+    if (family == AF_UNIX) {
+        *(__u16 *)to->bytes = AF_UNIX;
+        to->length = 2; /* as getsockname(2) has it for a socket without a name */
+        put_unix(to, sk);
+    }
+    if (family == AF_INET)
+        put_inet(to, port, &sk->__sk_common.skc_rcv_saddr, 0, 0);
+    if (family == AF_INET6)
+        put_inet(to, port, &sk->__sk_common.skc_v6_rcv_saddr, 1, 0);
+}
+
+/* A sender over IPv4 has a mapped address on a socket of IPv6. */
+static void put_udp_peer(struct observe_address *to, const struct sock *sk,
+                         const struct sk_buff *skb)
+{
+    const unsigned char *head = BPF_CORE_READ(skb, head);
+    const unsigned char *network = head + BPF_CORE_READ(skb, network_header);
+    int v6 = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6;
+    __be16 port = 0;
+
+    bpf_probe_read_kernel(&port, sizeof port, head + BPF_CORE_READ(skb, transport_header));
+    if (!v6) {
+        put_inet(to, port, network + 12, 0, 0);
+    } else if (BPF_CORE_READ(skb, protocol) == bpf_htons(0x86dd)) {
+        put_inet(to, port, network + 8, 1, BPF_CORE_READ(skb, skb_iif));
+    } else {
+        put_inet(to, port, network + 12, 0, 0);
+        __builtin_memcpy(to->bytes + 20, to->bytes + 4, 4);
+        __builtin_memset(to->bytes + 4, 0, 14);
+        to->bytes[18] = to->bytes[19] = 0xff;
+        *(__u16 *)to->bytes = AF_INET6;
+        to->length = 28;
+    }
+}
+
+/* --- what was lost ----------------------------------------------------------------------- */
+
+struct loss {
+    struct sock *sk;
+    const struct sk_buff *skb;          /* UDP: has the peer */
+    const struct observe_address *peer; /* AF_UNIX */
+    __u32 length, given;
+};
+
+static int is_wanted(void)
+{
+    return config.pid == 0 || bpf_get_current_pid_tgid() >> 32 == config.pid;
+}
+
+static void count(__u32 number)
+{
+    __u64 *at = bpf_map_lookup_elem(&counts, &number);
+
+    if (at)
+        __sync_fetch_and_add(at, 1);
+}
+
+/* The row of this process and socket, or NULL. */
+static struct observe_sums *sums_of(struct sock *sk)
+{
+    struct observe_key key = {.cookie = bpf_get_socket_cookie(sk),
+                              .pid = bpf_get_current_pid_tgid() >> 32};
+    struct observe_sums *row = bpf_map_lookup_elem(&sums, &key);
+
+    if (row)
+        return row;
+    bpf_map_update_elem(&sums, &key, &no_sums, BPF_NOEXIST);
+    row = bpf_map_lookup_elem(&sums, &key);
+    if (row) {
+        row->least_room = ~0u;
+        row->fd = -1;
+        row->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+        row->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+        row->cgroup = bpf_get_current_cgroup_id();
+        bpf_get_current_comm(row->comm, sizeof row->comm);
+        put_local(&row->local, sk);
+    }
+    return row;
+}
+
+/* A message that fitted. */
+static void count_fitting(struct sock *sk, __u32 length)
+{
+    struct observe_sums *row = sums_of(sk);
+
+    if (!row)
+        return;
+    __sync_fetch_and_add(&row->messages, 1);
+    __sync_fetch_and_add(&row->bytes, length);
+}
+
+static void count_loss(const struct loss *loss, __u32 call, __s32 fd)
+{
+    struct observe_sums *row = sums_of(loss->sk);
+
+    if (!row)
+        return;
+    __sync_fetch_and_add(&row->messages, 1);
+    __sync_fetch_and_add(&row->bytes, loss->given);
+    __sync_fetch_and_add(&row->lost_messages, 1);
+    __sync_fetch_and_add(&row->lost, loss->length - loss->given);
+    if (call == OBSERVE_RECVMSG || call == OBSERVE_RECVMMSG)
+        __sync_fetch_and_add(&row->told, 1);
+    row->last = bpf_ktime_get_ns();
+    row->calls |= 1u << call;
+    if (fd >= 0)
+        row->fd = fd;
+    if (loss->length > row->longest)
+        row->longest = loss->length;
+    if (loss->given < row->least_room)
+        row->least_room = loss->given;
+}
+
+static void tell(const struct loss *loss, __u32 call, __s32 fd, __u64 ip)
+{
+    struct observe_event *event = bpf_ringbuf_reserve(&events, sizeof *event, 0);
+    __u64 id = bpf_get_current_pid_tgid();
+    struct sock *sk = loss->sk;
+
+    if (!event) {
+        count(OBSERVE_EVENTS_LOST);
+        return;
+    }
+    __builtin_memset(event, 0, sizeof *event);
+    event->time = bpf_ktime_get_ns();
+    event->cookie = bpf_get_socket_cookie(sk);
+    event->cgroup = bpf_get_current_cgroup_id();
+    event->caller = ip;
+    event->pid = id >> 32;
+    event->tid = (__u32)id;
+    event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+    event->call = call;
+    event->fd = fd;
+    event->length = loss->length;
+    event->given = loss->given;
+    bpf_get_current_comm(event->comm, sizeof event->comm);
+    put_local(&event->local, sk);
+    if (loss->skb)
+        put_udp_peer(&event->peer, sk, loss->skb);
+    else if (loss->peer)
+        __builtin_memcpy(&event->peer, loss->peer, sizeof event->peer);
+    bpf_ringbuf_submit(event, 0);
+}
+
+static void lose(const struct loss *loss)
+{
+    __u32 call;
+    __s32 fd;
+    __u64 ip;
+
+    if (!is_wanted())
+        return;
+    find_caller(loss->sk, &call, &fd, &ip);
+    count_loss(loss, call, fd);
+    if (config.events)
+        tell(loss, call, fd, ip);
+}
+
+/* --- UDP --------------------------------------------------------------------------------- */
+
+SEC("fentry/skb_consume_udp")
+int BPF_PROG(observe_udp, struct sock *sk, struct sk_buff *skb, int len)
+{
+    struct loss loss = {.sk = sk, .skb = skb, .length = skb->len, .given = (__u32)len};
+
+    (void)ctx;
+    if (len < 0)
+        return 0;
+    if ((__u32)len >= loss.length) {
+        if (config.all && is_wanted())
+            count_fitting(sk, loss.length);
+        return 0;
+    }
+    /* A peek without a buffer has 0, which is not negative; but the queue still has the message. */
+    if (len == 0 && skb->users.refs.counter > 1)
+        return 0;
+    lose(&loss);
+    return 0;
+}
+
+/* --- AF_UNIX ----------------------------------------------------------------------------- */
+
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(observe_copy, const struct sk_buff *skb, int len)
+{
+    const struct sock *from;
+    struct cut *cut;
+
+    (void)ctx;
+    if ((__u32)len >= skb->len)
+        return 0;
+    from = skb->sk; /* the sender: of others than AF_UNIX it is another socket, or none */
+    if (!from || from->__sk_common.skc_family != AF_UNIX || from->sk_type == SOCK_STREAM)
+        return 0;
+    cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL,
+                               BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!cut)
+        return 0;
+    if (cut->length == 0)
+        __sync_fetch_and_add(&cutting, 1);
+    cut->length = skb->len;
+    cut->given = (__u32)len;
+    __builtin_memset(&cut->peer, 0, sizeof cut->peer);
+    put_unix(&cut->peer, from);
+    return 0;
+}
+
+static __always_inline int may_have_cut(void)
+{
+    return config.all || *(volatile __u32 *)&cutting > 0;
+}
+
+/* The end of a receive that has cut a message, perhaps. */
+static void end_unix(struct sock *sk, int flags, int given)
+{
+    struct cut *cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL, 0);
+    struct loss loss = {.sk = sk};
+
+    if (given < 0)
+        return;
+    if (!cut || cut->length == 0 || (__u32)given != cut->given) {
+        if (config.all && !(flags & MSG_PEEK) && is_wanted())
+            count_fitting(sk, (__u32)given);
+        return;
+    }
+    loss.length = cut->length;
+    loss.given = cut->given;
+    loss.peer = &cut->peer;
+    cut->length = 0;
+    __sync_fetch_and_sub(&cutting, 1);
+    if (!(flags & (MSG_PEEK | MSG_TRUNC)))
+        lose(&loss);
+}
+
+SEC("fexit/__unix_dgram_recvmsg")
+int BPF_PROG(observe_unix, struct sock *sk, struct msghdr *msg, unsigned long size, int flags,
+             int given)
+{
+    (void)ctx, (void)size;
+    if (may_have_cut() && (config.all || (msg->msg_flags & MSG_TRUNC)))
+        end_unix(sk, flags, given);
+    return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(observe_length, struct sock *sk, int given, int flags)
+{
+    (void)ctx;
+    if (may_have_cut() && sk->__sk_common.skc_family == AF_UNIX && sk->sk_type != SOCK_STREAM)
+        end_unix(sk, flags, given);
+    return 0;
+}
