@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: MIT
+"""The tests of the observer, inside the guest.
+
+Takes the library, the command, the directory of get-guest, and the programs uring and server (Go), or
+"-" where they could not be built. One observer watches all tests; each looks at the processes that
+it knows.
+"""
+
+import array
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import harness
+from harness import LIMIT, PYTHON, Bench, Skip, equal, need, run_tests, test, until
+from observation import Observer, cookie, end, expect, name, own, start_lines, udp
+
+OBSERVER = None
+
+
+def losses(count, act):
+    """What this process loses while it acts."""
+    before = len(OBSERVER.of(own()))
+    act()
+    return OBSERVER.losses(own(), count, before)
+
+
+# --- UDP -------------------------------------------------------------------------------------
+
+@test
+def udp_by_each_call(bench):
+    receiver, sender = udp()
+    address = sender.getsockname()
+    calls = (
+        ("recv", 1000, lambda: receiver.recv(1000)),
+        ("recvfrom", 100, lambda: receiver.recvfrom(100)),
+        ("read", 10, lambda: os.read(receiver.fileno(), 10)),
+        ("readv", 30, lambda: os.readv(receiver.fileno(), [bytearray(10), bytearray(20)])),
+        ("recvmsg", 999, lambda: receiver.recvmsg(999)),
+        ("recvfrom", 0, lambda: receiver.recvfrom(0)), # recv(0) is no call in Python
+    )
+
+    def act():
+        for _, _, call in calls:
+            sender.sendto(bytes(3000), receiver.getsockname())
+            call()
+
+    for record, (call, room, _) in zip(losses(len(calls), act), calls):
+        expect(record, call=call, fd=receiver.fileno(), socket=cookie(receiver), protocol="udp",
+               local=name(receiver), peer=f"127.0.0.1:{address[1]}", length=3000, buffer=room,
+               bytes=room, lost=3000 - room, last=True, partial=False, errno=0, tid=own())
+    equal(OBSERVER.programs(own()), [os.path.realpath(PYTHON)])
+
+
+@test
+def ipv6_and_mapped_addresses(bench):
+    receiver, sender = udp(("::", 0), socket.AF_INET6)
+    port = receiver.getsockname()[1]
+    mapped = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    mapped.bind(("127.0.0.1", 0))
+
+    def act():
+        sender.sendto(bytes(2000), ("::1", port))
+        receiver.recv(100)
+        mapped.sendto(bytes(1500), ("127.0.0.1", port))
+        receiver.recv(100)
+
+    six, four = losses(2, act)
+    expect(six, local=f"[::]:{port}", peer=f"[::1]:{sender.getsockname()[1]}", length=2000)
+    expect(four, peer=f"[::ffff:127.0.0.1]:{mapped.getsockname()[1]}", length=1500, lost=1400)
+
+
+def lose_nothing(receiver, post):
+    """What must make no event, on a socket of messages."""
+    for size, flags in ((1000, socket.MSG_PEEK), (0, socket.MSG_PEEK), (1000, socket.MSG_TRUNC),
+                        (0, socket.MSG_PEEK | socket.MSG_TRUNC)):
+        post(3000)
+        receiver.recvfrom(size, flags)
+        if flags & socket.MSG_PEEK:
+            receiver.recv(3000)
+    for size in (3000, 2999, 0):
+        post(size)
+        receiver.recv(3000)
+    receiver.setblocking(False)
+    try:
+        receiver.recv(1)
+    except BlockingIOError:
+        pass
+
+
+@test
+def no_event_where_nothing_is_lost(bench):
+    """The last message is lost, so that the observer has come so far."""
+    receiver, sender = udp()
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+    server = listener.accept()[0]
+
+    def act():
+        lose_nothing(receiver, lambda size: sender.sendto(bytes(size), receiver.getsockname()))
+        lose_nothing(one, lambda size: other.send(bytes(size)))
+        for to, by in ((a, b), (server, client)):
+            by.sendall(bytes(3000))
+            to.recv(1000)
+            to.recv(2000, socket.MSG_WAITALL)
+        sender.sendto(bytes(77), receiver.getsockname())
+        receiver.setblocking(True)
+        receiver.recv(7)
+
+    equal([record["length"] for record in losses(1, act)], [77])
+
+
+# --- AF_UNIX ---------------------------------------------------------------------------------
+
+@test
+def unix_sockets_of_each_kind(bench):
+    path = bench.path("socket")
+    by_path, by_name = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+    by_path.bind(path)
+    by_name.bind("\0wsrx-test")
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sender.bind(bench.path("sender"))
+
+    def act():
+        sender.sendto(bytes(3000), path)
+        by_path.recv(1000)
+        sender.sendto(bytes(3000), "\0wsrx-test")
+        os.read(by_name.fileno(), 1)
+        pair[0].send(bytes(70000))
+        pair[1].recvmsg(69999)
+        pair[0].send(bytes(8))
+        pair[1].recvfrom(0)
+
+    first, second, third, fourth = losses(4, act)
+    expect(first, call="recv", protocol="unix", local=path, peer=bench.path("sender"), length=3000,
+           bytes=1000, lost=2000, fd=by_path.fileno(), socket=cookie(by_path))
+    expect(second, call="read", local="@wsrx-test", peer=bench.path("sender"), lost=2999)
+    expect(third, call="recvmsg", protocol="unix", local="", peer="", length=70000, buffer=69999,
+           lost=1, fd=pair[1].fileno())
+    expect(fourth, call="recvfrom", buffer=0, lost=8)
+
+
+@test
+def a_descriptor_that_is_passed_keeps_messages_whole(bench):
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def act():
+        one.sendmsg([bytes(50)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])
+        other.recvmsg(20, 100)
+
+    expect(losses(1, act)[0], call="recvmsg", length=50, lost=30)
+
+
+# --- programs that the library cannot see ---------------------------------------------------------
+
+@test
+def a_static_go_server(bench):
+    if os.path.basename(sys.argv[5]) == "-":
+        raise Skip("no Go compiler: the server was not built")
+    process = start_lines(bench, [sys.argv[5]])
+    try:
+        harness.send(int(process.stdout.readline()), bytes(3000), bytes(999))
+        equal([process.stdout.readline() for _ in range(2)], [b"1000 <nil>\n", b"999 <nil>\n"])
+        record, = OBSERVER.losses(process.pid, 1)
+        expect(record, call="recvfrom", length=3000, buffer=1000, lost=2000, protocol="udp")
+        equal(OBSERVER.programs(process.pid), [sys.argv[5]])
+    finally:
+        end(process)
+
+
+@test
+def a_static_syslogd(bench):
+    busybox = os.path.join(sys.argv[3], "bin", "busybox")
+    process = start_lines(bench, [busybox, "syslogd", "-n", "-O", bench.path("messages")])
+    try:
+        until(lambda: os.path.exists("/dev/log"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            until(lambda: sender.connect_ex("/dev/log") == 0)
+            sender.send(b"<13>wsrx: " + b"x" * 1990)
+        record, = OBSERVER.losses(process.pid, 1)
+        expect(record, call="read", protocol="unix", local="/dev/log", length=2000,
+               lost=2000 - record["buffer"])
+        equal(OBSERVER.programs(process.pid), [busybox])
+    finally:
+        end(process)
+
+
+@test
+def io_uring_in_each_way(bench):
+    if os.path.basename(sys.argv[4]) == "-":
+        raise Skip("no liburing: the program was not built")
+    for way in ("inline", "armed", "worker"):
+        process = start_lines(bench, [sys.argv[4], way])
+        said = process.communicate(timeout=LIMIT)[0]
+        if process.returncode == 77:
+            raise Skip(said.decode())
+        equal(said, b"1000\n", way)
+        expect(OBSERVER.losses(process.pid, 1)[0], call="io_uring", fd=-1, length=3000,
+               buffer=1000, lost=2000, protocol="udp")
+
+
+@test
+def sed_and_cut_read_from_bash(bench):
+    """By stdio, inside libc."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    for program in ("sed -u 1q", "cut -c1-5"):
+        process = start_lines(bench, [need("bash"), "-c",
+                                      f"exec 3<>/dev/udp/127.0.0.1/{server.getsockname()[1]}; "
+                                      f"echo >&3; exec {program} <&3"])
+        try:
+            peer = server.recvfrom(10)[1]
+            until(lambda: OBSERVER and os.readlink(f"/proc/{process.pid}/exe").endswith(
+                program.split()[0]))
+            server.sendto(b"hello\n" + bytes(8994), peer)
+            record, = OBSERVER.losses(process.pid, 1)
+            expect(record, call="read", fd=0, length=9000, lost=9000 - record["buffer"],
+                   peer=name(server))
+        finally:
+            end(process)
+
+
+@test
+def another_network_namespace(bench):
+    code = """
+import socket, subprocess
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 4242))
+s.sendto(bytes(300), s.getsockname())
+s.recv(100)
+"""
+    process = start_lines(bench, [need("unshare"), "--net", PYTHON, "-c", code])
+    equal(process.communicate(timeout=LIMIT)[0], b"")
+    expect(OBSERVER.losses(process.pid, 1)[0], local="127.0.0.1:4242", length=300, lost=200)
+
+
+# --- the faces -------------------------------------------------------------------------------
+
+@test
+def the_rings_are_those_of_the_library(bench):
+    directory = bench.path("rings")
+    ring = subprocess.Popen([bench.command, "trace", "--system", "-p", str(own()), "--to", "ring",
+                             "-o", directory], stderr=subprocess.PIPE)
+    assert b"watching process" in ring.stderr.readline()
+    receiver, sender = udp()
+
+    def act():
+        for size in (3000, 4000):
+            sender.sendto(bytes(size), receiver.getsockname())
+            receiver.recv(1000)
+
+    seen = losses(2, act)
+    ring.send_signal(signal.SIGINT)
+    equal((ring.communicate(timeout=LIMIT)[1], ring.returncode), (b"", 0))
+    files = [os.path.join(directory, file) for file in os.listdir(directory)]
+    equal([os.path.basename(file) for file in files], [f"python3.{own()}.ring"])
+    kept, said = bench.records(*files)
+    equal(said, "")
+    for record in kept + seen:
+        for key in ("time", "seq"): # two clocks were read, and the other observer saw more
+            record.pop(key)
+    equal(kept, seen)
+    table = bench.wsrx("stat", "--json", "-o", "-", "-p", files[0])
+    row, = json.loads(table.stdout)["sockets"]
+    equal((row["messages_lost"], row["bytes_lost"]), (2, 5000), row)
+    report = bench.wsrx("report", OBSERVER.path)
+    assert b"busybox" in report.stdout, report
+
+
+@test
+def top_shows_who_loses(bench):
+    receiver, sender = udp()
+    metrics = bench.path("wsrx.prom")
+    top = subprocess.Popen([bench.command, "top", "--json", "-n", "1", "-d", "2", "-p", str(own()),
+                            "--all", "--metrics", metrics], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+    assert b"watching process" in top.stderr.readline()
+    for size in (3000, 5000, 10):
+        sender.sendto(bytes(size), receiver.getsockname())
+        receiver.recvmsg(1000)
+    out, said = top.communicate(timeout=LIMIT)
+    equal((top.returncode, said), (0, b""))
+    shown = json.loads(out)
+    row, = (row for row in shown["sockets"] if row["socket"] == cookie(receiver))
+    expect(row, pid=own(), program="python3", fd=receiver.fileno(), protocol="udp",
+           address=name(receiver), messages_lost=2, bytes_lost=6000, messages=3,
+           smallest_buffer=1000, needed=5000, messages_told=2, calls=["recvmsg"],
+           netns=int(re.search(r"\d+", os.readlink("/proc/self/ns/net"))[0]))
+    equal(round(row["messages_lost_per_second"] * shown["seconds"]), 2)
+    with open(metrics, encoding="ascii") as file:
+        lines = [line for line in file if f'socket="{cookie(receiver)}"' in line]
+    equal([line.split()[-1] for line in lines if line.startswith("wsrx_lost_bytes_total")],
+          ["6000"])
+
+
+@test
+def two_capabilities_are_enough(bench):
+    setpriv = need("setpriv")
+    user = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+    with_two = [setpriv, *user, "--inh-caps=+bpf,+perfmon", "--ambient-caps=+bpf,+perfmon",
+                bench.command]
+    done = subprocess.run([*with_two, "top", "-b", "-n", "1", "-d", "0.1"], capture_output=True,
+                          check=False)
+    equal(done.returncode, 0, done)
+    assert b"watching all processes: UDP and AF_UNIX" in done.stderr, done.stderr
+    done = subprocess.run([setpriv, *user, bench.command, "top", "-b", "-n", "1"],
+                          capture_output=True, check=False)
+    equal((done.returncode, done.stdout), (125, b""))
+    equal(done.stderr.count(b"\n"), 1)
+    assert b"CAP_BPF and CAP_PERFMON are missing" in done.stderr, done.stderr
+
+
+@test
+def the_doctor_tells_what_there_is(bench):
+    done = bench.wsrx("doctor", "--system")
+    equal(done.returncode, 0, done)
+    for word in (b"BTF", b"CAP_BPF", b"CAP_PERFMON", b"UDP", b"AF_UNIX", b"refuse"):
+        assert re.search(rb"^  %s +yes" % word, done.stdout, re.M), (word, done.stdout)
+
+
+@test
+def losses_beyond_the_buffer_are_counted(bench):
+    receiver, sender = udp()
+    trace = subprocess.Popen([bench.command, "trace", "--system", "-p", str(own())],
+                             stderr=subprocess.PIPE)
+    assert b"watching" in trace.stderr.readline()
+    trace.send_signal(signal.SIGSTOP)
+    for _ in range(4000):
+        sender.sendto(b"xx", receiver.getsockname())
+        receiver.recv(1)
+    trace.send_signal(signal.SIGCONT)
+    trace.send_signal(signal.SIGINT)
+    said = trace.communicate(timeout=LIMIT)[1]
+    missing = re.search(rb"wsrx: (\d+) losses are not shown", said)
+    assert missing, said[-300:]
+    equal(said.count(b" LOST 1 ") + int(missing[1]), 4000)
+
+
+# --- refuse ----------------------------------------------------------------------------------
+
+RECEIVER = """
+import errno, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print("ready", flush=True)
+sys.stdin.readline()
+def receive(size, flags=socket.MSG_DONTWAIT):
+    try:
+        return len(s.recv(size, flags))
+    except OSError as error:
+        return errno.errorcode[error.errno]
+s.sendto(bytes(3000), s.getsockname())
+s.sendto(bytes(2000), s.getsockname())
+s.sendto(bytes(10), s.getsockname())
+print(receive(1000), receive(1000, socket.MSG_PEEK), receive(5000), receive(1000), receive(1000),
+      receive(1000), flush=True)
+sys.stdin.readline()
+"""
+
+
+def receive_refused(command, child=None):
+    """What RECEIVER says; the command waits for a line before it does anything, or `child` does."""
+    process = subprocess.Popen([*command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    equal(process.stdout.readline(), b"ready\n")
+    try:
+        refuse = child(process.pid) if child else None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        return process.stdout.readline().decode().split(), refuse, process
+    finally:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+
+
+ONCE = ["EMSGSIZE", "1000", "3000", "EMSGSIZE", "1000", "10"]
+
+
+@test
+def what_would_be_cut_is_refused(bench):
+    """Once each; and a larger buffer gets it all. The program is started by the command."""
+    said, _, process = receive_refused([bench.command, "refuse", PYTHON, "-c", RECEIVER])
+    equal(said, ONCE)
+    assert b"2 receives were refused" in process.communicate(timeout=LIMIT)[1]
+    equal(process.returncode, 0)
+
+
+@test
+def a_process_that_runs_is_refused(bench):
+    def refuse(pid):
+        one = subprocess.Popen([bench.command, "refuse", "--always", "-p", str(pid)],
+                               stderr=subprocess.PIPE)
+        assert b"refusing receives of process" in one.stderr.readline()
+        return one
+
+    said, one, process = receive_refused([PYTHON, "-c", RECEIVER], refuse)
+    equal(said, ["EMSGSIZE", "1000", "3000", "EMSGSIZE", "EMSGSIZE", "EMSGSIZE"])
+    process.communicate(timeout=LIMIT)
+    assert b"4 receives were refused" in one.communicate(timeout=LIMIT)[1], "it ends with it"
+    receiver, sender = udp()
+    sender.sendto(bytes(10), receiver.getsockname())
+    equal(len(receiver.recv(5)), 5, "others are not concerned")
+
+
+@test
+def a_control_group_is_refused(bench):
+    group = "/sys/fs/cgroup/wsrx-test"
+    try:
+        os.mkdir(group)
+    except OSError as error:
+        raise Skip(f"no control groups: {error}") from error
+    one = subprocess.Popen([bench.command, "refuse", "--cgroup", group], stderr=subprocess.PIPE)
+    assert b"refusing" in one.stderr.readline()
+
+    def enter(pid):
+        with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(pid))
+
+    said, _, process = receive_refused([PYTHON, "-c", RECEIVER], enter)
+    equal(said, ONCE)
+    process.communicate(timeout=LIMIT)
+    one.send_signal(signal.SIGINT)
+    equal((one.communicate(timeout=LIMIT)[1], one.returncode),
+          (b"wsrx: 2 receives were refused (EMSGSIZE)\n", 0))
+
+
+def main():
+    global OBSERVER  # one for all, since its start takes a second here
+    bench = Bench(*sys.argv[1:3])
+    OBSERVER = Observer(bench)
+    status = run_tests(lambda function: function(bench))
+    code, rest = OBSERVER.end()
+    if (code, rest) != (0, b""):
+        print(f"# the observer ended with {code}: {rest.decode()}")
+    return status
+
+
+sys.exit(main())
