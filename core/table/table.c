@@ -217,7 +217,7 @@ static void message_init(struct message *message, const struct held *held, uint6
 
 #ifdef __x86_64__
 /* The compiler must not take the loops for a memcpy(), and put one there. */
-static void overwrite_short(char *to, const char *from, size_t size)
+RACES_ON_PURPOSE static void overwrite_short(char *to, const char *from, size_t size)
 {
     typedef long long words __attribute__((vector_size(16), aligned(1), may_alias));
 
@@ -249,9 +249,8 @@ static void overwrite_short(char *to, const char *from, size_t size)
 static bool overwrite(char *to, const char *from, size_t size)
 {
 #ifdef __x86_64__
-    enum {
-        SHORT = 1024
-    }; /* up to here the one instruction is slower: it takes its time to begin */
+    /* Up to here the one instruction is slower: it takes its time to begin. */
+    enum { SHORT = 1024 };
 
     if (size <= SHORT)
         overwrite_short(to, from, size);

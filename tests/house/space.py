@@ -15,9 +15,7 @@ import sys
 import house
 
 RUNS = 20  # where the mappings lie is chance, and so is how many pages a fault brings: the least counts
-MEBIBYTE = 1024
-# 300, and the pages of files that one fault brings by chance (64 KiB, and all processes share them).
-RESIDENT = 300 + 64
+MEBIBYTE, RESIDENT = 1024, 300
 
 
 def measure(program, library, settings):

@@ -13,21 +13,44 @@ OWN = {"recvfrom", "recvmsg", "epoll_wait", "vfork", "newfstatat"}
 # tests/house/still-made: a thread's buffer, a fork's table, an inherited socket, an address.
 STILL = {"mmap", "munmap", "rt_sigprocmask", "getsockopt", "mprotect", "munlock", "madvise", "gettid",
          "getpid", "futex"}
-CALL = re.compile(r"^\d+ +\[([0-9a-f]+)\] (\w+)\((.*)")
-opened, ranges, calls = None, [], []
-for line in open(sys.argv[1], errors="replace"):
-    found = CALL.match(line)
-    if not found:
+LINE = re.compile(r"(\d+) +\[([0-9a-f]+)\] (.*)")
+UNFINISHED = "<unfinished ...>"
+
+
+def whole_calls(path):
+    """Process, address and text of each; of what another process interrupted, both halves."""
+    begun = {}
+    for line in open(path, errors="replace"):
+        found = LINE.match(line)
+        if not found:
+            continue
+        pid, at, text = found.groups()
+        resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", text)
+        if text.endswith(UNFINISHED):
+            begun[pid] = at, text[:-len(UNFINISHED)]
+        elif resumed and pid in begun:
+            at, start = begun.pop(pid)
+            yield pid, at, start + resumed[1]
+        else:
+            yield pid, at, text
+    for pid, (at, start) in begun.items():
+        yield pid, at, start
+
+
+opened, ranges, calls = {}, [], []
+for pid, at, text in whole_calls(sys.argv[1]):
+    name, bracket, rest = text.partition("(")
+    if not bracket or not name.isidentifier():
         continue
-    at, name, rest = int(found[1], 16), found[2], found[3]
-    calls.append((at, name))
+    calls.append((int(at, 16), name))
+    result = rest.rpartition("= ")[2].strip()
     if name == "openat" and "/libwsrx.so" in rest:
-        opened = line.split()[0], rest.rsplit("= ", 1)[1].strip()
-    elif name == "mmap" and opened and line.split()[0] == opened[0] \
-            and rest.startswith("NULL, ") and f", {opened[1]}, 0) = 0x" in rest:
-        base = int(rest.rsplit("= ", 1)[1], 16)
+        opened[pid] = result
+    elif name == "mmap" and pid in opened and rest.startswith("NULL, ") \
+            and f", {opened[pid]}, 0) = 0x" in rest:
+        base = int(result, 16)
         ranges.append((base, base + int(rest.split(", ")[1])))
-        opened = None
+        del opened[pid]
 ours = {name for at, name in calls if any(low <= at < high for low, high in ranges)}
 preloaded = os.path.exists("/etc/ld.so.preload")
 print("traced" if len(calls) > 50 and bool(ranges) == preloaded == bool(ours) else "not traced",
