@@ -352,22 +352,17 @@ void proxy_renew(struct registration *registration)
 
 /* --- processes --------------------------------------------------------------------------- */
 
-static void scan_one(struct registration *registration)
+void proxy_leave(struct registration *registration)
 {
-    proxy_update(registration, proxy_look(registration->cookie, NULL), false);
-    /* What a wait of another process has reported is reported here, too. */
-    if (registration_state(registration) == TAIL_SHOWN &&
-        !(registration->events & (EPOLLET | EPOLLONESHOT)))
-        proxy_reported(registration);
-}
-
-void proxy_scan(struct set *set)
-{
-    for (struct registration *each = registration_first(set, REGISTRATION_ALL); each;
-         each = registration_next(each, REGISTRATION_ALL))
-        if (each->cookie &&
-            (registration_state(each) != TAIL_IDLE || table_may_hold(state.table, each->cookie)))
-            scan_one(each);
+    if (!is_inherited(registration) || !registration->cookie)
+        return;
+    if (registration->muted && fd_has_cookie(registration->fd, registration->cookie) &&
+        is_still_muted(registration))
+        control(registration, EPOLL_CTL_MOD, registration->fd, registration->events);
+    registration->muted = false;
+    /* A waiter that the proxy has woken may not have looked yet. */
+    if (proxy_look(registration->cookie, NULL))
+        registration->flare = -1;
 }
 
 void proxy_share(struct set *set)
