@@ -30,6 +30,7 @@ enum {
 };
 
 __thread int proxy_waited = PROXY_NEVER_WAITED;
+atomic_uint proxy_muted;
 
 bool proxy_look(uint64_t cookie, size_t *ret_left)
 {
@@ -179,6 +180,16 @@ static int insert(struct registration *registration)
     return 0;
 }
 
+static void mute(struct registration *registration)
+{
+    if (is_inherited(registration)) {
+        atomic_fetch_add(&proxy_muted, 1);
+        atomic_fetch_add(&state.table->muted, 1);
+    }
+    registration->muted = control(registration, EPOLL_CTL_MOD, registration->fd,
+                                  muted_events(registration->events)) == 0;
+}
+
 static bool attach(struct registration *registration)
 {
     static atomic_int reported;
@@ -191,8 +202,7 @@ static bool attach(struct registration *registration)
         return false;
     }
     if (registration->events & EPOLLONESHOT)
-        registration->muted = control(registration, EPOLL_CTL_MOD, registration->fd,
-                                      muted_events(registration->events)) == 0;
+        mute(registration);
     /* With several registrations of one data, the flare's event would count as one of theirs. */
     if (is_inherited(registration) && registration_is_alone(registration))
         light_flare(registration);

@@ -100,6 +100,9 @@ void proxy_watch(struct set *set);
 /* The program is about to close its socket or its set, which others may have as well. */
 void proxy_leave(struct registration *registration);
 
+/* How many registrations this process, or one before it, has muted in sets of several. */
+extern atomic_uint proxy_muted;
+
 /* In which registration the one shot is. */
 enum proxy_shot {
     SHOT_ARMED,    /* in the socket's own registration */

@@ -47,15 +47,21 @@ static bool has_anothers_proxy(const struct set *set, uint64_t data)
     return found;
 }
 
-static unsigned long messages_held(void)
+/* By other processes, ever, and one more: a set that was never looked at has 0. */
+static unsigned muted_by_others(void)
 {
-    return atomic_load_explicit(&state.table->counters.held, memory_order_relaxed);
+    return atomic_load_explicit(&state.table->muted, memory_order_relaxed) -
+           atomic_load_explicit(&proxy_muted, memory_order_relaxed) + 1;
 }
 
 bool scan_may_be_left(const struct set *set)
 {
+    unsigned muted = muted_by_others();
+
+    if (muted == 1 || !set)
+        return muted != 1;
     return atomic_load_explicit(&set->inherited, memory_order_relaxed) &&
-           atomic_load_explicit(&set->looked_at, memory_order_relaxed) != messages_held();
+           atomic_load_explicit(&set->looked_at, memory_order_relaxed) != muted;
 }
 
 static bool has_one_shots(const struct set *set)
@@ -69,12 +75,12 @@ static bool has_one_shots(const struct set *set)
 
 /* Whoever has muted a registration may have been killed, or have called exec, and its tail may be
  * gone. It is muted only while there is a tail: once it is found armed and no tail is held, it need
- * not be looked at again before the next message is held. */
+ * not be looked at again before somebody mutes one. */
 static void arm_what_others_left(struct set *set)
 {
     enum { MOST = 16 };
     struct fdinfo_entry found[MOST];
-    unsigned long held = messages_held();
+    unsigned muted = muted_by_others();
     bool all = !table_tails_here();
     unsigned count = has_one_shots(set) ? find_muted(set, found, MOST) : 0;
 
@@ -92,7 +98,7 @@ static void arm_what_others_left(struct set *set)
         }
     }
     if (all && count < MOST)
-        atomic_store_explicit(&set->looked_at, held, memory_order_relaxed);
+        atomic_store_explicit(&set->looked_at, muted, memory_order_relaxed);
 }
 
 /* --- what was left to be shown ----------------------------------------------------------- */

@@ -13,7 +13,7 @@
 /* Shows the tails, and arms the shots. Called with the registry's lock held; may change errno. */
 void scan_set(struct set *set);
 
-/* Whether there may be muted shots to look for. Needs no lock. */
+/* Whether there may be muted shots to look for, in the set (NULL: in any). Needs no lock. */
 bool scan_may_be_left(const struct set *set);
 
 #endif

@@ -330,8 +330,8 @@ static bool may_be_left(int epfd)
 {
     struct set *set = set_of(epfd);
 
-    return set ? scan_may_be_left(set)
-               : learn_concerned() && !learn_following() && !hints_is_own(epfd);
+    return scan_may_be_left(set) &&
+           (set || (learn_concerned() && !learn_following() && !hints_is_own(epfd)));
 }
 
 /* The timeout of the program's own call. */

@@ -201,6 +201,7 @@ static void begin_while_it_sleeps_and_leave(void *context)
     await_asleep(getppid());
     EQUAL(tail_begin(scene->pair), scene->message);
     leave(scene);
+    EQUAL(write(scene->to_parent[1], "", 1), 1);
     EQUAL(read(scene->to_child[0], &byte, 1), 1);
 }
 
@@ -215,6 +216,7 @@ static void play_asleep(uint32_t events, enum leaving leaving, unsigned message)
     child = child_start(begin_while_it_sleeps_and_leave, &scene);
     EVENT(scene.set, EPOLLIN, DATA);
     EXPECT(now_ms() - start < patience - 500); /* not by the last look of a wait that ends */
+    await_leave(&scene);
     tail_end(scene.pair.r, message);
     NO_EVENT(scene.set);
     scene_end(&scene, child);
