@@ -12,7 +12,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE_FORMAT = 4,
+    TABLE_FORMAT = 5,
     TABLE_AHEAD = 1024, /* pages of a file that get disk space before they are needed */
     TABLE_FIRST = 256,  /* the same, in a new file */
     /* How many orphans are kept: another process may still have their sockets. */

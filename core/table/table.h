@@ -78,6 +78,7 @@ struct table {
     atomic_bool full;    /* WSRX_HOLD_MAX is reached: hold the next one in the kernel */
     atomic_bool shared;  /* a process that uses it has forked */
     uint32_t bucket[TABLE_HASHES]; /* by the cookie's hash: 0, or the slot of a message; atomic */
+    atomic_uint muted; /* registrations that were muted in sets of several processes, ever */
     struct table_counters counters;
 };
 

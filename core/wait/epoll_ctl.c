@@ -8,6 +8,7 @@
 #include "wait/epoll_hints.h"
 #include "wait/epoll_learn.h"
 #include "wait/epoll_proxy.h"
+#include "wait/epoll_scan.h"
 
 #include <errno.h>
 
@@ -83,6 +84,19 @@ static void registration_end(struct registration *registration, bool closing)
 {
     proxy_reset(registration, closing);
     registration_free(registration);
+}
+
+/* It was closed without a call that we saw. */
+static void registration_is_gone(struct registration *registration)
+{
+    registration_end(registration, true);
+}
+
+/* The program is about to close the socket, or the set. */
+static void registration_close(struct registration *registration)
+{
+    proxy_leave(registration);
+    registration_end(registration, true);
 }
 
 /* Shows what is held for a registration that the program has just made (`is_new`) or changed. */
@@ -275,7 +289,8 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
 
 /* --- descriptors ------------------------------------------------------------------------- */
 
-static void forget_set_number(int fd)
+/* `end`: registration_close(), or registration_is_gone() if the number is another file's by now. */
+static void forget_set_number(int fd, void (*end)(struct registration *))
 {
     struct registration *registration;
     struct set *set = set_of(fd);
@@ -283,7 +298,7 @@ static void forget_set_number(int fd)
     if (!set || !set_drop_number(set, fd))
         return;
     while ((registration = registration_first(set, REGISTRATION_ALL)))
-        registration_end(registration, true);
+        end(registration);
     set_free(set);
 }
 
@@ -293,14 +308,14 @@ static bool is_unknown(int fd)
     return !set_of(fd) && registry_first_of(fd) == 0;
 }
 
-static void forget_locked(int fd, bool gone)
+static void forget_locked(int fd, bool gone, void (*end)(struct registration *))
 {
     struct registration *registration;
 
-    forget_set_number(fd);
+    forget_set_number(fd, end);
     /* While a duplicate is open, the kernel keeps the registration. */
     while (gone && (registration = registration_of_fd(fd)))
-        registration_end(registration, true);
+        end(registration);
 }
 
 void epoll_ctl_forget(int fd, bool gone)
@@ -311,7 +326,7 @@ void epoll_ctl_forget(int fd, bool gone)
     if (is_unknown(fd) || !is_followed_here())
         return;
     registry_enter(&section);
-    forget_locked(fd, gone);
+    forget_locked(fd, gone, registration_close);
     registry_leave(&section);
 }
 
@@ -324,7 +339,7 @@ void epoll_ctl_forget_socket(uint64_t cookie)
         return;
     registry_enter(&section);
     while ((registration = registration_of_cookie(cookie)))
-        registration_end(registration, true);
+        registration_close(registration);
     registry_leave(&section);
 }
 
@@ -351,7 +366,7 @@ void epoll_ctl_forget_range(unsigned first, unsigned last)
     registry_enter(&section);
     for (unsigned fd = first; fd <= last && fd <= (unsigned)highest; fd++)
         if (!is_unknown((int)fd))
-            forget_locked((int)fd, true);
+            forget_locked((int)fd, true, registration_close);
     forget_proxies(first, last);
     registry_leave(&section);
 }
@@ -364,7 +379,7 @@ void epoll_ctl_refresh(void)
         return;
     registry_enter(&section);
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        proxy_scan(set);
+        scan_set(set);
     registry_leave(&section);
 }
 
@@ -383,7 +398,7 @@ void epoll_ctl_set_made(int epfd, uint64_t begun)
     if (is_unknown(epfd) || !is_followed_here())
         return;
     registry_enter(&section);
-    forget_locked(epfd, true); /* the one before was closed without a call that we saw */
+    forget_locked(epfd, true, registration_is_gone); /* the one before */
     registry_leave(&section);
 }
 
@@ -397,7 +412,7 @@ void epoll_ctl_duplicated(int old, int new)
         return;
     registry_enter(&section);
     if ((set = set_of(old)) && set_of(new) != set) {
-        forget_set_number(new);
+        forget_set_number(new, registration_is_gone);
         set_add_number(set, new);
     }
     registry_leave(&section);

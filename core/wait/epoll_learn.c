@@ -8,6 +8,7 @@
 #include "fd/fd_class.h"
 #include "wait/epoll_hints.h"
 #include "wait/epoll_proxy.h"
+#include "wait/epoll_scan.h"
 
 #include <errno.h>
 #include <string.h>
@@ -254,7 +255,7 @@ void learn_set(int epfd)
     if (!set)
         return;
     note_nested(set);
-    proxy_scan(set);
+    scan_set(set);
 }
 
 /* --- the registry ------------------------------------------------------------------------ */
@@ -295,7 +296,7 @@ static void start_locked(void)
     for (struct set *set = set_next(NULL); set; set = set_next(set))
         note_nested(set);
     for (struct set *set = set_next(NULL); set; set = set_next(set))
-        proxy_scan(set);
+        scan_set(set);
     if (atomic_load(&registry_is_full))
         report(ENOMEM);
 }

@@ -30,6 +30,7 @@ enum {
 };
 
 __thread int proxy_waited = PROXY_NEVER_WAITED;
+atomic_uint proxy_muted;
 
 bool proxy_look(uint64_t cookie, size_t *ret_left)
 {
@@ -179,6 +180,16 @@ static int insert(struct registration *registration)
     return 0;
 }
 
+static void mute(struct registration *registration)
+{
+    if (is_inherited(registration)) {
+        atomic_fetch_add(&proxy_muted, 1);
+        atomic_fetch_add(&state.table->muted, 1);
+    }
+    registration->muted = control(registration, EPOLL_CTL_MOD, registration->fd,
+                                  muted_events(registration->events)) == 0;
+}
+
 static bool attach(struct registration *registration)
 {
     static atomic_int reported;
@@ -191,8 +202,7 @@ static bool attach(struct registration *registration)
         return false;
     }
     if (registration->events & EPOLLONESHOT)
-        registration->muted = control(registration, EPOLL_CTL_MOD, registration->fd,
-                                      muted_events(registration->events)) == 0;
+        mute(registration);
     /* With several registrations of one data, the flare's event would count as one of theirs. */
     if (is_inherited(registration) && registration_is_alone(registration))
         light_flare(registration);
@@ -352,22 +362,17 @@ void proxy_renew(struct registration *registration)
 
 /* --- processes --------------------------------------------------------------------------- */
 
-static void scan_one(struct registration *registration)
+void proxy_leave(struct registration *registration)
 {
-    proxy_update(registration, proxy_look(registration->cookie, NULL), false);
-    /* What a wait of another process has reported is reported here, too. */
-    if (registration_state(registration) == TAIL_SHOWN &&
-        !(registration->events & (EPOLLET | EPOLLONESHOT)))
-        proxy_reported(registration);
-}
-
-void proxy_scan(struct set *set)
-{
-    for (struct registration *each = registration_first(set, REGISTRATION_ALL); each;
-         each = registration_next(each, REGISTRATION_ALL))
-        if (each->cookie &&
-            (registration_state(each) != TAIL_IDLE || table_may_hold(state.table, each->cookie)))
-            scan_one(each);
+    if (!is_inherited(registration) || !registration->cookie)
+        return;
+    if (registration->muted && fd_has_cookie(registration->fd, registration->cookie) &&
+        is_still_muted(registration))
+        control(registration, EPOLL_CTL_MOD, registration->fd, registration->events);
+    registration->muted = false;
+    /* A waiter that the proxy has woken may not have looked yet. */
+    if (proxy_look(registration->cookie, NULL))
+        registration->flare = -1;
 }
 
 void proxy_share(struct set *set)

@@ -39,6 +39,9 @@
  * - a flare wakes a waiter that sleeps already, even if the maker of the proxy ends at once. It is
  *   a one-shot registration of the socket itself, by a duplicate that is closed again, for what a
  *   socket nearly always is: writable. It lives as long as the socket.
+ * - whoever closes the socket or the set leaves the registration armed, and the flare burning while
+ *   there is a tail (proxy_leave). What a process that was killed has left muted, the next wait arms
+ *   (epoll_scan.h).
  * Proxies are taken out before a fork. A raw clone(2) keeps them, and both processes know of them.
  *
  * Everything here is called with the registry's lock held; may change errno.
@@ -94,8 +97,11 @@ void proxy_settle(struct registration *registration);
 /* From now on others than its own waits may look at the set. */
 void proxy_watch(struct set *set);
 
-/* Looks for tails that other processes have left, before a wait. */
-void proxy_scan(struct set *set);
+/* The program is about to close its socket or its set, which others may have as well. */
+void proxy_leave(struct registration *registration);
+
+/* How many registrations this process, or one before it, has muted in sets of several. */
+extern atomic_uint proxy_muted;
 
 /* In which registration the one shot is. */
 enum proxy_shot {

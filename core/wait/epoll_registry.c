@@ -184,6 +184,7 @@ struct set *set_make(int epfd)
     atomic_store(&set->pending_count, 0);
     atomic_store(&set->exposed, false);
     atomic_store(&set->inherited, false);
+    atomic_store(&set->looked_at, 0);
     note_number(epfd);
     store(&registry_number(epfd)->set, at);
     return set;

@@ -45,7 +45,8 @@ struct set {
     unsigned numbers;          /* how many it has; 0: free */
     unsigned sockets;          /* message sockets registered */
     atomic_bool inherited;     /* made before a fork: other processes may have it */
-    atomic_bool exposed; /* others than its own waits may look at it: by poll, by an outer set */
+    atomic_bool exposed;   /* others than its own waits may look at it: by poll, by an outer set */
+    atomic_uint looked_at; /* what others had muted when nothing was left so (epoll_scan.c) */
     uint32_t first[REGISTRATION_LISTS];
     uint32_t next_free;
 };

@@ -8,6 +8,7 @@
 #include "table/held.h"
 #include "wait/epoll_hints.h"
 #include "wait/epoll_learn.h"
+#include "wait/epoll_scan.h"
 
 #include <errno.h>
 
@@ -314,7 +315,7 @@ static void look_for_others(int epfd)
     registry_enter(&section);
     for (struct set *set = set_next(NULL); set; set = set_next(set))
         if (set->sockets > 0 && (set == set_of(epfd) || set->exposed))
-            proxy_scan(set);
+            scan_set(set);
     registry_leave(&section);
 }
 
@@ -324,12 +325,21 @@ static bool any_shown(void)
     return atomic_load_explicit(&registry_watched, memory_order_relaxed) > 1;
 }
 
+/* Whether another process may have left a one shot of the set muted. */
+static bool may_be_left(int epfd)
+{
+    struct set *set = set_of(epfd);
+
+    return scan_may_be_left(set) &&
+           (set || (learn_concerned() && !learn_following() && !hints_is_own(epfd)));
+}
+
 /* The timeout of the program's own call. */
 static int64_t sleep_limit(int epfd, int64_t timeout)
 {
     struct set *set;
 
-    if (learn_from_family() && (table_tails_here() || any_shown()))
+    if (learn_from_family() && (table_tails_here() || any_shown() || may_be_left(epfd)))
         look_for_others(epfd);
     set = set_of(epfd);
     return set && atomic_load(&set->pending_count) > 0 ? 0 : timeout;

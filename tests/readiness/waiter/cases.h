@@ -90,6 +90,11 @@
     CASE(sleeps_after_a_fork, FAILS, ANYWHERE)   \
     CASE(fork_wakes_nobody, PASSES, ANYWHERE)
 
+#define EPOLL_LEFT_CASES(CASE)                  \
+    CASE(shot_left_by_a_close, FAILS, ANYWHERE) \
+    CASE(shot_left_by_an_end, FAILS, ANYWHERE)  \
+    CASE(closed_while_asleep, FAILS, ANYWHERE)
+
 #define SIGNALS_CASES(CASE)              \
     CASE(signal_driven, FAILS, ANYWHERE) \
     CASE(signal_of_choice, FAILS, ANYWHERE)
@@ -114,6 +119,7 @@
     EPOLL_ERRORS_CASES(CASE)  \
     EPOLL_OTHERS_CASES(CASE)  \
     EPOLL_LEARNED_CASES(CASE) \
+    EPOLL_LEFT_CASES(CASE)    \
     SIGNALS_CASES(CASE)       \
     ENDING_CASES(CASE)
 
