@@ -237,6 +237,12 @@ static bool has_port(const struct trace_filter_items *items, const struct record
     return found;
 }
 
+/* A file may tell of a call that is not known here. */
+static bool has_call(unsigned calls, const struct record *record)
+{
+    return record->call < RECORD_CALLS && (calls & 1u << record->call);
+}
+
 /* The kinds of which the record meets an item. */
 static unsigned met(const struct trace_filter_items *items, const struct record *record)
 {
@@ -245,7 +251,7 @@ static unsigned met(const struct trace_filter_items *items, const struct record 
     for (size_t i = 0; i < items->fds && !fd; i++)
         fd = items->fd[i] == record->fd;
     return (has_state(items->states, record) ? BY_STATE : 0u) |
-           (items->calls & 1u << record->call ? BY_CALL : 0u) | (fd ? BY_FD : 0u) |
+           (has_call(items->calls, record) ? BY_CALL : 0u) | (fd ? BY_FD : 0u) |
            (has_port(items, record) ? BY_PORT : 0u);
 }
 

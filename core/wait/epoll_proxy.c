@@ -238,15 +238,14 @@ static bool is_armed(const struct registration *registration)
 static void begin_unasked(struct registration *registration)
 {
     struct set *set = registration_set(registration);
+    bool one_shot = registration->events & EPOLLONESHOT;
 
     if (registration->events & EPOLLET)
         return;
-    if (!(registration->events & EPOLLONESHOT))
-        begin(registration);
-    else if (registration_is_alone(registration) && proxy_only_waits_look(set))
+    if (one_shot && registration_is_alone(registration) && proxy_only_waits_look(set))
         /* The program nearly always arms it before it waits. */
         registration_set_state(registration, TAIL_UNSURE);
-    else if (is_armed(registration))
+    else if (!one_shot || is_armed(registration))
         begin(registration);
 }
 
