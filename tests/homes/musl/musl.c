@@ -24,6 +24,12 @@ int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct tim
     return (int)syscall(SYS_epoll_pwait2, epfd, events, max, timeout, mask, 8L);
 }
 
+ssize_t process_madvise(int process, const struct iovec *ranges, size_t count, int advice,
+                        unsigned flags)
+{
+    return syscall(SYS_process_madvise, process, ranges, count, advice, flags);
+}
+
 int close_range(unsigned first, unsigned last, int flags)
 {
     return (int)syscall(SYS_close_range, first, last, flags);

@@ -32,6 +32,8 @@ ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off_t offset, in
 int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
                  const sigset_t *mask);
 int close_range(unsigned first, unsigned last, int flags);
+ssize_t process_madvise(int process, const struct iovec *ranges, size_t count, int advice,
+                        unsigned flags);
 void closefrom(int first);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
 
