@@ -64,7 +64,7 @@ void output_file_plan(struct output_file *output, const char *pattern,
                       const struct output_path_facts *facts)
 {
     memset(output, 0, sizeof *output);
-    if (!output_path_expand(pattern, facts, output->path, sizeof output->path))
+    if (!output_path_expand(pattern, facts, output->path, sizeof output->path, &output->stem))
         output_file_give_up(output, -ENAMETOOLONG);
 }
 
@@ -158,13 +158,31 @@ static int make_named(struct output_file *output, const struct output_file_maker
     return error;
 }
 
+/* What is no file is not made once more for a child: a pipe or a device is that of all. */
+static void take_stem(struct output_file *output)
+{
+    char behind = output->path[output->stem];
+    struct sys_file there;
+    int fd;
+
+    if (!behind)
+        return;
+    output->path[output->stem] = '\0';
+    fd = open_path(output->path, O_PATH);
+    if (fd < 0 || sys_fstat(fd, &there) != 0 || S_ISREG(there.mode))
+        output->path[output->stem] = behind;
+    close_if_open(fd);
+}
+
 /* By its one maker, whose signals are blocked. */
 static void make(struct output_file *output, const struct output_file_maker *maker)
 {
-    size_t length = strlen(output->path);
+    size_t length;
     enum output_state made = OUTPUT_MAPPED;
     int error = -EEXIST, making = OUTPUT_MAKING;
 
+    take_stem(output);
+    length = strlen(output->path);
     for (unsigned number = 2; number < NAMES_TRIED; number++) {
         struct strbuf path = strbuf_behind(output->path, sizeof output->path);
 

@@ -52,6 +52,7 @@ struct output_file {
     atomic_ulong position;  /* for lines: bytes in use */
     atomic_bool slow;       /* a stream: its reader was waited for in vain */
     atomic_ulong unwritten; /* lines that could not be written, but for OUTPUT_BROKEN */
+    size_t stem;            /* of the path, without the suffix of a child */
     char path[PATH_MAX];
 };
 

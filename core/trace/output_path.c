@@ -16,7 +16,7 @@ bool output_path_is_pattern(const char *pattern)
 }
 
 bool output_path_expand(const char *pattern, const struct output_path_facts *facts, char *to,
-                        size_t size)
+                        size_t size, size_t *ret_stem)
 {
     struct strbuf path = strbuf_in(to, size);
     bool unique = false;
@@ -45,6 +45,7 @@ bool output_path_expand(const char *pattern, const struct output_path_facts *fac
             strbuf_add_char(&path, '%');
         }
     }
+    *ret_stem = strlen(to);
     if (!unique)
         strbuf_add(&path, facts->suffix);
     return !path.cut;

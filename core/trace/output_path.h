@@ -20,8 +20,9 @@ struct output_path_facts {
     unsigned pid;
 };
 
-/* Writes the path to `to`. False: it is too long. Async-signal-safe. */
+/* Writes the path to `to`; *ret_stem is its length without the suffix. False: it is too long.
+ * Async-signal-safe. */
 bool output_path_expand(const char *pattern, const struct output_path_facts *facts, char *to,
-                        size_t size);
+                        size_t size, size_t *ret_stem);
 
 #endif

@@ -335,6 +335,17 @@ def what_belongs_to_strangers_gets_nothing(bench):
 
 
 @test
+def a_pipe_is_that_of_the_children_too(bench):
+    os.mkfifo(bench.path("fifo"))
+    reader = os.open(bench.path("fifo"), os.O_RDWR | os.O_NONBLOCK)
+    done = run(bench, "if os.fork() == 0:\n    c.sendto(b'x', to); s.recv(9); os._exit(0)\n"
+                      "os.wait(); c.sendto(b'x', to); s.recv(9)\n", TRACE="jsonl", TRACE_FILE="fifo")
+    equal((done.returncode, done.stderr, os.read(reader, 99999).count(b'"call"')), (0, b"", 2))
+    os.close(reader)
+    equal([name for name in os.listdir(bench.path(".")) if name.startswith("fifo")], ["fifo"])
+
+
+@test
 def a_pipe_of_our_own_gets_the_lines_and_a_full_one_loses_some(bench):
     os.mkfifo(bench.path("fifo"))
     reader = os.open(bench.path("fifo"), os.O_RDWR | os.O_NONBLOCK)
