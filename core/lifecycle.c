@@ -6,6 +6,7 @@
 #include "base/filter.h"
 #include "base/libc.h"
 #include "base/standard_error.h"
+#include "base/sys.h"
 #include "base/user_memory.h"
 #include "receive/bounce_buffer.h"
 #include "receive/hold_peek.h"
@@ -123,7 +124,7 @@ void lifecycle_cooperate(void)
 {
     static atomic_int begun;
 
-    if (!state_is_active() && started && !state_is_sandboxed() && !atomic_exchange(&begun, 1))
+    if (!state_is_active() && started && !sys_is_sandboxed() && !atomic_exchange(&begun, 1))
         activate();
 }
 
@@ -132,7 +133,7 @@ void lifecycle_cooperate(void)
 /* What the kernel has dropped of a socket that is about to be closed. */
 static void note_dropped(int fd, fd_class class, enum record_call call)
 {
-    if (trace_on() && state_is_own_as_seen() && !state_is_sandboxed() && fd_class_cookie(class) &&
+    if (trace_on() && state_is_own_as_seen() && !sys_is_sandboxed() && fd_class_cookie(class) &&
         fd_query_cookie(fd) == fd_class_cookie(class))
         trace_dropped(fd, fd_class_cookie(class), call);
 }
@@ -174,7 +175,7 @@ void lifecycle_closed(int fd, fd_class class)
     bool last;
 
     /* In a sandbox it stays: nobody can ask for it any more. */
-    if (cookie == 0 || table_nothing_held() || state_is_sandboxed() ||
+    if (cookie == 0 || table_nothing_held() || sys_is_sandboxed() ||
         table_look(state.table, cookie, NULL) == HELD_NOT || !state_is_own())
         return;
     if (!fd_is_last(fd, class))
@@ -243,10 +244,10 @@ void lifecycle_confining(const struct sock_fprog *program)
     /* A second filter is looked at as it is: the first may kill for a question about memory. */
     if (state_is_active() && !(program && filter_allows_lines(program)))
         atomic_store(&may_speak, false);
-    own = state_is_active() && !state_is_sandboxed() && state_is_own_as_seen() && state_is_own();
+    own = state_is_active() && !sys_is_sandboxed() && state_is_own_as_seen() && state_is_own();
     /* The child of a raw clone(2) has a copy of this memory, and is confined as any other process.
      * (If it shares the memory, its parent steps aside, too.) */
-    is_first_filter = !state_is_sandboxed() && state_is_own_as_seen() &&
+    is_first_filter = !sys_is_sandboxed() && state_is_own_as_seen() &&
                       (own || state.sees_vfork || !state_is_active());
     if (!is_first_filter)
         return;
@@ -306,7 +307,7 @@ void lifecycle_exec(void)
 
     epoll_ctl_before_exec();
     /* A vfork child's exec ends nothing: its parent keeps what is held. */
-    if (table_nothing_held() || state_is_sandboxed() || table_is_shared() || !state_is_own())
+    if (table_nothing_held() || sys_is_sandboxed() || table_is_shared() || !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
         fd_class class = fd_class_cached((int)fd);
@@ -331,7 +332,7 @@ void lifecycle_exec(void)
 
 START_CODE static void report_dropped_at_end(void)
 {
-    if (!trace_on() || state_is_sandboxed() || !state_is_own())
+    if (!trace_on() || sys_is_sandboxed() || !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {
         fd_class class = fd_class_cached((int)fd);
@@ -343,7 +344,7 @@ START_CODE static void report_dropped_at_end(void)
 
 START_CODE static void report_held_at_end(void)
 {
-    if (!trace_on() || table_nothing_held() || state_is_sandboxed() || table_is_shared() ||
+    if (!trace_on() || table_nothing_held() || sys_is_sandboxed() || table_is_shared() ||
         !state_is_own())
         return;
     for (unsigned fd = 0; fd <= fd_highest(); fd++) {

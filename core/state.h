@@ -64,11 +64,6 @@ void state_enter_sandbox(void);
 /* The filter was refused. */
 void state_leave_sandbox(void);
 
-static inline bool state_is_sandboxed(void)
-{
-    return sys_is_sandboxed();
-}
-
 /* The program is a cooperating one: it gets parts in any mode. Async-signal-safe. */
 void state_cooperates(void);
 

@@ -80,7 +80,7 @@ SLOW_PATH static bool move_tail(int fd, int pipe, size_t length, bool waits, ssi
     ssize_t got, result;
     size_t left, room;
 
-    if (length == 0 || state_is_sandboxed() || !poll_bytes_left(fd, &left))
+    if (length == 0 || sys_is_sandboxed() || !poll_bytes_left(fd, &left))
         return false;
     result = wait_for_room(pipe, waits);
     if (result == 0)

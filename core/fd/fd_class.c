@@ -326,7 +326,7 @@ void fd_duplicated(int old, int new)
 void fd_received(int fd)
 {
     fd_forget(fd);
-    if (atomic_load(&state.active) && !state_is_sandboxed() &&
+    if (atomic_load(&state.active) && !sys_is_sandboxed() &&
         fd_class_is_message(fd_class_query(fd)))
         atomic_store_explicit(&duplicates, true, memory_order_relaxed);
 }

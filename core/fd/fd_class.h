@@ -75,7 +75,7 @@ static inline fd_class fd_class_cached(int fd)
 }
 
 /* The calling thread has its own table of descriptors (unshare(2)), of which nothing is known. Read
- * only while state_is_sandboxed(). */
+ * only while sys_is_sandboxed(). */
 extern __thread bool fd_own_descriptors;
 
 /* Finds the sockets that the program was started with. `query_all`: each socket is queried at its

@@ -3,6 +3,7 @@
 #include "receive/drop_tail.h"
 
 #include "base/critical_section.h"
+#include "base/sys.h"
 #include "fd/fd_class.h"
 #include "receive/context.h"
 #include "receive/copy_out.h"
@@ -54,7 +55,7 @@ static void drop(struct receive *receive, uint64_t cookie)
                 continue;
             return;
         case HELD_KERNEL:
-            if (state_is_sandboxed() || state.under_wine || !drop_peeked(receive, cookie))
+            if (sys_is_sandboxed() || state.under_wine || !drop_peeked(receive, cookie))
                 return;
             continue;
         default:
@@ -79,9 +80,9 @@ void receive_drop_tail(int fd, const void *caller)
     if (!state_is_own_as_seen())
         return;
     /* Another process may have received the first part, and this one nothing yet. */
-    cookie = state_is_sandboxed() ? fd_class_cookie(fd_class_cached(fd)) : fd_cookie(fd);
+    cookie = sys_is_sandboxed() ? fd_class_cookie(fd_class_cached(fd)) : fd_cookie(fd);
     if (cookie == 0 || !table_may_hold(state.table, cookie) ||
-        (!state_is_sandboxed() && !fd_has_cookie(fd, cookie)))
+        (!sys_is_sandboxed() && !fd_has_cookie(fd, cookie)))
         return;
     drop(&receive, cookie);
     if (receive.report.lost > 0 && trace_on()) {

@@ -25,8 +25,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     struct held held;
     struct part part;
     struct critical_section section;
-    bool last =
-        found->left <= receive->room && !(receive->flags & MSG_PEEK) && !state_is_sandboxed();
+    bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK) && !sys_is_sandboxed();
     ssize_t result;
     int taken, error;
 
@@ -53,7 +52,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
 
     /* The call that took the first part had no room for the address: the connected peer's, or
      * none. */
-    if (!held.peer_known && !state_is_sandboxed()) {
+    if (!held.peer_known && !sys_is_sandboxed()) {
         socklen_t length = sizeof held.peer;
 
         /* For an AF_UNIX peer without a name a receive returns no address, getpeername() the
@@ -259,7 +258,7 @@ static struct receive_result finish_held(struct receive *receive, const struct t
     int error = 0, fault;
 
     /* The filter came while the receive slept: nothing can be asked any more. */
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return cut(receive, taken, &part, &held, deliver(receive, taken));
     cookie = fd_cookie(receive->fd);
     if (!fits || cookie == 0 || table_look(state.table, cookie, NULL) != HELD_NOT)

@@ -25,7 +25,7 @@ bool receive_may_act(enum call_kind kind)
         return false;
     if (!table_idle(state.table))
         return true;
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return false;
     if (kind == CALL_COOPERATING || receive_peeks())
         return true;
@@ -42,7 +42,7 @@ bool receive_passes_message(fd_class class, size_t len)
     return receive_nothing_held() &&
            (fd_kind(class) < FD_SOCKET ||
             (((fd_class_is_message(class) && len >= fd_class_longest(class)) ||
-              !(receive_bounces() || (state_is_active() && state_is_sandboxed()))) &&
+              !(receive_bounces() || (state_is_active() && sys_is_sandboxed()))) &&
              !trace_on()));
 }
 
@@ -50,7 +50,7 @@ bool receive_passes_message(fd_class class, size_t len)
  * counts. */
 static fd_class class_of(enum call_kind kind, int fd)
 {
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return fd_own_descriptors ? 0 : fd_class_cached(fd);
     return receive_nothing_held() && kind != CALL_COOPERATING && !state.under_wine
                ? fd_class_get(fd)
@@ -75,7 +75,7 @@ static enum held_kind look_up(int fd, fd_class *class, struct table_found *ret_f
         if (cookie == 0 || !table_may_hold(state.table, cookie))
             return HELD_NOT;
         held = table_find(state.table, cookie, ret_found);
-        if (held == HELD_NOT || state_is_sandboxed() || fd_has_cookie(fd, cookie))
+        if (held == HELD_NOT || sys_is_sandboxed() || fd_has_cookie(fd, cookie))
             return held;
         *class = fd_class_query(fd);
     }
@@ -171,7 +171,7 @@ static __attribute__((noinline)) enum receive_plan plan_of(const struct receive 
     facts.recorded = trace_on();
     facts.peeks = receive_peeks();
     facts.under_wine = state.under_wine;
-    facts.sandboxed = state_is_sandboxed();
+    facts.sandboxed = sys_is_sandboxed();
     facts.most_buffers = receive->iovlen == BOUNCE_IOVECS;
     facts.flags = receive->flags;
     facts.room = receive->room;
@@ -189,7 +189,7 @@ static struct receive_result run_once(struct receive *receive)
         return receive_pass();
     /* The class may be stale: on a stream MSG_WAITALL would make the receive wait for more
      * bytes. */
-    if ((receive->flags & MSG_WAITALL) && !state_is_sandboxed() && fd_is_stream_now(receive->fd))
+    if ((receive->flags & MSG_WAITALL) && !sys_is_sandboxed() && fd_is_stream_now(receive->fd))
         fd_forget(receive->fd);
     class = class_of(receive->kind, receive->fd);
     held = look_up(receive->fd, &class, &found);
@@ -302,7 +302,7 @@ static bool is_next_part(const struct receive *receive, struct table_found *ret_
     uint64_t cookie = fd_class_cookie(class);
 
     return fd_class_is_message(class) && cookie != 0 && state_is_active() &&
-           table_may_hold(state.table, cookie) && !state_is_sandboxed() && !trace_on() &&
+           table_may_hold(state.table, cookie) && !sys_is_sandboxed() && !trace_on() &&
            !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
            table_find(state.table, cookie, ret_found) == HELD_HERE &&
            fd_has_cookie(receive->fd, cookie);
@@ -338,7 +338,7 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
         result = is_large(&receive) ? run_large(&receive) : receive_run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
-    if (result.outcome == RECEIVE_PASS && state_is_sandboxed())
+    if (result.outcome == RECEIVE_PASS && sys_is_sandboxed())
         result = receive_pass_in_sandbox(&receive);
     errno = saved;
     return result;

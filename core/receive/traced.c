@@ -72,7 +72,7 @@ struct receive_result receive_traced(struct receive *receive)
     receive->name_room = copy_out_name_room(receive);
     result = receive_run(receive);
     if (result.outcome == RECEIVE_PASS)
-        result = state_is_sandboxed() ? receive_pass_in_sandbox(receive) : pass(receive);
+        result = sys_is_sandboxed() ? receive_pass_in_sandbox(receive) : pass(receive);
     if (result.outcome == RECEIVE_DONE && (receive->report.ours || result.value < 0) &&
         fd_class_is_message(fd_class_cached(receive->fd)))
         receive_record(receive, result.value);

@@ -19,7 +19,7 @@ void receive_record_passed(int fd, const struct msghdr *msg, int flags, size_t l
 /* Whether such a record is wanted. */
 static inline bool receive_records_passed(void)
 {
-    return trace_on() && state_is_sandboxed();
+    return trace_on() && sys_is_sandboxed();
 }
 
 /* The record alone. */

@@ -117,7 +117,7 @@ static struct table *make(size_t hold_max, size_t slack)
     struct table *made, *table;
 
     critical_section_enter(&section);
-    if (state_is_sandboxed() || table_create_within(hold_max, slack, &made) != 0) {
+    if (sys_is_sandboxed() || table_create_within(hold_max, slack, &made) != 0) {
         table = make_in_reserve();
     } else {
         table = publish(made);
@@ -156,11 +156,11 @@ void table_forks(void)
 {
     size_t hold_max = state.settings.hold_max;
 
-    if (!is_made() && !state_is_sandboxed() && fd_any_message())
+    if (!is_made() && !sys_is_sandboxed() && fd_any_message())
         make(least(hold_max, FORKED_HOLD_MAX), FORKED_SLACK);
     if (!is_made() || state.table == reserve_table())
         return;
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         atomic_store(&state.table->shared, true); /* without its mutex, which takes system calls */
     else
         table_share(state.table);
@@ -168,7 +168,7 @@ void table_forks(void)
 
 void table_confines(void)
 {
-    if (is_made() && state.table != reserve_table() && !state_is_sandboxed())
+    if (is_made() && state.table != reserve_table() && !sys_is_sandboxed())
         table_leave_shared(state.table);
 }
 

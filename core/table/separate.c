@@ -88,7 +88,7 @@ bool separate(struct inside *inside, bool locked)
     struct move move = {.from = inside, .locked = locked};
     struct inside *shared = NULL;
 
-    if (!state_is_sandboxed())
+    if (!sys_is_sandboxed())
         move.to = backing_map(size, MAP_ANONYMOUS | MAP_NORESERVE, -1, &error);
     if (move.to)
         shared = sys_remap(inside, 0, size, NULL);

@@ -124,7 +124,7 @@ void sweep_locked(struct inside *inside)
     int64_t now = clock_read(CLOCK_MONOTONIC), since = now - inside->swept;
 
     /* If the core has not been started, these are no real sockets (unit tests). */
-    if ((since >= 0 && since < PAUSE) || !atomic_load(&state.active) || state_is_sandboxed() ||
+    if ((since >= 0 && since < PAUSE) || !atomic_load(&state.active) || sys_is_sandboxed() ||
         atomic_load(&inside->table.used) == 0)
         return;
     if (mark(inside) > 0) {

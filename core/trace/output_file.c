@@ -223,7 +223,7 @@ enum output_state output_file_ready(struct output_file *output,
 {
     int now = (int)output_file_state(output);
 
-    if (now > OUTPUT_MAKING || state_is_sandboxed())
+    if (now > OUTPUT_MAKING || sys_is_sandboxed())
         return (enum output_state)now;
     if (now == OUTPUT_PLANNED) {
         struct critical_section section;
@@ -241,7 +241,7 @@ void output_file_end(struct output_file *output, uint64_t size)
 {
     int fd;
 
-    if (output->inode == 0 || output_file_state(output) == OUTPUT_STREAM || state_is_sandboxed())
+    if (output->inode == 0 || output_file_state(output) == OUTPUT_STREAM || sys_is_sandboxed())
         return;
     fd = open_again(output, O_RDWR);
     if (fd >= 0)
@@ -296,7 +296,7 @@ void *output_file_map(struct output_file *output, uint64_t offset, size_t size, 
     int fd, error;
     void *at = NULL;
 
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return NULL;
     error = fd = open_again(output, O_RDWR);
     if (fd >= 0)
@@ -311,7 +311,7 @@ bool output_file_reserve(struct output_file *output, void *at, uint64_t offset, 
 {
     int fd, error;
 
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return false;
     error = fd = open_again(output, O_RDWR);
     if (fd >= 0)
@@ -385,7 +385,7 @@ void output_file_add_line(struct output_file *output, struct output_file_window 
     unsigned long position;
     bool placed;
 
-    if (LIKELY(!state_is_sandboxed())) {
+    if (LIKELY(!sys_is_sandboxed())) {
         /* The place is the line's alone; one that starts in a window ends in the room behind it. */
         position = atomic_fetch_add_explicit(&output->position, length, memory_order_relaxed);
         placed = LIKELY(is_inside(window, position)) ||
@@ -420,7 +420,7 @@ void output_file_write_stream(struct output_file *output, const char *line, size
     ssize_t result;
     int fd;
 
-    if (state_is_sandboxed()) {
+    if (sys_is_sandboxed()) {
         atomic_fetch_add(&output->unwritten, 1);
         return;
     }

@@ -217,7 +217,7 @@ static bool grow(struct ring_process *process, struct ring_writer *writer, size_
  * there is what there is. */
 static bool make_place(struct ring_process *process, struct ring_writer *writer, uint32_t tid)
 {
-    bool can = !state_is_sandboxed();
+    bool can = !sys_is_sandboxed();
     struct critical_section section;
     bool made = false;
 

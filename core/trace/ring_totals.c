@@ -3,6 +3,7 @@
 #include "trace/ring_totals.h"
 
 #include "base/critical_section.h"
+#include "base/sys.h"
 #include "state.h"
 #include "trace/modules.h"
 
@@ -48,7 +49,7 @@ static bool grow(struct ring_process *process, struct ring_file *file, size_t en
         end = RING_TOTALS_END;
     if (end <= ready)
         return true;
-    if (state_is_sandboxed() || output_file_state(process->output) != OUTPUT_MAPPED)
+    if (sys_is_sandboxed() || output_file_state(process->output) != OUTPUT_MAPPED)
         return false;
     critical_section_enter(&section);
     made = output_file_reserve(process->output, (char *)file + ready, ready, end - ready);

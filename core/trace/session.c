@@ -76,7 +76,7 @@ static void begin(void)
     struct output_path_facts facts = {config.directory, config.start_time, suffix, 0};
 
     parent = pid;
-    pid = facts.pid = (uint32_t)(state_is_sandboxed() ? state.pid : sys_getpid());
+    pid = facts.pid = (uint32_t)(sys_is_sandboxed() ? state.pid : sys_getpid());
     if (parent) {
         strbuf_add_char(&text, '.');
         strbuf_add_number(&text, pid);
@@ -326,7 +326,7 @@ void trace_dropped(int fd, uint64_t cookie, enum record_call call)
 {
     struct record record = {.cookie = cookie, .fd = fd, .call = call};
 
-    if (state_is_sandboxed() || !thread_buffers_first())
+    if (sys_is_sandboxed() || !thread_buffers_first())
         return;
     record.dropped = query_dropped(fd);
     if (record.dropped > 0)
@@ -364,7 +364,7 @@ void trace_prepare_sandbox_socket(int fd, uint64_t cookie)
 START_CODE void trace_end(void)
 {
     /* A vfork()ed child shares our memory, and its _exit() is not our end. */
-    if (!trace_on() || (!state_is_sandboxed() && (uint32_t)sys_getpid() != pid) ||
+    if (!trace_on() || (!sys_is_sandboxed() && (uint32_t)sys_getpid() != pid) ||
         atomic_exchange(&ended, true))
         return;
     /* Whoever writes beyond the end of a file that is cut would get SIGBUS. */

@@ -10,7 +10,7 @@ void socket_names_query(struct socket_names *names, const struct record *record)
     names->fd = record->fd;
     names->cookie = 0;
     names->local_length = names->peer_length = 0;
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return;
     names->local_length = sizeof names->local;
     if (sys_getsockname(record->fd, (struct sockaddr *)&names->local, &names->local_length) != 0)

@@ -85,8 +85,8 @@ static void write_file(struct output_file *file, struct content content)
 
 void summary_write(const struct summary_head *head, struct output_file *file)
 {
-    const char *program = state_is_sandboxed() ? program_invocation_short_name
-                                               : state_program((char[STATE_PROGRAM]){0});
+    const char *program = sys_is_sandboxed() ? program_invocation_short_name
+                                             : state_program((char[STATE_PROGRAM]){0});
     char shown[4 * PROGRAM_MOST + 1];
     size_t length, size = prepared ? PREPARED : TEXT_MOST;
 

@@ -58,7 +58,7 @@ void thread_buffers_begin(void)
 {
     unsigned now = THREAD_BUFFERS_NEW;
     struct critical_section section;
-    bool sandboxed = state_is_sandboxed();
+    bool sandboxed = sys_is_sandboxed();
 
     if (LIKELY(atomic_load(thread_buffers_alive) != THREAD_BUFFERS_NEW))
         return;
@@ -82,7 +82,7 @@ struct thread_buffer *thread_buffers_first(void)
 bool thread_buffers_end(void)
 {
     atomic_store(thread_buffers_alive, THREAD_BUFFERS_ENDED);
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return true; /* nothing is cut there */
     if (sys_membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
         return false;
@@ -100,7 +100,7 @@ bool thread_buffers_end(void)
 static struct thread_buffer *make(bool taken)
 {
     struct thread_buffer *buffer =
-        state_is_sandboxed() ? NULL : sys_map_private(sizeof *buffer + process.longest_line);
+        sys_is_sandboxed() ? NULL : sys_map_private(sizeof *buffer + process.longest_line);
 
     if (!buffer)
         return NULL;
@@ -134,7 +134,7 @@ static struct thread_buffer *take(void)
     if (buffer) {
         /* Another thread's clock, names of sockets it has closed since: none of our business. */
         memset(&buffer->clock, 0, sizeof buffer->clock);
-        buffer->tid = state_is_sandboxed() ? 0 : (uint32_t)sys_gettid();
+        buffer->tid = sys_is_sandboxed() ? 0 : (uint32_t)sys_gettid();
     }
     return buffer;
 }

@@ -45,7 +45,7 @@ static void update_all(uint64_t cookie)
 
 void epoll_ctl_tail_changed(uint64_t cookie)
 {
-    if (!state_is_own_as_seen() || state_is_sandboxed())
+    if (!state_is_own_as_seen() || sys_is_sandboxed())
         return;
     if (any_sockets())
         update_all(cookie);

@@ -54,7 +54,7 @@ static void need_chunk(int fd)
 {
     struct chunk *none = NULL, *chunk;
 
-    if (!registry_in_range(fd) || atomic_load(&chunks[fd / CHUNK]) || state_is_sandboxed())
+    if (!registry_in_range(fd) || atomic_load(&chunks[fd / CHUNK]) || sys_is_sandboxed())
         return;
     chunk = sys_map_private(sizeof *chunk);
     if (!chunk)

@@ -305,7 +305,7 @@ void learn_start(void)
 {
     struct critical_section section;
 
-    if (learn_following() || state_is_sandboxed())
+    if (learn_following() || sys_is_sandboxed())
         return;
     registry_enter(&section);
     if (!learn_following())

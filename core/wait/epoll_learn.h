@@ -34,12 +34,12 @@ extern atomic_bool learn_is_family;
 /* Both are false in a sandbox, where only the program's own calls are made. */
 static inline bool learn_following(void)
 {
-    return atomic_load(&learn_is_following) && !state_is_sandboxed();
+    return atomic_load(&learn_is_following) && !sys_is_sandboxed();
 }
 
 static inline bool learn_concerned(void)
 {
-    return atomic_load_explicit(&learn_is_concerned, memory_order_acquire) && !state_is_sandboxed();
+    return atomic_load_explicit(&learn_is_concerned, memory_order_acquire) && !sys_is_sandboxed();
 }
 
 /* Whether another process may have left or shown a tail of which this one knows nothing. */

@@ -297,7 +297,7 @@ bool epoll_wait_has_more(int epfd)
 {
     struct set *set = set_of(epfd);
 
-    if (state_is_sandboxed())
+    if (sys_is_sandboxed())
         return false;
     return (set && atomic_load(&set->watched) > 0) || learn_from_family();
 }

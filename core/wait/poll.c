@@ -16,13 +16,13 @@ static const struct timespec at_once = {0, 0};
 /* The cookie is queried again, since the cached class may be stale. */
 static enum held_kind held_on(int fd, size_t *ret_left)
 {
-    uint64_t cookie = state_is_sandboxed() ? fd_class_cookie(fd_class_cached(fd)) : fd_cookie(fd);
+    uint64_t cookie = sys_is_sandboxed() ? fd_class_cookie(fd_class_cached(fd)) : fd_cookie(fd);
     enum held_kind kind;
 
     if (cookie == 0)
         return HELD_NOT;
     kind = table_look(state.table, cookie, ret_left);
-    if (kind != HELD_NOT && !state_is_sandboxed() && !fd_has_cookie(fd, cookie)) {
+    if (kind != HELD_NOT && !sys_is_sandboxed() && !fd_has_cookie(fd, cookie)) {
         fd_class_query(fd);
         return HELD_NOT;
     }
@@ -75,8 +75,8 @@ static int poll_tails_only(struct pollfd *fds, nfds_t nfds)
 int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
 {
     /* The kernel first: so it checks the caller's memory. */
-    int count = state_is_sandboxed() ? poll_tails_only(fds, nfds)
-                                     : next_calls.ppoll(fds, nfds, &at_once, mask);
+    int count = sys_is_sandboxed() ? poll_tails_only(fds, nfds)
+                                   : next_calls.ppoll(fds, nfds, &at_once, mask);
     bool exposed = false;
 
     for (unsigned i = 0; count >= 0 && i < (unsigned)nfds; i++)
@@ -156,11 +156,11 @@ int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except
     if (!reading || longs == 0)
         return 0;
     if (longs > FEW_LONGS &&
-        (state_is_sandboxed() || !(tails = sys_map_private(longs * sizeof *tails))))
+        (sys_is_sandboxed() || !(tails = sys_map_private(longs * sizeof *tails))))
         return 0;
     if (user_memory_read(tails, reading, longs * sizeof *tails) == 0 &&
         keep_tails(tails, most) > 0) {
-        count = state_is_sandboxed()
+        count = sys_is_sandboxed()
                     ? select_tails_only((fd_set *const[]){reading, writing, except}, longs)
                     : next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
         count = count < 0 ? -errno : count + add_tails((unsigned long *)reading, tails, most);

@@ -37,7 +37,7 @@ void sigio_raise(int fd)
     struct f_owner_ex owner;
     int chosen;
 
-    if (cookie == 0 || state_is_sandboxed() || table_nothing_held() ||
+    if (cookie == 0 || sys_is_sandboxed() || table_nothing_held() ||
         table_look(state.table, cookie, NULL) == HELD_NOT)
         return;
     if (!(sys_fcntl(fd, F_GETFL, 0) & O_ASYNC))
