@@ -62,10 +62,7 @@ static void protect(unsigned index, int protection)
 
 static bool is_blank(const char *at, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if (at[i] != 0)
-            return false;
-    return true;
+    return size == 0 || (at[0] == 0 && memcmp(at, at + 1, size - 1) == 0);
 }
 
 /* --- bad pointers ------------------------------------------------------------------------ */

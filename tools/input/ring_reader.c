@@ -97,6 +97,8 @@ bool ring_look(struct reader_file *file, struct ring_source *source, uint64_t *r
 void ring_take(const struct reader_file *file, struct ring_source *source, struct record *to)
 {
     const struct ring_record *from = source->copy;
+    /* As long as the file's records are, which may be longer than the type says. */
+    const unsigned char *tail = (const unsigned char *)from + offsetof(struct ring_record, tail);
     size_t room = file->head.record_size - offsetof(struct ring_record, tail);
     size_t local = from->local_length <= room ? from->local_length : 0;
     size_t peer = local + from->peer_length <= room ? from->peer_length : 0;
@@ -123,11 +125,11 @@ void ring_take(const struct reader_file *file, struct ring_source *source, struc
         .call = (enum record_call)from->call,
         .flags = from->flags,
         .error = from->error,
-        .local = (const struct sockaddr *)from->tail,
-        .peer = (const struct sockaddr *)(from->tail + local),
+        .local = (const struct sockaddr *)(const void *)tail,
+        .peer = (const struct sockaddr *)(const void *)(tail + local),
         .local_length = (socklen_t)local,
         .peer_length = (socklen_t)peer,
-        .data = from->tail + local + peer,
+        .data = tail + local + peer,
         .data_length = data,
         .modules = file,
     };
