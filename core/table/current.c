@@ -148,9 +148,10 @@ struct table *table_needed(void)
 /* --- processes --------------------------------------------------------------------------- */
 
 /* Nothing is held yet, so most programs that fork will lose nothing, and a host that allows no more
- * memory than it has (vm.overcommit_memory=2) counts the whole mapping. It is a megabyte at most;
- * what has no room in it is held in the kernel. */
-enum { FORKED_HOLD_MAX = 512 << 10, FORKED_SLACK = 256 << 10 };
+ * memory than it has (vm.overcommit_memory=2) counts the whole mapping. What has no room in it is held
+ * in the kernel, which takes a page here, too: so most of it is slack. With fewer pages than these the
+ * dead would not be swept out (sweep.c). */
+enum { FORKED_HOLD_MAX = 2 << 20, FORKED_SLACK = 4 << 20 };
 
 void table_forks(void)
 {
@@ -185,5 +186,5 @@ void table_after_fork_in_child(void)
 
     mutex_after_fork_in_child();
     if (state.table == reserve_table())
-        table_create_at(reserve, sizeof reserve, &table);
+        table_create_at(reserve(), RESERVE, &table);
 }
