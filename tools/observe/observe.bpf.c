@@ -15,6 +15,7 @@
 #include "observe/kernel.h"
 
 #include "observe/caller.h"
+#include "observe/counts.h"
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
@@ -34,13 +35,6 @@ struct {
     __type(key, struct observe_key);
     __type(value, struct observe_sums);
 } sums SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, OBSERVE_COUNTS);
-    __type(key, __u32);
-    __type(value, __u64);
-} counts SEC(".maps");
 
 /* A message of AF_UNIX that is being cut by this thread. */
 struct cut {
@@ -146,14 +140,6 @@ struct loss {
 static int is_wanted(void)
 {
     return config.pid == 0 || bpf_get_current_pid_tgid() >> 32 == config.pid;
-}
-
-static void count(__u32 number)
-{
-    __u64 *at = bpf_map_lookup_elem(&counts, &number);
-
-    if (at)
-        __sync_fetch_and_add(at, 1);
 }
 
 /* The row of this process and socket, or NULL. */

@@ -11,6 +11,8 @@
 #include "observe/event.h"
 #include "observe/kernel.h"
 
+#include "observe/counts.h"
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -43,13 +45,6 @@ struct {
     __type(key, __u64);
     __type(value, __u64);
 } refused SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, OBSERVE_COUNTS);
-    __type(key, __u32);
-    __type(value, __u64);
-} counts SEC(".maps");
 
 static int is_wanted(void)
 {
@@ -85,15 +80,6 @@ static struct sk_buff *next_message(struct sock *sk)
     return first ? first : first_of(&sk->sk_receive_queue);
 }
 
-static void count_refused(void)
-{
-    __u32 number = OBSERVE_REFUSED;
-    __u64 *at = bpf_map_lookup_elem(&counts, &number);
-
-    if (at)
-        __sync_fetch_and_add(at, 1);
-}
-
 /* A message that was refused once is let through, and its end is lost; else who tries again with
  * the same buffer would do so for ever. */
 static int decide(struct sock *sk, int size, int flags)
@@ -117,7 +103,7 @@ static int decide(struct sock *sk, int size, int flags)
         return 0;
     }
     bpf_map_update_elem(&refused, &cookie, &id, BPF_ANY);
-    count_refused();
+    count(OBSERVE_REFUSED);
     return -EMSGSIZE;
 }
 
