@@ -24,7 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE = 30, SHRINK_TRIES = 400, LIST_MOST = OPS_MAX * 48 }; /* PATIENCE: seconds */
+enum {
+    PATIENCE = 30,       /* seconds for one sequence */
+    TRY_PATIENCE = 2,    /* the same, while a shorter one is looked for */
+    SHRINK_SECONDS = 30, /* for all of that */
+    LIST_MOST = OPS_MAX * 48,
+};
 
 static const struct row {
     const char *name, *environment[4];
@@ -75,7 +80,7 @@ static int play_list(const char *list)
 
     if (!ops_parse(list, ops, &count))
         return 2;
-    alarm(PATIENCE);
+    alarm(world_verbose ? PATIENCE : TRY_PATIENCE);
     return world_play(ops, count) ? 0 : 1;
 }
 
@@ -159,19 +164,18 @@ static bool still_fails(int status)
 static size_t shrink(size_t row, struct op *ops, size_t count)
 {
     struct op fewer[OPS_MAX];
-    unsigned tries = 0;
+    time_t end = time(NULL) + SHRINK_SECONDS;
 
     for (size_t piece = (count + 1) / 2; piece > 0; piece /= 2) {
         bool again = true;
 
         while (again && piece > 0) {
             again = false;
-            for (size_t at = 0; at < count && tries < SHRINK_TRIES; at += piece) {
+            for (size_t at = 0; at < count && time(NULL) < end; at += piece) {
                 size_t gone = count - at < piece ? count - at : piece;
 
                 memcpy(fewer, ops, at * sizeof *ops);
                 memcpy(fewer + at, ops + at + gone, (count - at - gone) * sizeof *ops);
-                tries++;
                 if (!still_fails(run_list(row, fewer, count - gone, false)))
                     continue;
                 count -= gone;

@@ -372,7 +372,7 @@ bool play_receive(const struct op *op)
 
     if (!slot->open)
         return false;
-    if (attempt.call == CALL_wsrx_receive && world->model.settings.absent)
+    if (attempt.call == CALL_wsrx_receive && !wsrx_receive)
         attempt.call = CALL_recv;
     stream = world->model.socket[slot->socket].kind == STREAM_PAIR;
     attempt.fd = slot->fd;

@@ -135,7 +135,7 @@ bool play_hold(const struct op *op)
     size_t left = 0, want;
     int hold;
 
-    if (!slot->open || world->model.settings.absent)
+    if (!slot->open || !wsrx_hold)
         return false;
     want = model_tail(&world->model, slot->socket);
     hold = wsrx_hold(slot->fd, &left);
