@@ -53,8 +53,11 @@ def said_by_failures(program):
         if inside:
             said.append(line)
     if not said:  # it has ended before it could tell
-        said = f"{program.get('stdout') or ''}\n{program.get('stderr') or ''}".splitlines()[-20:]
-    return [line for line in said if line.strip()][:LINES_MOST]
+        said = f"{program.get('stdout') or ''}\n{program.get('stderr') or ''}".splitlines()
+    said = [line for line in said if line.strip()]
+    if len(said) > LINES_MOST:  # a sanitizer says the cause first, a crash comes last
+        said[LINES_MOST // 2 : -LINES_MOST // 2] = ["[...]"]
+    return said
 
 
 def main():
