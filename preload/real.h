@@ -57,11 +57,13 @@ bool real_is_libc(const void *call);
 /* Whether a program that calls vfork() gets the one of an object before us. */
 bool real_vfork_is_before_us(void);
 
-#define REAL(name)                                                              \
-    (__builtin_expect(__atomic_load_n(&real.name, __ATOMIC_RELAXED) == NULL, 0) \
-         ? real_find((void **)&real.name, #name)                                \
-         : (void)0,                                                             \
-     __atomic_load_n(&real.name, __ATOMIC_RELAXED))
+/* A function that has been looked up, or NULL. Another thread may be about to look it up. */
+#define REAL_IF_FOUND(name) __atomic_load_n(&real.name, __ATOMIC_RELAXED)
+
+#define REAL(name)                                                                            \
+    (__builtin_expect(REAL_IF_FOUND(name) == NULL, 0) ? real_find((void **)&real.name, #name) \
+                                                      : (void)0,                              \
+     REAL_IF_FOUND(name))
 
 /* Marks an interposed call; -fvisibility=hidden hides all else. */
 #define INTERPOSED __attribute__((visibility("default")))

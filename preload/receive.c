@@ -102,8 +102,8 @@ core_message(ssize_t (*own)(int fd, struct msghdr *msg, int flags), int fd, stru
 
 INTERPOSED ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-    if (LIKELY(receive_leaves_reporting()) && LIKELY(real.recvmsg != NULL))
-        return own_message(real.recvmsg, fd, msg, flags);
+    if (LIKELY(receive_leaves_reporting()) && LIKELY(REAL_IF_FOUND(recvmsg) != NULL))
+        return own_message(REAL_IF_FOUND(recvmsg), fd, msg, flags);
     return core_message(REAL(recvmsg), fd, msg, flags, __builtin_return_address(0));
 }
 
@@ -201,8 +201,8 @@ INTERPOSED int setsockopt(int fd, int level, int name, const void *value, sockle
 
 INTERPOSED ssize_t __recvmsg64(int fd, struct msghdr *msg, int flags)
 {
-    if (LIKELY(receive_leaves_reporting()) && LIKELY(real.__recvmsg64 != NULL))
-        return own_message(real.__recvmsg64, fd, msg, flags);
+    if (LIKELY(receive_leaves_reporting()) && LIKELY(REAL_IF_FOUND(__recvmsg64) != NULL))
+        return own_message(REAL_IF_FOUND(__recvmsg64), fd, msg, flags);
     return core_message(REAL(__recvmsg64), fd, msg, flags, __builtin_return_address(0));
 }
 

@@ -8,7 +8,7 @@
 #include "receive/drop_tail.h"
 
 /* Most often there is no tail to end: one read, and a jump. */
-#define IS_FREE(name) (LIKELY(receive_leaves_sends()) && LIKELY(real.name != NULL))
+#define IS_FREE(name) (LIKELY(receive_leaves_sends()) && LIKELY(REAL_IF_FOUND(name) != NULL))
 
 static SLOW_PATH ssize_t end_tail_and_send(const void *caller, int fd, const void *buf, size_t len,
                                            int flags)
@@ -19,7 +19,7 @@ static SLOW_PATH ssize_t end_tail_and_send(const void *caller, int fd, const voi
 
 INTERPOSED ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
-    return IS_FREE(send) ? real.send(fd, buf, len, flags)
+    return IS_FREE(send) ? REAL_IF_FOUND(send)(fd, buf, len, flags)
                          : end_tail_and_send(__builtin_return_address(0), fd, buf, len, flags);
 }
 
@@ -32,7 +32,7 @@ static SLOW_PATH ssize_t end_tail_and___send(const void *caller, int fd, const v
 
 INTERPOSED ssize_t __send(int fd, const void *buf, size_t len, int flags)
 {
-    return IS_FREE(__send) ? real.__send(fd, buf, len, flags)
+    return IS_FREE(__send) ? REAL_IF_FOUND(__send)(fd, buf, len, flags)
                            : end_tail_and___send(__builtin_return_address(0), fd, buf, len, flags);
 }
 
@@ -47,7 +47,7 @@ static SLOW_PATH ssize_t end_tail_and_sendto(const void *caller, int fd, const v
 INTERPOSED ssize_t sendto(int fd, const void *buf, size_t len, int flags,
                           const struct sockaddr *name, socklen_t namelen)
 {
-    return IS_FREE(sendto) ? real.sendto(fd, buf, len, flags, name, namelen)
+    return IS_FREE(sendto) ? REAL_IF_FOUND(sendto)(fd, buf, len, flags, name, namelen)
                            : end_tail_and_sendto(__builtin_return_address(0), fd, buf, len, flags,
                                                  name, namelen);
 }
@@ -60,7 +60,7 @@ static SLOW_PATH ssize_t end_tail_and_write(const void *caller, int fd, const vo
 
 INTERPOSED ssize_t write(int fd, const void *buf, size_t len)
 {
-    return IS_FREE(write) ? real.write(fd, buf, len)
+    return IS_FREE(write) ? REAL_IF_FOUND(write)(fd, buf, len)
                           : end_tail_and_write(__builtin_return_address(0), fd, buf, len);
 }
 
@@ -73,7 +73,7 @@ static SLOW_PATH ssize_t end_tail_and___write(const void *caller, int fd, const 
 
 INTERPOSED ssize_t __write(int fd, const void *buf, size_t len)
 {
-    return IS_FREE(__write) ? real.__write(fd, buf, len)
+    return IS_FREE(__write) ? REAL_IF_FOUND(__write)(fd, buf, len)
                             : end_tail_and___write(__builtin_return_address(0), fd, buf, len);
 }
 
@@ -86,6 +86,6 @@ static SLOW_PATH ssize_t end_tail_and_writev(const void *caller, int fd, const s
 
 INTERPOSED ssize_t writev(int fd, const struct iovec *iov, int iovcnt)
 {
-    return IS_FREE(writev) ? real.writev(fd, iov, iovcnt)
+    return IS_FREE(writev) ? REAL_IF_FOUND(writev)(fd, iov, iovcnt)
                            : end_tail_and_writev(__builtin_return_address(0), fd, iov, iovcnt);
 }
