@@ -15,11 +15,15 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
-static int control(int (*call)(int option, ...), int option, const unsigned long argument[4])
+/* prctl(2) has up to four more arguments, which are passed as longs. */
+static int control(int (*call)(int option, ...), int option, va_list list)
 {
     bool filters = option == PR_SET_SECCOMP;
+    unsigned long argument[4];
     int result;
 
+    for (int i = 0; i < 4; i++)
+        argument[i] = va_arg(list, unsigned long);
     if (filters)
         lifecycle_confining(
             argument[0] == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)argument[1] : NULL);
@@ -31,30 +35,27 @@ static int control(int (*call)(int option, ...), int option, const unsigned long
     return result;
 }
 
-/* prctl(2) has up to four more arguments, which are passed as longs. */
 INTERPOSED int prctl(int option, ...)
 {
-    unsigned long argument[4];
     va_list list;
+    int result;
 
     va_start(list, option);
-    for (int i = 0; i < 4; i++)
-        argument[i] = va_arg(list, unsigned long);
+    result = control(REAL(prctl), option, list);
     va_end(list);
-    return control(REAL(prctl), option, argument);
+    return result;
 }
 
 #if WSRX_HAVE_TIME64
 INTERPOSED int __prctl_time64(int option, ...)
 {
-    unsigned long argument[4];
     va_list list;
+    int result;
 
     va_start(list, option);
-    for (int i = 0; i < 4; i++)
-        argument[i] = va_arg(list, unsigned long);
+    result = control(REAL(__prctl_time64), option, list);
     va_end(list);
-    return control(REAL(__prctl_time64), option, argument);
+    return result;
 }
 #endif
 

@@ -56,15 +56,22 @@ is_there() {
 
 installed= # something, in this run
 
-# need_packages LIST: installs the packages of the list that are not there, and says so first.
-need_packages() {
-    local package proof missing=()
+# missing_of LIST: its packages that are not there, one a line.
+missing_of() {
+    local package proof
 
     while read -r package proof; do
         if [ -n "$package" ] && ! is_there "$proof"; then
-            missing+=("$package")
+            echo "$package"
         fi
     done <<<"$1"
+}
+
+# need_packages LIST: installs the packages of the list that are not there, and says so first.
+need_packages() {
+    local missing
+
+    mapfile -t missing < <(missing_of "$1")
     if [ ${#missing[@]} -eq 0 ]; then
         return
     fi
@@ -72,11 +79,9 @@ need_packages() {
     say "installing from the distribution: ${missing[*]}"
     install_packages "${missing[@]}"
     installed=yes
-    while read -r package proof; do
-        if [ -n "$package" ] && ! is_there "$proof"; then
-            fail "package $package is installed, but $proof is not there"
-        fi
-    done <<<"$1"
+    mapfile -t missing < <(missing_of "$1")
+    [ ${#missing[@]} -eq 0 ] ||
+        fail "installed, but what each of these is known by is not there: ${missing[*]}"
 }
 
 # as_root COMMAND...: runs it, with sudo where that is needed.
@@ -132,13 +137,9 @@ Network is unreachable|Connection (timed out|refused|failed)|Failed to fetch" "$
 # need_packages_m32 LIST: as need_packages, for a list that needs the i386 architecture of Debian.
 # Where these do not come, the tests that want them say so themselves.
 need_packages_m32() {
-    local package proof missing=()
+    local missing
 
-    while read -r package proof; do
-        if [ -n "$package" ] && ! is_there "$proof"; then
-            missing+=("$package")
-        fi
-    done <<<"$1"
+    mapfile -t missing < <(missing_of "$1")
     if [ ${#missing[@]} -eq 0 ]; then
         return
     fi
