@@ -29,19 +29,22 @@ enum { LEAST = 1 << 20 };
 
 static const char magic[8] = "wsrx-tbl";
 
-static int lay_out(struct extents *extents, size_t hold_max, size_t slack)
+static int lay_out(struct extents *extents, struct table_room room)
 {
-    size_t max = round_up(hold_max) / PAGE, count = max + slack / PAGE + 1;
+    size_t max = round_up(room.hold_max) / PAGE, pages = max + room.slack / PAGE + 1;
+    size_t count = pages + room.records;
 
     /* At most half of the address space: then nothing below overflows. */
     if (count > UINT32_MAX || count > SIZE_MAX / 2 / (PAGE + sizeof(struct slot) + 1))
         return -ENOMEM;
-    extents->page_count = (uint32_t)count;
+    extents->slot_count = (uint32_t)count;
+    extents->page_count = (uint32_t)pages;
+    extents->records = room.records;
     extents->pages_max = (uint32_t)max;
     extents->slots_at = round_up(sizeof(struct inside));
     extents->bitmap_at = extents->slots_at + round_up(count * sizeof(struct slot));
     extents->arena_at = extents->bitmap_at + round_up(count / 8 + 8);
-    extents->size = extents->arena_at + count * PAGE;
+    extents->size = extents->arena_at + pages * PAGE;
     return 0;
 }
 
@@ -88,11 +91,11 @@ struct inside *backing_map(size_t size, int flags, int fd, int *ret_error)
     return (struct inside *)(at + PAGE);
 }
 
-static int create(size_t hold_max, size_t slack, struct table **ret_table)
+static int create(struct table_room room, struct table **ret_table)
 {
     struct extents extents;
     struct inside *inside;
-    int error = lay_out(&extents, hold_max, slack);
+    int error = lay_out(&extents, room);
 
     if (error)
         return error;
@@ -106,17 +109,18 @@ static int create(size_t hold_max, size_t slack, struct table **ret_table)
 
 int table_create(size_t hold_max, struct table **ret_table)
 {
-    return table_create_within(hold_max, TABLE_SLACK, ret_table);
+    return table_create_within((struct table_room){hold_max, TABLE_SLACK, 0}, ret_table);
 }
 
-int table_create_within(size_t hold_max, size_t slack, struct table **ret_table)
+int table_create_within(struct table_room room, struct table **ret_table)
 {
     int error;
 
-    while ((error = create(hold_max, slack, ret_table)) != 0 &&
-           (hold_max > LEAST || slack > LEAST)) {
-        hold_max = hold_max / 4 > LEAST ? hold_max / 4 : hold_max < LEAST ? hold_max : LEAST;
-        slack = slack / 4 > LEAST ? slack / 4 : LEAST;
+    while ((error = create(room, ret_table)) != 0 &&
+           (room.hold_max > LEAST || room.slack > LEAST)) {
+        if (room.hold_max > LEAST)
+            room.hold_max = room.hold_max / 4 > LEAST ? room.hold_max / 4 : LEAST;
+        room.slack = room.slack / 4 > LEAST ? room.slack / 4 : LEAST;
     }
     return error;
 }
@@ -124,12 +128,12 @@ int table_create_within(size_t hold_max, size_t slack, struct table **ret_table)
 int table_create_at(void *at, size_t size, struct table **ret_table)
 {
     struct inside *inside = (struct inside *)((char *)at + PAGE);
+    struct table_room room = {.slack = size / 2, .records = (uint32_t)(size / sizeof(struct slot))};
     struct extents extents;
-    size_t slack = size;
     int error;
 
     do
-        error = slack > PAGE ? lay_out(&extents, 0, slack -= PAGE) : -ENOMEM;
+        error = room.records ? lay_out(&extents, (room.records--, room)) : -ENOMEM;
     while (!error && PAGE + extents.size > size);
     if (error)
         return error;
@@ -173,7 +177,8 @@ static const char *find_fault(const struct inside *inside, size_t size)
     read_boot(boot);
     if (memcmp(inside->boot, boot, sizeof boot) != 0)
         return "it is from before the system was started";
-    if (lay_out(&expected, (size_t)extents->pages_max * PAGE, FILE_SLACK) != 0 ||
+    if (lay_out(&expected, (struct table_room){(size_t)extents->pages_max * PAGE, FILE_SLACK, 0}) !=
+            0 ||
         memcmp(extents, &expected, sizeof expected) != 0 || extents->size != size ||
         inside->top == 0 || inside->top > inside->populated ||
         inside->populated > extents->page_count || inside->sequence > UINT64_MAX / 2)
@@ -218,19 +223,33 @@ static const char *find_fault_in_messages_locked(const struct inside *inside)
     return NULL;
 }
 
+struct file {
+    int fd;
+    struct inside *inside;
+};
+
+/* Where a file system can, without making each page and mapping it, which takes twice the time. */
+static int reserve(const struct file *file, size_t at, size_t size)
+{
+    int error = sys_fallocate(file->fd, at, size);
+
+    return error == -EOPNOTSUPP || error == -ENOSYS
+               ? pages_make_sure((char *)file->inside + at, size)
+               : error;
+}
+
 /* Makes sure that the head, the bitmap, and `populated` slots and pages can be written to: a full
  * disk is found now, and not by a SIGBUS later. 0, or a negative errno. */
-static int reserve_disk(struct inside *inside, const struct extents *extents, uint32_t populated)
+static int reserve_disk(const struct file *file, const struct extents *extents, uint32_t populated)
 {
-    char *at = (char *)inside;
-    int error = pages_make_sure(at, sizeof *inside);
+    int error = reserve(file, 0, sizeof *file->inside);
 
     if (!error)
-        error = pages_make_sure(at + extents->bitmap_at, extents->arena_at - extents->bitmap_at);
+        error = reserve(file, extents->bitmap_at, extents->arena_at - extents->bitmap_at);
     if (!error)
-        error = pages_make_sure(at + extents->slots_at, populated * sizeof(struct slot));
+        error = reserve(file, extents->slots_at, populated * sizeof(struct slot));
     if (!error)
-        error = pages_make_sure(at + extents->arena_at, (size_t)populated * PAGE);
+        error = reserve(file, extents->arena_at, (size_t)populated * PAGE);
     return error;
 }
 
@@ -240,7 +259,7 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     struct inside *inside;
     int error;
 
-    if (lay_out(&extents, hold_max, FILE_SLACK) != 0)
+    if (lay_out(&extents, (struct table_room){hold_max, FILE_SLACK, 0}) != 0)
         return "WSRX_HOLD_MAX is too large";
     error = sys_ftruncate(fd, extents.size);
     if (error)
@@ -249,7 +268,7 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     if (!inside)
         return strerrordesc_np(-error);
 
-    error = reserve_disk(inside, &extents, TABLE_FIRST);
+    error = reserve_disk(&(struct file){fd, inside}, &extents, TABLE_FIRST);
     if (error) {
         unmap(inside, extents.size);
         sys_ftruncate(fd, 0);
@@ -283,13 +302,14 @@ static bool lock_file(int fd)
 }
 
 /* Whether a file that may have holes can be written to. */
-static bool is_whole(struct inside *inside, uint64_t on_disk)
+static bool is_whole(const struct file *file, uint64_t on_disk)
 {
+    const struct inside *inside = file->inside;
     const struct extents *extents = &inside->extents;
     uint64_t needed = sizeof *inside + (uint64_t)inside->populated * (sizeof(struct slot) + PAGE) +
                       extents->arena_at - extents->bitmap_at;
 
-    return on_disk >= needed || reserve_disk(inside, extents, inside->populated) == 0;
+    return on_disk >= needed || reserve_disk(file, extents, inside->populated) == 0;
 }
 
 static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside **ret_inside)
@@ -309,7 +329,7 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
         view_of(inside)->is_file = true;
         atomic_store(&view_of(inside)->suspect, true);
     }
-    if (!why && !is_whole(inside, on_disk))
+    if (!why && !is_whole(&(struct file){fd, inside}, on_disk))
         why = "its disk is full";
     if (!why && !mutex_lock(inside, PATIENCE_MS))
         why = "it is damaged";

@@ -10,10 +10,17 @@
 
 struct inside;
 
+/* How much a table has room for. */
+struct table_room {
+    size_t hold_max; /* bytes of tails: when these are held, the next ones are held in the kernel */
+    size_t slack;    /* bytes of tails beyond it */
+    uint32_t records; /* messages held in the kernel for which no page of the above is needed */
+};
+
 /* Maps a new table for up to `hold_max` bytes of tails, or a smaller one if there is not so much
  * memory. 0, or a negative errno. Async-signal-safe. */
 int table_create(size_t hold_max, struct table **ret_table);
-int table_create_within(size_t hold_max, size_t slack, struct table **ret_table);
+int table_create_within(struct table_room room, struct table **ret_table);
 
 /* Receives that are under way when the table fills up are held all the same: room for 1,024
  * datagrams, which is address space only until it is used; a 32-bit program has little of that. */

@@ -16,7 +16,7 @@ static struct table none;
 
 /* The fallback if no memory can be mapped: the table's heads, and pages for a datagram or two. It
  * takes no memory until it is written to. */
-enum { RESERVE = 384 << 10, PAGE_SIZE = 4096 };
+enum { RESERVE = 288 << 10, PAGE_SIZE = 4096 };
 
 /* An alignment would move all of .bss to a page of its own, which each program touches. */
 static char reserve_room[RESERVE + PAGE_SIZE];
@@ -111,13 +111,13 @@ static struct table *make_in_reserve(void)
 
 /* Without a lock, since a fork could leave it taken in the child. If two threads map one, the
  * second throws its own away. */
-static struct table *make(size_t hold_max, size_t slack)
+static struct table *make(struct table_room room)
 {
     struct critical_section section;
     struct table *made, *table;
 
     critical_section_enter(&section);
-    if (sys_is_sandboxed() || table_create_within(hold_max, slack, &made) != 0) {
+    if (sys_is_sandboxed() || table_create_within(room, &made) != 0) {
         table = make_in_reserve();
     } else {
         table = publish(made);
@@ -134,7 +134,8 @@ static struct table *make_for_tail(void)
     enum { SHARE = 16 };
     size_t share = sys_address_space() / SHARE;
 
-    return make(least(state.settings.hold_max, share), least(TABLE_SLACK, share));
+    return make((struct table_room){.hold_max = least(state.settings.hold_max, share),
+                                    .slack = least(TABLE_SLACK, share)});
 }
 
 struct table *table_needed(void)
@@ -148,17 +149,17 @@ struct table *table_needed(void)
 /* --- processes --------------------------------------------------------------------------- */
 
 /* Nothing is held yet, so most programs that fork will lose nothing, and a host that allows no more
- * memory than it has (vm.overcommit_memory=2) counts the whole mapping. What has no room in it is held
- * in the kernel, which takes a page here, too: so most of it is slack. With fewer pages than these the
- * dead would not be swept out (sweep.c). */
-enum { FORKED_HOLD_MAX = 2 << 20, FORKED_SLACK = 4 << 20 };
+ * memory than it has (vm.overcommit_memory=2) counts the whole mapping. So it is a megabyte in all.
+ * What has no room in it is held in the kernel, of as many sockets as a process can have by default.
+ * The slack takes the longest message that a socket sends by default, 416 KiB. */
+enum { FORKED_HOLD_MAX = 192 << 10, FORKED_SLACK = 464 << 10, FORKED_RECORDS = 1024 };
 
 void table_forks(void)
 {
     size_t hold_max = state.settings.hold_max;
 
     if (!is_made() && !sys_is_sandboxed() && fd_any_message())
-        make(least(hold_max, FORKED_HOLD_MAX), FORKED_SLACK);
+        make((struct table_room){least(hold_max, FORKED_HOLD_MAX), FORKED_SLACK, FORKED_RECORDS});
     if (!is_made() || state.table == reserve_table())
         return;
     if (sys_is_sandboxed())

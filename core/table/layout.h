@@ -12,7 +12,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE_FORMAT = 5,
+    TABLE_FORMAT = 6,
     TABLE_AHEAD = 1024, /* pages of a file that get disk space before they are needed */
     TABLE_FIRST = 256,  /* the same, in a new file */
     /* How many orphans are kept: another process may still have their sockets. */
@@ -21,7 +21,8 @@ enum {
 
 /* One slot for each page of the arena. A message uses the slot of its first page. Pages and slots
  * are numbered; 0 is never used and means "none". A slot never becomes anything else, so the state
- * word of a message that is gone can still be compared.
+ * word of a message that is gone can still be compared. The last slots of a small table have no page:
+ * they are for messages that are held in the kernel, and take a tenth of the memory.
  *
  * Fields marked * are also read without the mutex (lockless.c), by table_read(), and are written by
  * table_write(). All others belong to the mutex.
@@ -61,9 +62,11 @@ struct slot {
 /* How large the pieces are, and their offsets in the mapping, whose address differs in each
  * process. */
 struct extents {
+    uint32_t slot_count; /* all numbers are below it */
     uint32_t page_count; /* of the arena, room beyond WSRX_HOLD_MAX included */
     uint32_t pages_max;  /* WSRX_HOLD_MAX */
-    size_t slots_at;     /* struct slot [page_count] */
+    uint32_t records;    /* the slots that have no page */
+    size_t slots_at;     /* struct slot [slot_count] */
     size_t bitmap_at;    /* a bit set: the page is used */
     size_t arena_at;
     size_t size; /* of it all */
@@ -94,7 +97,6 @@ struct inside {
     uint32_t populated; /* pages below it have disk space, if it is a file */
     int64_t swept;      /* the time of the last sweep (ns), if it did not help; or 0 */
     struct extents extents;
-    uint32_t remade[TABLE_HASHES]; /* where a rebuild makes the buckets */
 };
 
 static inline struct inside *inside_of(struct table *table)
@@ -116,7 +118,7 @@ static inline const struct extents *extents_of(const struct inside *inside)
  * exists and means nothing. */
 static inline uint32_t index_in(const struct inside *inside, uint32_t at)
 {
-    return at < extents_of(inside)->page_count ? at : 0;
+    return at < extents_of(inside)->slot_count ? at : 0;
 }
 
 static inline struct slot *slot_of(const struct inside *inside, uint32_t at)
@@ -128,7 +130,7 @@ static inline struct slot *slot_of(const struct inside *inside, uint32_t at)
 static inline char *page_of(const struct inside *inside, uint32_t page)
 {
     return (char *)(uintptr_t)inside + extents_of(inside)->arena_at +
-           (size_t)index_in(inside, page) * PAGE;
+           (size_t)(page < extents_of(inside)->page_count ? page : 0) * PAGE;
 }
 
 static inline uint64_t *bitmap_of(const struct inside *inside)
@@ -139,7 +141,7 @@ static inline uint64_t *bitmap_of(const struct inside *inside)
 /* The end of the slots that were ever used. */
 static inline uint32_t top_of(const struct inside *inside)
 {
-    uint32_t top = inside->top, count = extents_of(inside)->page_count;
+    uint32_t top = inside->top, count = extents_of(inside)->slot_count;
 
     return top < count ? top : count;
 }

@@ -12,7 +12,7 @@ static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t coo
 {
     uint32_t *link = bucket + table_hash(cookie), at;
 
-    for (uint32_t steps = 0; steps < extents_of(inside)->page_count; steps++) {
+    for (uint32_t steps = 0; steps < extents_of(inside)->slot_count; steps++) {
         at = index_in(inside, *link);
         if (!at || slot_of(inside, at)->cookie == cookie) {
             if (*link != at)
@@ -36,7 +36,7 @@ void links_each_own(struct inside *inside, void (*act)(void *context, uint32_t a
         uint32_t *link = cookie ? links_find(inside, cookie) : NULL;
         uint32_t at = link ? index_in(inside, *link) : 0;
 
-        for (uint32_t i = 0; at && i < extents_of(inside)->page_count; i++) {
+        for (uint32_t i = 0; at && i < extents_of(inside)->slot_count; i++) {
             act(context, at);
             at = index_in(inside, slot_of(inside, at)->next);
         }
@@ -54,7 +54,7 @@ static uint32_t *link_behind(struct inside *inside, struct slot *first, uint32_t
         first->last = at;
     }
     for (uint32_t steps = 0; *link && slot_of(inside, *link)->sequence < slot->sequence &&
-                             steps < extents_of(inside)->page_count;
+                             steps < extents_of(inside)->slot_count;
          steps++)
         link = &slot_of(inside, *link)->next;
     slot->next = *link;
@@ -134,10 +134,11 @@ static bool is_whole(struct inside *inside, uint32_t at, uint32_t end, uint32_t 
  * each message meanwhile. */
 void links_rebuild(struct inside *inside)
 {
+    static uint32_t remade[TABLE_HASHES]; /* belongs to the mutex */
     unsigned used = 0, here = 0;
     uint32_t end = 1;
 
-    memset(inside->remade, 0, sizeof inside->remade);
+    memset(remade, 0, sizeof remade);
     pages_reset(inside);
     inside->orphans = 0;
     atomic_store(&inside->table.peeking, false);
@@ -155,10 +156,10 @@ void links_rebuild(struct inside *inside)
         inside->orphans += slot->orphan != 0;
         used++;
         here += slot->kind != HELD_KERNEL;
-        insert(inside, inside->remade, at);
+        insert(inside, remade, at);
     }
     for (unsigned i = 0; i < TABLE_HASHES; i++)
-        table_write(inside->table.bucket[i], inside->remade[i]);
+        table_write(inside->table.bucket[i], remade[i]);
     atomic_store(&inside->table.used, used);
     atomic_store(&inside->table.here, here);
     links_update_full(inside);

@@ -40,7 +40,7 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
         const struct slot *slot = slot_of(inside, at);
         uint32_t length;
 
-        if (steps >= extents_of(inside)->page_count)
+        if (steps >= extents_of(inside)->slot_count)
             return false;
         if (at && table_read(slot->cookie) != cookie) {
             at = index_in(inside, table_read(slot->chain));

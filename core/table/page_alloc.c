@@ -52,14 +52,14 @@ static bool page_used(const struct inside *inside, uint32_t page)
 
 void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used)
 {
-    uint32_t most = extents_of(inside)->page_count - index_in(inside, page);
+    const struct extents *extents = extents_of(inside);
+    uint32_t most;
 
     page = index_in(inside, page);
+    most = extents->slot_count - page;
     count = count < most ? count : most;
-    if (used)
-        inside->pages_used += count;
-    else
-        inside->pages_used -= count;
+    if (page < extents->page_count)
+        inside->pages_used += used ? count : -count;
     for (uint32_t end = page + count; page < end; page++) {
         uint64_t bit = UINT64_C(1) << page % 64;
 
@@ -87,6 +87,14 @@ static uint32_t pages_find(const struct inside *inside, uint32_t from, uint32_t 
     return 0;
 }
 
+static uint32_t take(struct inside *inside, uint32_t page, uint32_t count)
+{
+    pages_mark(inside, page, count, true);
+    if (inside->top < page + count)
+        inside->top = page + count;
+    return page;
+}
+
 uint32_t pages_take(struct inside *inside, uint32_t count)
 {
     uint32_t page = inside->search;
@@ -96,11 +104,16 @@ uint32_t pages_take(struct inside *inside, uint32_t count)
         page = pages_find(inside, 1, extents_of(inside)->page_count, count);
     if (!page || !populate(inside, page + count))
         return 0;
-    pages_mark(inside, page, count, true);
     inside->search = page + count;
-    if (inside->top < inside->search)
-        inside->top = inside->search;
-    return page;
+    return take(inside, page, count);
+}
+
+uint32_t pages_take_slot(struct inside *inside)
+{
+    const struct extents *extents = extents_of(inside);
+    uint32_t at = pages_find(inside, extents->page_count, extents->slot_count, 1);
+
+    return at ? take(inside, at, 1) : pages_take(inside, 1);
 }
 
 /* A receive without the mutex may be copying them, and throws that away then. Not by memset(): a
@@ -116,12 +129,15 @@ static void zero(char *at, size_t size)
 
 void pages_release(struct inside *inside, uint32_t page, uint32_t count)
 {
-    uint32_t most = extents_of(inside)->page_count - index_in(inside, page);
+    uint32_t pages = extents_of(inside)->page_count, most;
     bool is_file = view_of(inside)->is_file;
 
     page = index_in(inside, page);
+    most = (page < pages ? pages : extents_of(inside)->slot_count) - page;
     count = count < most ? count : most;
     pages_mark(inside, page, count, false);
+    if (page >= pages)
+        return;
     if (inside->search > page)
         inside->search = page;
     /* After a burst its pages go back to the system; a few are kept for the next one. */
@@ -137,14 +153,17 @@ void pages_release(struct inside *inside, uint32_t page, uint32_t count)
 
 void pages_clear(struct inside *inside)
 {
-    for (uint32_t page = 1; page < KEEP && page < top_of(inside); page++)
+    uint32_t count = extents_of(inside)->page_count;
+
+    count = count < top_of(inside) ? count : top_of(inside);
+    for (uint32_t page = 1; page < KEEP && page < count; page++)
         if (!page_used(inside, page))
             zero(page_of(inside, page), PAGE);
 }
 
 void pages_reset(struct inside *inside)
 {
-    memset(bitmap_of(inside), 0, (extents_of(inside)->page_count / 64 + 1) * sizeof(uint64_t));
+    memset(bitmap_of(inside), 0, (extents_of(inside)->slot_count / 64 + 1) * sizeof(uint64_t));
     inside->pages_used = 0;
     inside->search = 1;
 }

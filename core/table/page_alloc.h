@@ -12,6 +12,10 @@
 /* Takes a run of free pages. 0: there is none. */
 uint32_t pages_take(struct inside *inside, uint32_t count);
 
+/* Takes a slot alone, for a message that is held in the kernel; where there is none without a page,
+ * one with a page. 0: there is none. */
+uint32_t pages_take_slot(struct inside *inside);
+
 /* Gives a run back. If other processes can read it, it is cleared. */
 void pages_release(struct inside *inside, uint32_t page, uint32_t count);
 

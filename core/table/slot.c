@@ -122,7 +122,8 @@ void slot_seal(struct inside *inside, uint32_t at, const struct message *message
 
 bool message_is_sound(const struct inside *inside, uint32_t at, const struct message *message)
 {
-    uint32_t count = extents_of(inside)->page_count;
+    const struct extents *extents = extents_of(inside);
+    uint32_t count = message->kind == HELD_KERNEL ? extents->slot_count : extents->page_count;
 
     return at > 0 && at < count && message->pages > 0 && message->pages <= count - at &&
            message->kind > HELD_NOT && message->kind <= HELD_STREAM &&

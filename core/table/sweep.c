@@ -37,8 +37,9 @@ static bool is_gone(struct answers *answers, pid_t pid)
 }
 
 /* Marks the messages that their holders can no longer receive. For those of this process that is
- * known only if the table is not shared. */
-static unsigned mark(struct inside *inside)
+ * known only if the table is not shared. `records`: also those of which the table has only a record.
+ */
+static unsigned mark(struct inside *inside, bool records)
 {
     struct answers answers = {0};
     bool shared = atomic_load(&inside->table.shared);
@@ -51,10 +52,11 @@ static unsigned mark(struct inside *inside)
 
         /* One that is held in the kernel takes no page, and its record is needed: it says how much
          * was received. */
-        if (slot->kind == HELD_NOT || slot->kind == HELD_KERNEL)
+        slot->orphan &= ORPHAN;
+        if (slot->kind == HELD_NOT || (slot->kind == HELD_KERNEL && !records))
             continue;
         dead = slot->holder == own || slot->holder == 0 ? !shared : is_gone(&answers, slot->holder);
-        slot->orphan = (slot->orphan & ORPHAN) | (dead ? CANDIDATE : 0);
+        slot->orphan |= dead ? CANDIDATE : 0;
         marked += dead;
     }
     return marked;
@@ -78,6 +80,12 @@ static void drop(struct inside *inside, uint32_t at)
     table_count_lost(&inside->table, length - (uint32_t)state_before);
 }
 
+static bool is_marked(const struct slot *slot, uint32_t bit)
+{
+    return slot->kind != HELD_NOT && (slot->orphan & bit) &&
+           (slot->kind != HELD_KERNEL || bit == CANDIDATE);
+}
+
 /* Of the messages that have the bit: their pages, and the first and last in order of arrival. */
 struct sum {
     uint64_t pages, first, last;
@@ -90,7 +98,7 @@ static struct sum sum_marked(struct inside *inside, uint32_t bit)
     for (uint32_t at = 1; at < top_of(inside); at++) {
         const struct slot *slot = slot_of(inside, at);
 
-        if (slot->kind == HELD_NOT || slot->kind == HELD_KERNEL || !(slot->orphan & bit))
+        if (!is_marked(slot, bit))
             continue;
         sum.first = slot->sequence < sum.first ? slot->sequence : sum.first;
         sum.last = slot->sequence > sum.last ? slot->sequence : sum.last;
@@ -99,39 +107,61 @@ static struct sum sum_marked(struct inside *inside, uint32_t bit)
     return sum;
 }
 
+/* Drops the messages that have the bit, those that came until then. */
+static void drop_until(struct inside *inside, uint32_t bit, uint64_t until)
+{
+    for (uint32_t at = 1; at < top_of(inside); at++) {
+        struct slot *slot = slot_of(inside, at);
+
+        if (is_marked(slot, bit) && slot->sequence <= until)
+            drop(inside, at);
+    }
+    links_rebuild(inside);
+}
+
 /* Drops the messages that have the bit, if they are what fills the table. Of orphans the newer half
  * is kept, since another process may still have their sockets. */
 static void drop_marked(struct inside *inside, uint32_t bit)
 {
-    enum { LITTLE = 256 };
+    enum { LITTLE = 256 }; /* pages: for so few nobody is disturbed, unless the table is small */
+    const struct extents *extents = extents_of(inside);
+    uint32_t least = extents->page_count / 4 < LITTLE ? extents->page_count / 4 : LITTLE;
     struct sum sum = sum_marked(inside, bit);
-    uint64_t until = bit == CANDIDATE ? sum.last : sum.first + (sum.last - sum.first) / 2;
 
-    if (sum.pages < LITTLE || sum.pages < extents_of(inside)->pages_max / 2)
+    if (sum.pages < least || sum.pages < extents->pages_max / 2)
         return;
-    for (uint32_t at = 1; at < top_of(inside); at++) {
-        struct slot *slot = slot_of(inside, at);
+    drop_until(inside, bit, bit == CANDIDATE ? sum.last : sum.first + (sum.last - sum.first) / 2);
+}
 
-        if (slot->kind != HELD_NOT && slot->kind != HELD_KERNEL && (slot->orphan & bit) &&
-            slot->sequence <= until)
-            drop(inside, at);
-    }
-    links_rebuild(inside);
+static bool may_sweep(struct inside *inside)
+{
+    /* If the core has not been started, these are no real sockets (unit tests). */
+    return atomic_load(&state.active) && !sys_is_sandboxed() &&
+           atomic_load(&inside->table.used) > 0;
 }
 
 void sweep_locked(struct inside *inside)
 {
     int64_t now = clock_read(CLOCK_MONOTONIC), since = now - inside->swept;
 
-    /* If the core has not been started, these are no real sockets (unit tests). */
-    if ((since >= 0 && since < PAUSE) || !atomic_load(&state.active) || sys_is_sandboxed() ||
-        atomic_load(&inside->table.used) == 0)
+    if ((since >= 0 && since < PAUSE) || !may_sweep(inside))
         return;
-    if (mark(inside) > 0) {
+    if (mark(inside, false) > 0) {
         links_each_own(inside, unmark, inside);
         drop_marked(inside, CANDIDATE);
     }
     if (pages_are_full(inside))
         drop_marked(inside, ORPHAN);
     inside->swept = pages_are_full(inside) ? now : 0;
+}
+
+bool sweep_all_locked(struct inside *inside)
+{
+    unsigned before = atomic_load(&inside->table.used);
+
+    if (!may_sweep(inside) || mark(inside, true) == 0)
+        return false;
+    links_each_own(inside, unmark, inside);
+    drop_until(inside, CANDIDATE, UINT64_MAX);
+    return atomic_load(&inside->table.used) < before;
 }

@@ -326,6 +326,17 @@ static bool is_the_same(const struct slot *first, const struct held *held)
 
 static void hold_error_locked(struct table *table, uint64_t cookie, int error);
 
+/* Before a message is lost, all goes that the dead have left. */
+static uint32_t take_room_locked(struct inside *inside, enum held_kind kind, uint32_t pages)
+{
+    uint32_t at;
+
+    do
+        at = kind == HELD_KERNEL ? pages_take_slot(inside) : pages_take(inside, pages);
+    while (!at && sweep_all_locked(inside));
+    return at;
+}
+
 int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
                       const struct iovec *iov, size_t iovlen)
 {
@@ -343,13 +354,15 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     message_init(&message, held, cookie, same ? gone : behind ? 0 : held->offset);
     size = held->kind == HELD_KERNEL ? 0 : held->length - message.stored;
     message.pages = size ? (uint32_t)(round_up(size) / PAGE) : 1;
-    at = pages_take(inside, message.pages);
+    at = take_room_locked(inside, held->kind, message.pages);
     if (!at)
         return -ENOMEM;
     if (same) {
         pending_error = slot->error;
         message.sequence = slot->sequence;
-        remove_locked(inside, link);
+        link = find_locked(inside, cookie); /* a sweep may have made the links anew */
+        if (*link)
+            remove_locked(inside, link);
     } else {
         message.sequence = ++inside->sequence;
     }
@@ -530,7 +543,7 @@ void table_abandon(struct table *table, uint64_t cookie, bool last)
 {
     struct inside *inside = inside_of(table);
     struct critical_section section;
-    uint32_t count = extents_of(inside)->page_count, *link;
+    uint32_t count = extents_of(inside)->slot_count, *link;
 
     table_enter(table, &section);
     if (last) {

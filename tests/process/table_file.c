@@ -133,7 +133,7 @@ static const struct check damages[] = {
     },
     {
         .name = "any byte of the first slots flipped",
-        .script = MADE DAMAGED HEAD "slots=$(((head + 168 + 65536 + 4095) / 4096 * 4096))\n"
+        .script = MADE DAMAGED HEAD "slots=$(((head + 176 + 4095) / 4096 * 4096))\n"
                                     "flips $(seq $slots 7 $((slots + 410)))",
     },
 };

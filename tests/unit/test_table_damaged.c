@@ -167,7 +167,7 @@ Test(table_damaged, any_byte_of_the_head)
     const size_t lock = offsetof(struct inside, lock);
     int refused = 0;
 
-    for (size_t at = offsetof(struct table, used); at < offsetof(struct inside, remade); at++) {
+    for (size_t at = offsetof(struct table, used); at < sizeof(struct inside); at++) {
         if (at == offsetof(struct table, bucket))
             at += sizeof original->table.bucket;
         if (at == lock)

@@ -54,7 +54,7 @@ _Noreturn static void change_bytes(unsigned seed, volatile unsigned long *change
 
         switch (random() % 4) {
         case 0:
-            byte %= sizeof(struct inside) - sizeof inside_of(table)->remade;
+            byte %= sizeof(struct inside);
             break;
         case 1:
             byte = extents->slots_at + byte % (64 * sizeof(struct slot));
