@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct scenario_entry *const families[] = {fork_scenarios,    daemon_scenarios,
-                                                        prefork_scenarios, usual_scenarios,
-                                                        cancel_scenarios,  blocked_scenarios};
+static const struct scenario_entry *const families[] = {
+    fork_scenarios,   daemon_scenarios,  prefork_scenarios,    usual_scenarios,
+    cancel_scenarios, blocked_scenarios, small_table_scenarios};
 
 size_t scenario_number;
 
