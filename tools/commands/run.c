@@ -41,6 +41,7 @@ static void make_table(void)
 
     if (!directory)
         return;
+    users_begin();
     snprintf(path, sizeof path, "%s/table", directory);
     setenv("WSRX_TABLE", path, 1);
     if (beside_is_possible())

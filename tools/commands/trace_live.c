@@ -280,6 +280,7 @@ static int watch_program(struct live_view *view, const char **program, const cha
     run.directory = run_directory();
     if (!run.directory)
         return EXIT_OURS;
+    users_begin();
     set_environment(run.directory);
     if (is_service() && beside_is_possible() && beside_start(watch_from_beside, &run, true))
         return spawn_become(program);

@@ -7,6 +7,9 @@
 
 #include <sys/types.h>
 
+/* From now on there may be any. Called by the process that becomes the program, or starts it. */
+void users_begin(void);
+
 /* A process whose environment or mappings name the directory, other than this one; as a pidfd, and
  * its pid. -1: there is none. */
 int users_find(const char *directory, pid_t *ret_pid);
