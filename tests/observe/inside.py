@@ -177,7 +177,8 @@ def a_static_go_server(bench):
 
 @test
 def a_static_syslogd(bench):
-    busybox = os.path.join(sys.argv[3], "bin", "busybox")
+    busybox, = (path for path in (os.path.join(sys.argv[3], part, "bin", "busybox")
+                                  for part in ("", "usr")) if os.path.exists(path))
     process = start_lines(bench, [busybox, "syslogd", "-n", "-O", bench.path("messages")])
     try:
         until(lambda: os.path.exists("/dev/log"))

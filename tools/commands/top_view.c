@@ -60,11 +60,61 @@ static void take(const struct observe_key *key, const struct observe_sums *sums,
     to->row[to->count++] = (struct top_row){.key = *key, .sums = *sums};
 }
 
+static void add_sums(struct observe_sums *to, const struct observe_sums *from)
+{
+    to->messages += from->messages;
+    to->bytes += from->bytes;
+    to->lost_messages += from->lost_messages;
+    to->lost += from->lost;
+    to->told += from->told;
+    to->calls |= from->calls;
+    if (from->longest > to->longest)
+        to->longest = from->longest;
+    if (from->least_room < to->least_room)
+        to->least_room = from->least_room;
+    if (from->last > to->last)
+        to->last = from->last;
+}
+
+/* The row of the same socket, or NULL. */
+static struct top_row *other_row(const struct top_rows *rows, const struct top_row *row)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        struct top_row *one = &rows->row[i];
+
+        if (one != row && one->key.pid == row->key.pid && one->key.cookie &&
+            (row->key.cookie ? one->key.cookie == row->key.cookie
+                             : one->sums.fd == row->sums.fd && one->sums.family == AF_UNIX))
+            return one;
+    }
+    return NULL;
+}
+
+/* The first losses of a socket that had no cookie then are in a row of their own. */
+static void join_nameless(struct top_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        struct top_row *row = &rows->row[i], *other;
+
+        if (row->key.cookie)
+            continue;
+        row->key.cookie = observed_cookie(row->key.pid, row->sums.fd);
+        row->key.fd = row->key.cookie ? 0 : row->key.fd;
+        other = other_row(rows, row);
+        if (other) {
+            add_sums(&other->sums, &row->sums);
+            *row = rows->row[--rows->count];
+            i--;
+        }
+    }
+}
+
 void top_collect(struct top_rows *to, struct top_rows *last, struct observer *observer,
                  double seconds, const char *sort)
 {
     to->count = 0;
     observer_sums(observer, take, to);
+    join_nameless(to);
     if (last->count > 0)
         qsort(last->row, last->count, sizeof *last->row, by_key);
     for (size_t i = 0; i < to->count; i++) {

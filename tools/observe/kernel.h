@@ -40,9 +40,18 @@ typedef struct {
     struct net *net;
 } __attribute__((preserve_access_index)) possible_net_t;
 
+typedef struct {
+    long long counter;
+} atomic64_t;
+
+typedef struct {
+    long counter;
+} atomic_long_t;
+
 KERNEL sock_common
 {
     unsigned short skc_family;
+    atomic64_t skc_cookie;
     __u32 skc_rcv_saddr;
     __u16 skc_num;
     possible_net_t skc_net;
@@ -95,19 +104,23 @@ KERNEL unix_address
     struct sockaddr_un name[];
 };
 
+KERNEL mutex
+{
+    atomic_long_t owner;
+};
+
 KERNEL unix_sock
 {
     struct unix_address *addr;
+    struct mutex iolock;
+    struct sock *peer;
 };
+
+struct msghdr;
 
 KERNEL socket
 {
     struct sock *sk;
-};
-
-KERNEL msghdr
-{
-    unsigned msg_flags;
 };
 
 /* --- who receives ------------------------------------------------------------------------ */

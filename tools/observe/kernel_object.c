@@ -43,20 +43,35 @@ static int set_cgroup(struct bpf_object *object, int fd)
     return map < 0 ? map : bpf_map_update_elem(map, &zero, &fd, BPF_ANY);
 }
 
+int kernel_object_attach(struct kernel_object *to, const char *name)
+{
+    struct bpf_program *program = bpf_object__find_program_by_name(to->object, name);
+    int i = 0;
+
+    while (i < KERNEL_PROGRAMS && to->link[i])
+        i++;
+    if (!program || i == KERNEL_PROGRAMS)
+        return -ENOENT;
+    to->link[i] = bpf_program__attach(program);
+    return to->link[i] ? 0 : -errno;
+}
+
 static int attach(struct kernel_object *to, const char *const *programs)
 {
-    for (int i = 0; programs[i]; i++) {
-        struct bpf_program *program = bpf_object__find_program_by_name(to->object, programs[i]);
+    int error = 0;
 
-        to->link[i] = program ? bpf_program__attach(program) : NULL;
-        if (!to->link[i])
-            return program ? -errno : -ENOENT;
-    }
-    return 0;
+    for (; *programs && !error; programs++)
+        error = kernel_object_attach(to, *programs);
+    return error;
+}
+
+static bool is_wanted(const char *name, const char *const *programs, const char *later)
+{
+    return is_one_of(name, programs) || (later && strcmp(name, later) == 0);
 }
 
 int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
-                        const char *const *programs)
+                        const char *const *programs, const char *later)
 {
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "wsrx");
     struct bpf_program *program;
@@ -68,7 +83,7 @@ int kernel_object_start(struct kernel_object *to, const struct kernel_source *so
     if (!to->object)
         return -errno;
     bpf_object__for_each_program(program, to->object)
-        bpf_program__set_autoload(program, is_one_of(bpf_program__name(program), programs));
+        bpf_program__set_autoload(program, is_wanted(bpf_program__name(program), programs, later));
     error = set_config(to->object, &source->config);
     if (!error)
         error = bpf_object__load(to->object);

@@ -28,10 +28,13 @@ struct kernel_source {
     int cgroup; /* a descriptor of a control group for its map, or -1 */
 };
 
-/* Loads and attaches the programs of these names, which end with NULL, and no others. A negative
- * errno: then nothing is left of it. */
+/* Loads and attaches the programs of these names, which end with NULL, and no others; `later`, if not
+ * NULL, is loaded only. A negative errno: then nothing is left of it. */
 int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
-                        const char *const *programs);
+                        const char *const *programs, const char *later);
+
+/* Attaches that one. */
+int kernel_object_attach(struct kernel_object *to, const char *program);
 
 void kernel_object_end(struct kernel_object *object);
 
