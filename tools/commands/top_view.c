@@ -174,6 +174,12 @@ static void put_rate(char *to, size_t size, double rate)
     snprintf(to, size, rate < 9.95 && rate > 0 ? "%.1f" : "%.0f", rate);
 }
 
+/* A line, as far as it has room. */
+static void put_line(const struct top_format *format, const char *line, FILE *out)
+{
+    fprintf(out, "%.*s\n", format->columns ? format->columns : (int)strlen(line), line);
+}
+
 static void print_row(const struct top_row *row, const struct top_format *format, FILE *out)
 {
     const struct observe_sums *sums = &row->sums;
@@ -200,12 +206,13 @@ static void print_row(const struct top_row *row, const struct top_format *format
             snprintf(line + length, sizeof line - (size_t)length, "%6s %6s %-6s ", "-", "-", "-");
     snprintf(line + length, sizeof line - (size_t)length, "%s %s %s", protocol(sums), socket,
              calls);
-    fprintf(out, "%.*s\n", format->columns ? format->columns : (int)sizeof line, line);
+    put_line(format, line, out);
     free(name);
 }
 
 void top_print(const struct top_rows *rows, const struct top_format *format, FILE *out)
 {
+    char line[256];
     double messages = 0, bytes = 0;
     char at[16] = "";
     time_t now = time(NULL);
@@ -218,11 +225,14 @@ void top_print(const struct top_rows *rows, const struct top_format *format, FIL
     }
     if (localtime_r(&now, &local))
         strftime(at, sizeof at, "%H:%M:%S", &local);
-    fprintf(out, "wsrx top %s: %.1f messages lost a second, %.0f bytes\n", at, messages, bytes);
-    fprintf(out,
-            "    PID PROGRAM           FD   LOST/S    BYTES/S      LOST          BYTES %s"
-            "BUFFER NEEDED TOLD   SOCKET AND CALLS\n",
-            format->all ? " MESSAGES " : "");
+    snprintf(line, sizeof line, "wsrx top %s: %.1f messages lost a second, %.0f bytes; %s by %s",
+             at, messages, bytes, format->watched, format->sort);
+    put_line(format, line, out);
+    snprintf(line, sizeof line,
+             "    PID PROGRAM           FD   LOST/S    BYTES/S      LOST          BYTES %s"
+             "BUFFER NEEDED TOLD   SOCKET AND CALLS",
+             format->all ? " MESSAGES " : "");
+    put_line(format, line, out);
     for (size_t i = 0; i < rows->count && (format->lines == 0 || left-- > 0); i++)
         print_row(&rows->row[i], format, out);
 }

@@ -149,10 +149,11 @@ int system_trace(const struct system_trace_request *request)
 {
     struct observe_config config = {.events = 1};
     struct observer *observer;
+    int error;
 
     setting_filter(&trace.filter);
-    if (request->pid && !system_has_process("trace", request->pid, &config.pid))
-        return EXIT_TROUBLE;
+    if (request->pid && (error = system_process("trace", request->pid, &config.pid)))
+        return error;
     if (!open_output(request))
         return EXIT_OURS;
     system_catch();

@@ -29,7 +29,7 @@ struct kernel_source {
 };
 
 /* Loads and attaches the programs of these names, which end with NULL, and no others; `later`, if not
- * NULL, is loaded only. A negative errno: then nothing is left of it. */
+ * NULL, could be attached, but is only loaded. A negative errno: then nothing is left of it. */
 int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
                         const char *const *programs, const char *later);
 
@@ -48,6 +48,6 @@ const char *kernel_why(int error, char to[KERNEL_WHY]);
 bool kernel_has_btf(void);
 bool kernel_has_capability(int number);
 
-enum { CAPABILITY_PERFMON = 38, CAPABILITY_BPF = 39 };
+enum { CAPABILITY_SYS_ADMIN = 21, CAPABILITY_PERFMON = 38, CAPABILITY_BPF = 39 };
 
 #endif

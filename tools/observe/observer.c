@@ -22,6 +22,8 @@ static const struct attempt {
     {{true, OBSERVER_UNIX_BY_EXIT}, {"observe_udp", "observe_copy", NULL}, "observe_unix"},
     {{true, OBSERVER_UNIX_BY_TRACEPOINTS}, {"observe_udp", "observe_copy", NULL}, "observe_length"},
     {{false, OBSERVER_UNIX_BY_TRACEPOINTS}, {"observe_copy", NULL}, "observe_length"},
+    {{true, OBSERVER_UNIX_BY_COPY}, {"observe_udp", "observe_copy", NULL}, NULL},
+    {{false, OBSERVER_UNIX_BY_COPY}, {"observe_copy", NULL}, NULL},
     {{true, OBSERVER_NO_UNIX}, {"observe_udp", NULL}, NULL},
 };
 
