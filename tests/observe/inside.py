@@ -213,6 +213,33 @@ def a_descriptor_that_is_passed_keeps_messages_whole(bench):
     expect(losses(1, act)[0], call="recvmsg", length=50, lost=30)
 
 
+@test
+def records_of_vsock(bench):
+    """To this machine itself: vsock_loopback."""
+    here, address = 1, 4242 # VMADDR_CID_LOCAL
+    try:
+        listener = socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET)
+        listener.bind((here, address))
+        listener.listen()
+        client = socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET)
+        client.connect((here, address))
+    except OSError as error:
+        raise Skip(f"no vsock here: {error}") from error
+    server = listener.accept()[0]
+
+    def act():
+        for size, room, flags in ((3000, 3000, 0), (3000, 1000, socket.MSG_TRUNC), (3000, 3001, 0),
+                                  (3000, 1000, 0), (70000, 69999, 0)):
+            client.send(bytes(size))
+            server.recv(room, flags)
+
+    first, second = losses(2, act)
+    expect(first, call="recv", protocol="vsock", fd=server.fileno(), length=3000, bytes=1000,
+           lost=2000, local=f"vsock:{here}:{address}")
+    expect(second, length=70000, buffer=69999, lost=1)
+    assert second["socket"] == first["socket"] > 0, "Python asks no vsock for its cookie"
+
+
 # --- programs that the library cannot see ---------------------------------------------------------
 
 @test
@@ -368,7 +395,7 @@ def top_on_a_terminal(bench):
         screen.resize(130)
         screen.until(b"SOCKET AND CALLS")
         screen.write(b"s")
-        screen.until(b"UDP and AF_UNIX by bytes")
+        screen.until(b" AF_UNIX and vsock by bytes")
         screen.write(b"q")
         assert screen.until(None).endswith(b"\033[?25h\033[?1049l"), screen.seen
         equal(screen.process.wait(LIMIT), 0)
@@ -387,7 +414,7 @@ def two_capabilities_are_enough(bench):
     done = subprocess.run([*with_two, "top", "-b", "-n", "1", "-d", "0.1"], capture_output=True,
                           check=False)
     equal(done.returncode, 0, done)
-    assert b"watching all processes: UDP and AF_UNIX" in done.stderr, done.stderr
+    assert b"watching all processes: UDP and AF_UNIX;" in done.stderr, done.stderr
     for has, missing in (("-all", b"CAP_BPF and CAP_PERFMON are missing"),
                          ("+bpf", b"CAP_PERFMON is missing"), ("+perfmon", b"CAP_BPF is missing")):
         done = subprocess.run([setpriv, *user, f"--inh-caps={has}", f"--ambient-caps={has}",

@@ -57,6 +57,8 @@ const char *system_watched(const struct observer *observer)
 {
     struct observer_view view = observer_view(observer);
 
+    if (view.vsock)
+        return "UDP, AF_UNIX and vsock";
     return !view.udp ? "AF_UNIX" : view.local ? "UDP and AF_UNIX" : "UDP";
 }
 
@@ -117,6 +119,10 @@ static bool print_view(void)
     print_line("UDP", view.udp,
                view.udp ? "in skb_consume_udp" : "the kernel refuses trampolines (fentry)");
     print_line("AF_UNIX", view.local, unix_detail(view.local));
+    print_line("vsock", view.vsock,
+               view.vsock ? "in virtio_transport_seqpacket_dequeue"
+                          : "its modules are not loaded, trampolines are refused, or "
+                            "CAP_SYS_ADMIN is missing");
     observer_end(observer);
     return true;
 }

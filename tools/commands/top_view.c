@@ -163,7 +163,7 @@ static void put_socket(char *to, const struct observe_sums *sums)
 
 static const char *protocol(const struct observe_sums *sums)
 {
-    return sums->family == AF_UNIX ? "unix" : "udp";
+    return sums->family == AF_UNIX ? "unix" : sums->family == AF_VSOCK ? "vsock" : "udp";
 }
 
 /* --- text -------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 
 #define KERNEL struct __attribute__((preserve_access_index))
 
-enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, AF_VSOCK = 40 };
 enum { SOCK_STREAM = 1 };
 enum { MSG_PEEK = 2, MSG_TRUNC = 0x20 };
 enum { PF_IO_WORKER = 0x10 };
@@ -116,7 +116,24 @@ KERNEL unix_sock
     struct sock *peer;
 };
 
-struct msghdr;
+KERNEL iov_iter
+{
+    unsigned long count;
+};
+
+KERNEL msghdr
+{
+    struct iov_iter msg_iter;
+};
+
+/* In a module, whose BTF only CAP_SYS_ADMIN can read: no program but those of vsock may ask for it. */
+struct vsock_address {
+    __u8 bytes[16];
+};
+
+struct vsock_sock {
+    struct vsock_address local_addr, remote_addr;
+} __attribute__((preserve_access_index));
 
 KERNEL socket
 {

@@ -10,6 +10,8 @@
  * attaches a program for the end of a receive, which has the receiver and the flags: the exit of
  * __unix_dgram_recvmsg, or, from kernel 6.3, the tracepoint sock_recv_length, which needs no trampoline.
  * From then on the lengths are kept for the thread until that end.
+ * Records of vsock: the end of virtio_transport_seqpacket_dequeue has the length, and that of
+ * vsock_connectible_recvmsg what was given.
  */
 #include <linux/bpf.h>
 
@@ -38,10 +40,10 @@ struct {
     __type(value, struct observe_sums);
 } sums SEC(".maps");
 
-/* A message of AF_UNIX that is being cut by this thread. */
+/* A message of AF_UNIX or vsock that is being cut by this thread. */
 struct cut {
     __u32 length, given;
-    struct observe_address peer;
+    struct observe_address peer, local; /* local: vsock */
 };
 
 struct {
@@ -136,10 +138,11 @@ static void put_udp_peer(struct observe_address *to, const struct sock *sk,
 /* --- what was lost ----------------------------------------------------------------------- */
 
 struct loss {
-    const struct sock *sk;              /* NULL: not known */
-    __u64 cookie;                       /* 0: it has none yet */
-    const struct sk_buff *skb;          /* UDP: has the peer */
-    const struct observe_address *peer; /* AF_UNIX */
+    const struct sock *sk;               /* NULL: not known */
+    __u64 cookie;                        /* 0: it has none yet */
+    const struct sk_buff *skb;           /* UDP: has the peer */
+    const struct observe_address *peer;  /* AF_UNIX and vsock */
+    const struct observe_address *local; /* vsock */
     __u32 length, given;
 };
 
@@ -148,11 +151,21 @@ static int is_wanted(void)
     return config.pid == 0 || bpf_get_current_pid_tgid() >> 32 == config.pid;
 }
 
-/* The row of this process and socket, or NULL. */
-static struct observe_sums *sums_of(const struct sock *sk, __u64 cookie, __s32 fd)
+static void put_local_of(struct observe_address *to, const struct loss *loss)
 {
-    struct observe_key key = {
-        .cookie = cookie, .pid = bpf_get_current_pid_tgid() >> 32, .fd = cookie ? 0 : fd};
+    if (loss->local)
+        __builtin_memcpy(to, loss->local, sizeof *to);
+    else
+        put_local(to, loss->sk);
+}
+
+/* The row of this process and socket, or NULL. */
+static struct observe_sums *sums_of(const struct loss *loss, __s32 fd)
+{
+    const struct sock *sk = loss->sk;
+    struct observe_key key = {.cookie = loss->cookie,
+                              .pid = bpf_get_current_pid_tgid() >> 32,
+                              .fd = loss->cookie ? 0 : fd};
     struct observe_sums *row = bpf_map_lookup_elem(&sums, &key);
 
     if (row)
@@ -166,7 +179,7 @@ static struct observe_sums *sums_of(const struct sock *sk, __u64 cookie, __s32 f
         row->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
         row->cgroup = bpf_get_current_cgroup_id();
         bpf_get_current_comm(row->comm, sizeof row->comm);
-        put_local(&row->local, sk);
+        put_local_of(&row->local, loss);
     }
     return row;
 }
@@ -174,7 +187,8 @@ static struct observe_sums *sums_of(const struct sock *sk, __u64 cookie, __s32 f
 /* A message that fitted. */
 static void count_fitting(struct sock *sk, __u32 length)
 {
-    struct observe_sums *row = sums_of(sk, bpf_get_socket_cookie(sk), 0);
+    const struct loss none = {.sk = sk, .cookie = bpf_get_socket_cookie(sk)};
+    struct observe_sums *row = sums_of(&none, 0);
 
     if (!row)
         return;
@@ -184,7 +198,7 @@ static void count_fitting(struct sock *sk, __u32 length)
 
 static void count_loss(const struct loss *loss, const struct caller *by)
 {
-    struct observe_sums *row = sums_of(loss->sk, loss->cookie, by->fd);
+    struct observe_sums *row = sums_of(loss, by->fd);
 
     if (!row)
         return;
@@ -227,7 +241,7 @@ static void tell(const struct loss *loss, const struct caller *by)
     event->length = loss->length;
     event->given = loss->given;
     bpf_get_current_comm(event->comm, sizeof event->comm);
-    put_local(&event->local, sk);
+    put_local_of(&event->local, loss);
     if (loss->skb)
         put_udp_peer(&event->peer, sk, loss->skb);
     else if (loss->peer)
@@ -279,20 +293,28 @@ int BPF_PROG(observe_udp, struct sock *sk, struct sk_buff *skb, int len)
 
 /* --- AF_UNIX ----------------------------------------------------------------------------- */
 
-/* For the end of this thread's receive. */
-static void keep_cut(const struct sk_buff *skb, const struct sock *from, __u32 given)
+/* For the end of this thread's receive. NULL: no memory. */
+static struct cut *keep_cut(__u32 length, __u32 given)
 {
     struct cut *cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL,
                                            BPF_LOCAL_STORAGE_GET_F_CREATE);
 
     if (!cut)
-        return;
+        return NULL;
     if (cut->length == 0)
         __sync_fetch_and_add(&cutting, 1);
-    cut->length = skb->len;
+    cut->length = length;
     cut->given = given;
     __builtin_memset(&cut->peer, 0, sizeof cut->peer);
-    put_unix(&cut->peer, from);
+    return cut;
+}
+
+static void keep_unix(const struct sk_buff *skb, const struct sock *from, __u32 given)
+{
+    struct cut *cut = keep_cut(skb->len, given);
+
+    if (cut)
+        put_unix(&cut->peer, from);
 }
 
 /* Without a program for the end. There is no pointer to the receiver here by which the kernel would
@@ -327,7 +349,7 @@ int BPF_PROG(observe_copy, const struct sk_buff *skb, int len)
         !is_wanted())
         return 0;
     if (ends)
-        keep_cut(skb, from, (__u32)len);
+        keep_unix(skb, from, (__u32)len);
     else
         lose_unended(skb, from, (__u32)len);
     return 0;
@@ -376,5 +398,51 @@ int BPF_PROG(observe_length, struct sock *sk, int given, int flags)
     (void)ctx;
     if (may_have_cut() && sk->__sk_common.skc_family == AF_UNIX && sk->sk_type != SOCK_STREAM)
         end_unix(sk, flags, given);
+    return 0;
+}
+
+/* --- vsock ------------------------------------------------------------------------------- */
+
+static void put_vsock(struct observe_address *to, const struct vsock_address *from)
+{
+    to->length = sizeof *from;
+    bpf_probe_read_kernel(to->bytes, sizeof *from, from);
+}
+
+/* What has filled the buffer may be cut. */
+SEC("fexit/virtio_transport_seqpacket_dequeue")
+int BPF_PROG(observe_record, struct vsock_sock *vsk, struct msghdr *msg, int flags, long length)
+{
+    struct cut *cut;
+
+    (void)ctx, (void)flags;
+    if (length <= 0 || msg->msg_iter.count > 0 || !is_wanted())
+        return 0;
+    cut = keep_cut((__u32)length, 0);
+    if (!cut)
+        return 0;
+    put_vsock(&cut->peer, &vsk->remote_addr);
+    put_vsock(&cut->local, &vsk->local_addr);
+    return 0;
+}
+
+SEC("fexit/vsock_connectible_recvmsg")
+int BPF_PROG(observe_vsock, struct socket *sock, struct msghdr *msg, unsigned long size, int flags,
+             int given)
+{
+    struct cut *cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL, 0);
+    struct loss loss = {.given = (__u32)given};
+    struct sock *sk = sock->sk;
+
+    (void)ctx, (void)msg, (void)size;
+    if (!cut || cut->length == 0)
+        return 0;
+    loss.length = cut->length;
+    loss.peer = &cut->peer;
+    loss.local = &cut->local;
+    cut->length = 0;
+    __sync_fetch_and_sub(&cutting, 1);
+    if (sk && given >= 0 && (__u32)given < loss.length && !(flags & (MSG_PEEK | MSG_TRUNC)))
+        lose_of(sk, &loss);
     return 0;
 }

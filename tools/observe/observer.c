@@ -19,12 +19,17 @@ static const struct attempt {
     const char *programs[KERNEL_PROGRAMS];
     const char *end;
 } attempts[] = {
-    {{true, OBSERVER_UNIX_BY_EXIT}, {"observe_udp", "observe_copy", NULL}, "observe_unix"},
-    {{true, OBSERVER_UNIX_BY_TRACEPOINTS}, {"observe_udp", "observe_copy", NULL}, "observe_length"},
-    {{false, OBSERVER_UNIX_BY_TRACEPOINTS}, {"observe_copy", NULL}, "observe_length"},
-    {{true, OBSERVER_UNIX_BY_COPY}, {"observe_udp", "observe_copy", NULL}, NULL},
-    {{false, OBSERVER_UNIX_BY_COPY}, {"observe_copy", NULL}, NULL},
-    {{true, OBSERVER_NO_UNIX}, {"observe_udp", NULL}, NULL},
+    {{true, OBSERVER_UNIX_BY_EXIT, true},
+     {"observe_udp", "observe_copy", "observe_record", "observe_vsock", NULL},
+     "observe_unix"},
+    {{true, OBSERVER_UNIX_BY_EXIT, false}, {"observe_udp", "observe_copy", NULL}, "observe_unix"},
+    {{true, OBSERVER_UNIX_BY_TRACEPOINTS, false},
+     {"observe_udp", "observe_copy", NULL},
+     "observe_length"},
+    {{false, OBSERVER_UNIX_BY_TRACEPOINTS, false}, {"observe_copy", NULL}, "observe_length"},
+    {{true, OBSERVER_UNIX_BY_COPY, false}, {"observe_udp", "observe_copy", NULL}, NULL},
+    {{false, OBSERVER_UNIX_BY_COPY, false}, {"observe_copy", NULL}, NULL},
+    {{true, OBSERVER_NO_UNIX, false}, {"observe_udp", NULL}, NULL},
 };
 
 enum { ATTEMPTS = sizeof attempts / sizeof *attempts };

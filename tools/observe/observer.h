@@ -25,6 +25,7 @@ enum observer_unix {
 struct observer_view {
     bool udp;
     enum observer_unix local;
+    bool vsock;
 };
 
 /* Whether this command was built with it. */
