@@ -186,8 +186,7 @@ def the_first_losses_are_told_like_those_after(bench):
     """What ends a receive is attached once something was cut, in whichever way the kernel has."""
     named, sender = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
     named.bind("\0wsrx-first")
-    for way, refused in enumerate(("", "observe_unix", "observe_udp,observe_unix",
-                                   "observe_unix,observe_length")):
+    for way, refused in enumerate(("", "observe_unix", "observe_udp,observe_unix,observe_length")):
         pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         observer = Observer(bench, "-p", str(own()), refused=refused, name=f"way{way}")
         for skip in (0, 3):
