@@ -271,23 +271,28 @@ static void lose_of(struct sock *sk, struct loss *loss)
 
 /* --- UDP --------------------------------------------------------------------------------- */
 
+static void lose_udp(struct sock *sk, const struct sk_buff *skb, __u32 given)
+{
+    struct loss loss = {.skb = skb, .length = skb->len, .given = given};
+
+    lose_of(sk, &loss);
+}
+
 SEC("fentry/skb_consume_udp")
 int BPF_PROG(observe_udp, struct sock *sk, struct sk_buff *skb, int len)
 {
-    struct loss loss = {.skb = skb, .length = skb->len, .given = (__u32)len};
-
     (void)ctx;
     if (len < 0)
         return 0;
-    if ((__u32)len >= loss.length) {
+    if ((__u32)len >= skb->len) {
         if (config.all && is_wanted())
-            count_fitting(sk, loss.length);
+            count_fitting(sk, skb->len);
         return 0;
     }
     /* A peek without a buffer has 0, which is not negative; but the queue still has the message. */
     if (len == 0 && skb->users.refs.counter > 1)
         return 0;
-    lose_of(sk, &loss);
+    lose_udp(sk, skb, (__u32)len);
     return 0;
 }
 
