@@ -7,6 +7,7 @@ program, as the kernel has them, if bpftool is there.
 """
 
 import json
+import os
 import shutil
 import signal
 import statistics
@@ -19,8 +20,9 @@ def measure(cost):
 
 
 def start(command):
-    process = subprocess.Popen([command, "trace", "--system", "-o", "/dev/null"],
-                               stderr=subprocess.PIPE)
+    # Of one process: losses of others attach a second program.
+    process = subprocess.Popen([command, "trace", "--system", "-p", str(os.getpid()), "-o",
+                                "/dev/null"], stderr=subprocess.PIPE)
     said = process.stderr.readline()
     if b"watching" not in said:
         sys.exit(said.decode())

@@ -8,6 +8,7 @@ in some seconds. The guest's first process is guest-init; what it runs writes to
 
 import glob
 import gzip
+import lzma
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ LIMIT = 400  # seconds
 
 # In the order in which they need each other.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-           "fuse", "virtiofs")
+           "fuse", "virtiofs", "vsock", "vmw_vsock_virtio_transport_common", "vsock_loopback")
 
 
 class Missing(Exception):
@@ -58,7 +59,7 @@ class Guest:
         self.virtiofsd = find("virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd")
         if os.geteuid() != 0:
             raise Missing("only root can share all files with a guest")
-        self.modules = os.path.join(directory, "lib", "modules")
+        self.modules, = glob.glob(os.path.join(directory, "**", "lib", "modules"), recursive=True)
         self.init = init
         self.directory = tempfile.mkdtemp(prefix="wsrx-guest-")
 
@@ -70,10 +71,14 @@ class Guest:
                  ("command", 0o100644, "\t".join(command).encode() + b"\n")]
         with open(self.init, "rb") as file:
             files.append(("init", 0o100755, file.read()))
-        for number, name in enumerate(MODULES):
+        count = 0
+        for name in MODULES:
             found = glob.glob(f"{self.modules}/*/**/{name}.ko*", recursive=True)
-            with open(found[0], "rb") as file:
-                files.append((f"modules/{number:02}.ko", 0o100644, file.read()))
+            if not found: # it is built in
+                continue
+            with (lzma.open if found[0].endswith(".xz") else open)(found[0], "rb") as file:
+                files.append((f"modules/{count:02}.ko", 0o100644, file.read()))
+            count += 1
         with open(self.path("initramfs"), "wb") as file:
             file.write(gzip.compress(archive(files), 1))
 

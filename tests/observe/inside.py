@@ -17,7 +17,7 @@ import sys
 
 import harness
 from harness import LIMIT, PYTHON, Bench, Skip, equal, need, run_tests, test, until
-from observation import Observer, cookie, end, expect, name, own, start_lines, udp
+from observation import Observer, Screen, cookie, end, expect, name, own, start_lines, udp
 
 OBSERVER = None
 
@@ -54,6 +54,25 @@ def udp_by_each_call(bench):
                local=name(receiver), peer=f"127.0.0.1:{address[1]}", length=3000, buffer=room,
                bytes=room, lost=3000 - room, last=True, partial=False, errno=0, tid=own())
     equal(OBSERVER.programs(own()), [os.path.realpath(PYTHON)])
+
+
+@test
+def the_caller_has_its_module(bench):
+    """The instruction behind that which enters the kernel, here in libc."""
+    receiver, sender = udp()
+
+    def act():
+        sender.sendto(bytes(30), receiver.getsockname())
+        receiver.recv(10)
+
+    record, = losses(1, act)
+    module, = (line for line in OBSERVER.lines() if line.get("type") == "module" and
+               line["pid"] == own() and line["path"].endswith("/libc.so.6"))
+    offset = int(record["caller"], 16) - int(module["bias"], 16)
+    equal(record["at"], f"libc.so.6+0x{offset:x}")
+    with open(module["path"], "rb") as file:
+        file.seek(offset - 2)
+        equal(file.read(2), b"\x0f\x05", "syscall")
 
 
 @test
@@ -147,6 +166,41 @@ def unix_sockets_of_each_kind(bench):
     expect(fourth, call="recvfrom", buffer=0, lost=8)
 
 
+def lose_over_unix(pair, named, sender):
+    """Three losses, and what is none."""
+    one, other = pair
+    lose_nothing(other, lambda size: one.send(bytes(size)))
+    other.setblocking(True)
+    one.send(bytes(3000))
+    other.recvmsg(2, 0, socket.MSG_PEEK)
+    other.recvmsg(2, 0, socket.MSG_TRUNC)
+    for room, receive in ((1000, other.recv), (999, other.recvmsg)):
+        one.send(bytes(3000))
+        receive(room)
+    sender.sendto(bytes(200), named.getsockname())
+    os.read(named.fileno(), 10)
+
+
+@test
+def the_first_losses_are_told_like_those_after(bench):
+    """What ends a receive is attached once something was cut, in whichever way the kernel has."""
+    named, sender = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+    named.bind("\0wsrx-first")
+    for way, refused in enumerate(("", "observe_unix", "observe_udp,observe_unix,observe_length")):
+        pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        observer = Observer(bench, "-p", str(own()), refused=refused, name=f"way{way}")
+        for skip in (0, 3):
+            lose_over_unix(pair, named, sender)
+            first, second, third = observer.losses(own(), 3, skip)
+            expect(first, call="recv", fd=pair[1].fileno(), length=3000, bytes=1000, lost=2000,
+                   socket=cookie(pair[1]), protocol="unix", local="")
+            expect(second, call="recvmsg", fd=pair[1].fileno(), length=3000, bytes=999,
+                   socket=cookie(pair[1]))
+            expect(third, call="read", fd=named.fileno(), length=200, bytes=10, lost=190,
+                   socket=cookie(named), local="@wsrx-first")
+        equal((observer.end()[0], len(observer.of(own()))), (0, 6), refused)
+
+
 @test
 def a_descriptor_that_is_passed_keeps_messages_whole(bench):
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -156,6 +210,33 @@ def a_descriptor_that_is_passed_keeps_messages_whole(bench):
         other.recvmsg(20, 100)
 
     expect(losses(1, act)[0], call="recvmsg", length=50, lost=30)
+
+
+@test
+def records_of_vsock(bench):
+    """To this machine itself: vsock_loopback."""
+    here, address = 1, 4242 # VMADDR_CID_LOCAL
+    try:
+        listener = socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET)
+        listener.bind((here, address))
+        listener.listen()
+        client = socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET)
+        client.connect((here, address))
+    except OSError as error:
+        raise Skip(f"no vsock here: {error}") from error
+    server = listener.accept()[0]
+
+    def act():
+        for size, room, flags in ((3000, 3000, 0), (3000, 1000, socket.MSG_TRUNC), (3000, 3001, 0),
+                                  (3000, 1000, 0), (70000, 69999, 0)):
+            client.send(bytes(size))
+            server.recv(room, flags)
+
+    first, second = losses(2, act)
+    expect(first, call="recv", protocol="vsock", fd=server.fileno(), length=3000, bytes=1000,
+           lost=2000, local=f"vsock:{here}:{address}")
+    expect(second, length=70000, buffer=69999, lost=1)
+    assert second["socket"] == first["socket"] > 0, "Python asks no vsock for its cookie"
 
 
 # --- programs that the library cannot see ---------------------------------------------------------
@@ -170,6 +251,7 @@ def a_static_go_server(bench):
         equal([process.stdout.readline() for _ in range(2)], [b"1000 <nil>\n", b"999 <nil>\n"])
         record, = OBSERVER.losses(process.pid, 1)
         expect(record, call="recvfrom", length=3000, buffer=1000, lost=2000, protocol="udp")
+        assert record["at"].startswith(os.path.basename(sys.argv[5]) + "+0x"), record
         equal(OBSERVER.programs(process.pid), [sys.argv[5]])
     finally:
         end(process)
@@ -177,7 +259,8 @@ def a_static_go_server(bench):
 
 @test
 def a_static_syslogd(bench):
-    busybox = os.path.join(sys.argv[3], "bin", "busybox")
+    busybox, = (path for path in (os.path.join(sys.argv[3], part, "bin", "busybox")
+                                  for part in ("", "usr")) if os.path.exists(path))
     process = start_lines(bench, [busybox, "syslogd", "-n", "-O", bench.path("messages")])
     try:
         until(lambda: os.path.exists("/dev/log"))
@@ -302,6 +385,26 @@ def top_shows_who_loses(bench):
 
 
 @test
+def top_on_a_terminal(bench):
+    """Nothing waits for the round, which is long."""
+    screen = Screen([bench.command, "top", "-d", "100", "-p", str(own())], 40)
+    try:
+        first = screen.until(b"LOST")
+        assert b"SOCKET AND CALLS" not in first, first
+        screen.resize(130)
+        screen.until(b"SOCKET AND CALLS")
+        screen.write(b"s")
+        screen.until(b" AF_UNIX and vsock by bytes")
+        screen.write(b"q")
+        assert screen.until(None).endswith(b"\033[?25h\033[?1049l"), screen.seen
+        equal(screen.process.wait(LIMIT), 0)
+        lines = re.split(rb"\r\n", first.rpartition(b"\033[J")[2])
+        assert max(map(len, lines)) <= 40, lines
+    finally:
+        end(screen.process)
+
+
+@test
 def two_capabilities_are_enough(bench):
     setpriv = need("setpriv")
     user = ["--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -310,12 +413,14 @@ def two_capabilities_are_enough(bench):
     done = subprocess.run([*with_two, "top", "-b", "-n", "1", "-d", "0.1"], capture_output=True,
                           check=False)
     equal(done.returncode, 0, done)
-    assert b"watching all processes: UDP and AF_UNIX" in done.stderr, done.stderr
-    done = subprocess.run([setpriv, *user, bench.command, "top", "-b", "-n", "1"],
-                          capture_output=True, check=False)
-    equal((done.returncode, done.stdout), (125, b""))
-    equal(done.stderr.count(b"\n"), 1)
-    assert b"CAP_BPF and CAP_PERFMON are missing" in done.stderr, done.stderr
+    assert b"watching all processes: UDP and AF_UNIX;" in done.stderr, done.stderr
+    for has, missing in (("-all", b"CAP_BPF and CAP_PERFMON are missing"),
+                         ("+bpf", b"CAP_PERFMON is missing"), ("+perfmon", b"CAP_BPF is missing")):
+        done = subprocess.run([setpriv, *user, f"--inh-caps={has}", f"--ambient-caps={has}",
+                               bench.command, "top", "-b", "-n", "1"], capture_output=True,
+                              check=False)
+        equal((done.returncode, done.stdout, done.stderr.count(b"\n")), (125, b"", 1))
+        assert missing in done.stderr, done.stderr
 
 
 @test
@@ -430,6 +535,24 @@ def a_control_group_is_refused(bench):
     one.send_signal(signal.SIGINT)
     equal((one.communicate(timeout=LIMIT)[1], one.returncode),
           (b"wsrx: 2 receives were refused (EMSGSIZE)\n", 0))
+
+
+# --- the last: the guest stays so -----------------------------------------------------------------
+
+@test
+def a_locked_kernel_says_so(bench):
+    lockdown = "/sys/kernel/security/lockdown"
+    subprocess.run(["mount", "-t", "securityfs", "none", "/sys/kernel/security"], check=False,
+                   capture_output=True)
+    try:
+        with open(lockdown, "w", encoding="ascii") as file:
+            file.write("confidentiality")
+    except OSError as error:
+        raise Skip(f"no lockdown: {error}") from error
+    for command in (("top", "-b", "-n", "1"), ("trace", "--system"), ("refuse", "--system")):
+        done = bench.wsrx(*command)
+        equal((done.returncode, done.stdout, done.stderr.count(b"\n")), (125, b"", 1), command)
+        assert b"this kernel is locked down (confidentiality)" in done.stderr, done.stderr
 
 
 def main():

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What the tests inside the guest share: the observer, which all of them watch through, and sockets."""
 
+import fcntl
 import json
 import os
+import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 
 from harness import LIMIT, equal, until
 
@@ -15,11 +19,13 @@ SO_COOKIE = 57
 class Observer:
     """wsrx trace --system, into a file of JSON Lines."""
 
-    def __init__(self, bench, *options):
-        self.path = bench.path("observed.jsonl")
+    def __init__(self, bench, *options, refused="", name="observed.jsonl"):
+        """`refused`: programs that the kernel is said to refuse."""
+        self.path = bench.path(name)
+        environment = dict(bench.environment(library=False), WSRX_TEST_REFUSED=refused)
         self.process = subprocess.Popen(
             [bench.command, "trace", "--system", "--to", "jsonl", "-o", self.path, *options],
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=bench.environment(library=False))
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
         self.said = self.process.stderr.readline()
         if b"watching " not in self.said:
             raise AssertionError((self.said, self.process.stderr.read()))
@@ -44,6 +50,46 @@ class Observer:
         self.process.send_signal(signal.SIGINT)
         rest = self.process.communicate(timeout=LIMIT)[1]
         return self.process.returncode, rest
+
+
+class Screen:
+    """A program on a terminal of its own."""
+
+    def __init__(self, argv, columns):
+        if not os.path.exists("/dev/pts/ptmx"):
+            os.makedirs("/dev/pts", exist_ok=True)
+            subprocess.run(["mount", "-t", "devpts", "devpts", "/dev/pts"], check=True)
+        self.ours, self.theirs = os.openpty()
+        self.seen = b""
+        self.resize(columns)
+        self.process = subprocess.Popen(argv, stdin=self.theirs, stdout=self.theirs,
+                                        stderr=subprocess.DEVNULL, preexec_fn=self.take)
+        os.close(self.theirs)
+
+    def take(self):
+        os.setsid()
+        fcntl.ioctl(self.theirs, termios.TIOCSCTTY, 0)
+
+    def resize(self, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", 20, columns, 0, 0))
+
+    def write(self, keys):
+        os.write(self.ours, keys)
+
+    def until(self, wanted):
+        """What was seen until `wanted` was, or until the end."""
+        while wanted is None or wanted not in self.seen:
+            ready, _, _ = select.select([self.ours], [], [], LIMIT)
+            if not ready:
+                raise AssertionError((wanted, self.seen))
+            try:
+                got = os.read(self.ours, 65536)
+            except OSError: # EIO: nobody has the other end any more
+                got = b""
+            if not got:
+                break
+            self.seen += got
+        return self.seen
 
 
 def udp(address=("127.0.0.1", 0), family=socket.AF_INET):

@@ -94,10 +94,10 @@ static int refuse(const char **program)
 {
     struct refuser *refuser;
     unsigned pid = 0;
-    int cgroup = -1;
+    int cgroup = -1, error;
 
-    if (asked.pid && !system_has_process("refuse", asked.pid, &pid))
-        return EXIT_TROUBLE;
+    if (asked.pid && (error = system_process("refuse", asked.pid, &pid)))
+        return error;
     if (asked.cgroup) {
         cgroup = open(asked.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (cgroup < 0) {

@@ -36,21 +36,30 @@ bool system_is_interrupted(void)
     return interrupted;
 }
 
-bool system_has_process(const char *command, const char *word, unsigned *ret_pid)
+int system_process(const char *command, const char *word, unsigned *ret_pid)
 {
     char *end;
     unsigned long pid = strtoul(word, &end, 10);
 
     if (word[0] < '0' || word[0] > '9' || *end || pid == 0 || pid > INT32_MAX) {
         complain("%s: -p %s: expected the number of a process", command, word);
-        return false;
+        return EXIT_OURS;
     }
     if (kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
         complain("%s: process %lu: %s", command, pid, strerror(ESRCH));
-        return false;
+        return EXIT_TROUBLE;
     }
     *ret_pid = (unsigned)pid;
-    return true;
+    return 0;
+}
+
+const char *system_watched(const struct observer *observer)
+{
+    struct observer_view view = observer_view(observer);
+
+    if (view.vsock)
+        return "UDP, AF_UNIX and vsock";
+    return !view.udp ? "AF_UNIX" : view.local ? "UDP and AF_UNIX" : "UDP";
 }
 
 struct observer *system_observe(const char *command, const struct observe_config *config)
@@ -66,8 +75,7 @@ struct observer *system_observe(const char *command, const struct observe_config
     view = observer_view(observer);
     if (config->pid)
         snprintf(of, sizeof of, "process %u", config->pid);
-    complain("watching %s: %s%s%s; ^C ends it", of, view.udp ? "UDP" : "",
-             view.udp && view.local ? " and " : "", view.local ? "AF_UNIX" : "");
+    complain("watching %s: %s; ^C ends it", of, system_watched(observer));
     if (!view.udp || !view.local)
         complain("this kernel does not show %s: see wsrx doctor --system",
                  view.udp ? "AF_UNIX" : "UDP");
@@ -88,8 +96,10 @@ static const char *unix_detail(enum observer_unix way)
         return "at the exit of __unix_dgram_recvmsg";
     case OBSERVER_UNIX_BY_TRACEPOINTS:
         return "by the tracepoints of a receive (Linux 6.3 and later)";
+    case OBSERVER_UNIX_BY_COPY:
+        return "in the copy of a message; what fits is not counted by wsrx top --all";
     default:
-        return "the kernel refuses trampolines, and its tracepoints are older than Linux 6.3";
+        return "the kernel refuses the program in skb_copy_datagram_iovec";
     }
 }
 
@@ -109,6 +119,10 @@ static bool print_view(void)
     print_line("UDP", view.udp,
                view.udp ? "in skb_consume_udp" : "the kernel refuses trampolines (fentry)");
     print_line("AF_UNIX", view.local, unix_detail(view.local));
+    print_line("vsock", view.vsock,
+               view.vsock ? "in virtio_transport_seqpacket_dequeue"
+                          : "its modules are not loaded, trampolines are refused, or "
+                            "CAP_SYS_ADMIN is missing");
     observer_end(observer);
     return true;
 }

@@ -12,12 +12,15 @@
 /* Starts the observer, and says what it watches. NULL: reported; the exit code is EXIT_OURS. */
 struct observer *system_observe(const char *command, const struct observe_config *config);
 
+/* "UDP and AF_UNIX": what is watched. */
+const char *system_watched(const struct observer *observer);
+
 /* Whether SIGINT, SIGTERM or SIGHUP has come since system_catch(). */
 void system_catch(void);
 bool system_is_interrupted(void);
 
-/* Whether the process is there: a negative errno if not, and that was reported. */
-bool system_has_process(const char *command, const char *word, unsigned *ret_pid);
+/* The process of a word, if it is there. Else the exit code, and it was reported. */
+int system_process(const char *command, const char *word, unsigned *ret_pid);
 
 /* wsrx trace --system. `to` is NULL for text; `output` NULL for standard error. */
 struct system_trace_request {

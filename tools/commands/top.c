@@ -11,12 +11,15 @@
 #include "util/suggest.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+static const char *watched; /* as system_watched() */
 
 static struct {
     char *pid, *sort, *metrics;
@@ -37,6 +40,13 @@ static double now(void)
 
 static struct termios before;
 static bool on_screen;
+static volatile sig_atomic_t resized;
+
+static void resize(int number)
+{
+    (void)number;
+    resized = 1;
+}
 
 static void leave_screen(void)
 {
@@ -57,9 +67,33 @@ static void enter_screen(void)
         return;
     keys = before;
     keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    keys.c_cc[VSUSP] = _POSIX_VDISABLE; /* a shell would not give the screen back */
     tcsetattr(STDIN_FILENO, TCSADRAIN, &keys);
     on_screen = true;
+    sigaction(SIGWINCH, &(struct sigaction){.sa_handler = resize}, NULL);
     printf("\033[?1049h\033[?25l");
+}
+
+static void show(const struct top_rows *rows, double seconds)
+{
+    struct top_format format = {.sort = asked.sort, .watched = watched, .all = asked.all};
+    struct winsize size;
+
+    if (asked.json) {
+        top_print_json(rows, seconds, stdout);
+        fflush(stdout);
+        return;
+    }
+    if (on_screen && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 4) {
+        format.lines = size.ws_row;
+        format.columns = size.ws_col;
+    }
+    if (on_screen)
+        printf("\033[H\033[J");
+    top_print(rows, &format, stdout);
+    if (!on_screen)
+        printf("\n");
+    fflush(stdout);
 }
 
 /* s: the next order. */
@@ -72,8 +106,9 @@ static void next_sort(void)
     asked.sort = (char *)(top_keys[at + 1] ? top_keys[at + 1] : top_keys[0]);
 }
 
-/* Waits for the time of the next round, or for a key. False: this is the end. */
-static bool wait_until(double time)
+/* Waits for the time of the next round, or for a key; if the size changes meanwhile, `rows` are shown
+ * again. False: this is the end. */
+static bool wait_until(double time, const struct top_rows *rows)
 {
     double left;
     char key;
@@ -81,6 +116,10 @@ static bool wait_until(double time)
     while ((left = time - now()) > 0 && !system_is_interrupted()) {
         struct pollfd keyboard = {.fd = on_screen ? STDIN_FILENO : -1, .events = POLLIN};
 
+        if (resized) {
+            resized = 0;
+            show(rows, 0);
+        }
         if (poll(&keyboard, 1, (int)(left * 1000) + 1) <= 0)
             continue;
         if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q')
@@ -95,42 +134,23 @@ static bool wait_until(double time)
 
 /* --- rounds ------------------------------------------------------------------------------ */
 
-static void show(const struct top_rows *rows, double seconds)
-{
-    struct top_format format = {.sort = asked.sort, .all = asked.all};
-    struct winsize size;
-
-    if (asked.json) {
-        top_print_json(rows, seconds, stdout);
-        return;
-    }
-    if (on_screen && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 4) {
-        format.lines = size.ws_row;
-        format.columns = size.ws_col;
-    }
-    if (on_screen)
-        printf("\033[H\033[J");
-    top_print(rows, &format, stdout);
-    if (!on_screen)
-        printf("\n");
-}
-
 static int watch(struct observer *observer)
 {
     struct top_rows rows[2] = {{0}, {0}};
     double last = now();
     bool good = true;
 
+    if (on_screen)
+        show(&rows[1], 0);
     for (int round = 0; good && (asked.rounds == 0 || round < asked.rounds); round++) {
         struct top_rows *mine = &rows[round % 2];
-        bool more = wait_until(last + asked.delay);
+        bool more = wait_until(last + asked.delay, &rows[(round + 1) % 2]);
         double seconds = now() - last;
 
         top_collect(mine, &rows[(round + 1) % 2], observer, seconds > 0.001 ? seconds : 0.001,
                     asked.sort);
         last += seconds;
         show(mine, seconds);
-        fflush(stdout);
         good = is_written(stdout, NULL);
         if (asked.metrics)
             good = top_metrics(mine, asked.metrics) && good;
@@ -146,11 +166,17 @@ static bool check(void)
 {
     const char *near;
 
+    if (asked.delay < 0.1 || asked.delay > 1e6) {
+        complain("top: -d %g: expected at least 0.1 seconds", asked.delay);
+        return false;
+    }
+    if (asked.rounds < 0) {
+        complain("top: -n %d: expected a number of rounds", asked.rounds);
+        return false;
+    }
     for (int i = 0; top_keys[i]; i++)
         if (strcmp(asked.sort, top_keys[i]) == 0)
-            return asked.delay >= 0.1 && asked.rounds >= 0
-                       ? true
-                       : (complain("top: -d: at least 0.1 seconds; -n: a number of rounds"), false);
+            return true;
     near = suggest_word(asked.sort, top_keys);
     complain("top: unknown order \"%s\": expected rate, bytes, lost, needed or pid%s%s%s",
              asked.sort, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
@@ -167,6 +193,7 @@ static int observe(void)
     observer = system_observe("top", &asked.config);
     if (!observer)
         return EXIT_OURS;
+    watched = system_watched(observer);
     if (!asked.batch && !asked.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         enter_screen();
     result = watch(observer);
@@ -201,12 +228,12 @@ static int run(int argc, const char **argv)
     if (!context || !check())
         return EXIT_OURS;
     if (poptPeekArg(context)) {
-        complain("top: %s: it runs no program", poptPeekArg(context));
+        complain("top: %s: unexpected, since it runs no program", poptPeekArg(context));
         return EXIT_OURS;
     }
-    if (asked.pid && !system_has_process("top", asked.pid, &asked.config.pid))
-        return EXIT_TROUBLE;
-    result = observe();
+    result = asked.pid ? system_process("top", asked.pid, &asked.config.pid) : 0;
+    if (result == 0)
+        result = observe();
     poptFreeContext(context);
     return result;
 }

@@ -60,11 +60,61 @@ static void take(const struct observe_key *key, const struct observe_sums *sums,
     to->row[to->count++] = (struct top_row){.key = *key, .sums = *sums};
 }
 
+static void add_sums(struct observe_sums *to, const struct observe_sums *from)
+{
+    to->messages += from->messages;
+    to->bytes += from->bytes;
+    to->lost_messages += from->lost_messages;
+    to->lost += from->lost;
+    to->told += from->told;
+    to->calls |= from->calls;
+    if (from->longest > to->longest)
+        to->longest = from->longest;
+    if (from->least_room < to->least_room)
+        to->least_room = from->least_room;
+    if (from->last > to->last)
+        to->last = from->last;
+}
+
+/* The row of the same socket, or NULL. */
+static struct top_row *other_row(const struct top_rows *rows, const struct top_row *row)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        struct top_row *one = &rows->row[i];
+
+        if (one != row && one->key.pid == row->key.pid && one->key.cookie &&
+            (row->key.cookie ? one->key.cookie == row->key.cookie
+                             : one->sums.fd == row->sums.fd && one->sums.family == AF_UNIX))
+            return one;
+    }
+    return NULL;
+}
+
+/* The first losses of a socket that had no cookie then are in a row of their own. */
+static void join_nameless(struct top_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        struct top_row *row = &rows->row[i], *other;
+
+        if (row->key.cookie)
+            continue;
+        row->key.cookie = observed_cookie(row->key.pid, row->sums.fd);
+        row->key.fd = row->key.cookie ? 0 : row->key.fd;
+        other = other_row(rows, row);
+        if (other) {
+            add_sums(&other->sums, &row->sums);
+            *row = rows->row[--rows->count];
+            i--;
+        }
+    }
+}
+
 void top_collect(struct top_rows *to, struct top_rows *last, struct observer *observer,
                  double seconds, const char *sort)
 {
     to->count = 0;
     observer_sums(observer, take, to);
+    join_nameless(to);
     if (last->count > 0)
         qsort(last->row, last->count, sizeof *last->row, by_key);
     for (size_t i = 0; i < to->count; i++) {
@@ -113,7 +163,7 @@ static void put_socket(char *to, const struct observe_sums *sums)
 
 static const char *protocol(const struct observe_sums *sums)
 {
-    return sums->family == AF_UNIX ? "unix" : "udp";
+    return sums->family == AF_UNIX ? "unix" : sums->family == AF_VSOCK ? "vsock" : "udp";
 }
 
 /* --- text -------------------------------------------------------------------------------- */
@@ -122,6 +172,12 @@ static const char *protocol(const struct observe_sums *sums)
 static void put_rate(char *to, size_t size, double rate)
 {
     snprintf(to, size, rate < 9.95 && rate > 0 ? "%.1f" : "%.0f", rate);
+}
+
+/* A line, as far as it has room. */
+static void put_line(const struct top_format *format, const char *line, FILE *out)
+{
+    fprintf(out, "%.*s\n", format->columns ? format->columns : (int)strlen(line), line);
 }
 
 static void print_row(const struct top_row *row, const struct top_format *format, FILE *out)
@@ -150,12 +206,13 @@ static void print_row(const struct top_row *row, const struct top_format *format
             snprintf(line + length, sizeof line - (size_t)length, "%6s %6s %-6s ", "-", "-", "-");
     snprintf(line + length, sizeof line - (size_t)length, "%s %s %s", protocol(sums), socket,
              calls);
-    fprintf(out, "%.*s\n", format->columns ? format->columns : (int)sizeof line, line);
+    put_line(format, line, out);
     free(name);
 }
 
 void top_print(const struct top_rows *rows, const struct top_format *format, FILE *out)
 {
+    char line[256];
     double messages = 0, bytes = 0;
     char at[16] = "";
     time_t now = time(NULL);
@@ -168,11 +225,14 @@ void top_print(const struct top_rows *rows, const struct top_format *format, FIL
     }
     if (localtime_r(&now, &local))
         strftime(at, sizeof at, "%H:%M:%S", &local);
-    fprintf(out, "wsrx top %s: %.1f messages lost a second, %.0f bytes\n", at, messages, bytes);
-    fprintf(out,
-            "    PID PROGRAM           FD   LOST/S    BYTES/S      LOST          BYTES %s"
-            "BUFFER NEEDED TOLD   SOCKET AND CALLS\n",
-            format->all ? " MESSAGES " : "");
+    snprintf(line, sizeof line, "wsrx top %s: %.1f messages lost a second, %.0f bytes; %s by %s",
+             at, messages, bytes, format->watched, format->sort);
+    put_line(format, line, out);
+    snprintf(line, sizeof line,
+             "    PID PROGRAM           FD   LOST/S    BYTES/S      LOST          BYTES %s"
+             "BUFFER NEEDED TOLD   SOCKET AND CALLS",
+             format->all ? " MESSAGES " : "");
+    put_line(format, line, out);
     for (size_t i = 0; i < rows->count && (format->lines == 0 || left-- > 0); i++)
         print_row(&rows->row[i], format, out);
 }

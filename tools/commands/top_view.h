@@ -22,7 +22,7 @@ struct top_rows {
 
 /* How often, in which order; text for people, with the columns of --all. */
 struct top_format {
-    const char *sort;
+    const char *sort, *watched;
     bool all;
     int lines, columns; /* of the screen; 0: no limit */
 };

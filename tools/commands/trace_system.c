@@ -46,12 +46,25 @@ static void write_start(struct observed *process, const struct record *record)
     process->told = true;
 }
 
+/* The modules that have come since the last record. */
+static void write_modules(struct observed *process)
+{
+    for (; process->modules_told < process->modules.count; process->modules_told++)
+        fwrite(trace.line, 1,
+               format_jsonl_module(&process->modules.module[process->modules_told], process->pid,
+                                   trace.line),
+               trace.out);
+}
+
 static void write_line(struct observed *process, const struct record *record)
 {
     size_t length;
 
     if (trace.to == JSONL && !process->told)
         write_start(process, record);
+    observed_module_of(record); /* it may be new */
+    if (trace.to == JSONL)
+        write_modules(process);
     length = trace.to == JSONL ? format_jsonl(&trace.lines, record, trace.line)
                                : format_text(&trace.lines, record, trace.east, trace.line);
     if (trace.colour)
@@ -89,6 +102,7 @@ static bool open_output(const struct system_trace_request *request)
     trace.east = localtime_r(&now, &local) ? local.tm_gmtoff : 0;
     trace.to = !to || strcmp(to, "text") == 0 ? TEXT : strcmp(to, "jsonl") == 0 ? JSONL : RING;
     trace.processes.forget = ring_output_end;
+    trace.lines.module_of = observed_module_of;
     if (trace.to == RING) {
         trace.directory = output;
         if (!output || (mkdir(output, 0700) < 0 && errno != EEXIST)) {
@@ -135,10 +149,11 @@ int system_trace(const struct system_trace_request *request)
 {
     struct observe_config config = {.events = 1};
     struct observer *observer;
+    int error;
 
     setting_filter(&trace.filter);
-    if (request->pid && !system_has_process("trace", request->pid, &config.pid))
-        return EXIT_TROUBLE;
+    if (request->pid && (error = system_process("trace", request->pid, &config.pid)))
+        return error;
     if (!open_output(request))
         return EXIT_OURS;
     system_catch();

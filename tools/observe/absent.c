@@ -32,7 +32,7 @@ void observer_end(struct observer *observer)
 struct observer_view observer_view(const struct observer *observer)
 {
     (void)observer;
-    return (struct observer_view){false, OBSERVER_NO_UNIX};
+    return (struct observer_view){false, OBSERVER_NO_UNIX, false};
 }
 
 void observer_poll(struct observer *observer, int milliseconds,

@@ -18,15 +18,24 @@
 struct call {
     long number;
     long fd, address;
+    long third, fourth; /* arguments */
     __u64 ip;
     int compat; /* of a 32-bit program */
+};
+
+/* By whom a message is received. */
+struct caller {
+    __u32 call; /* enum observe_call */
+    __u32 flags;
+    __s32 fd; /* -1: not known */
+    __u64 ip;
 };
 
 #if defined(WSRX_TARGET_X86_64)
 
 KERNEL pt_regs
 {
-    unsigned long orig_ax, di, r8, ip, bx, cx;
+    unsigned long orig_ax, di, dx, r10, r8, ip, bx, cx, si;
 };
 
 enum { TS_COMPAT = 2 };
@@ -74,6 +83,8 @@ static void read_socketcall(struct call *call, const struct pt_regs *registers)
     if (bpf_probe_read_user(argument, sizeof argument, (const void *)registers->cx))
         return;
     call->fd = argument[0];
+    call->third = argument[2];
+    call->fourth = argument[3];
     call->address = argument[4];
     switch (registers->bx) {
     case 10:
@@ -96,6 +107,8 @@ static void read_call(struct call *call, struct task_struct *task, const struct 
 {
     call->number = (long)registers->orig_ax;
     call->fd = (int)registers->di;
+    call->third = (long)registers->dx;
+    call->fourth = (long)registers->r10;
     call->address = (long)registers->r8;
     call->ip = registers->ip;
     call->compat =
@@ -103,6 +116,7 @@ static void read_call(struct call *call, struct task_struct *task, const struct 
     if (!call->compat)
         return;
     call->fd = (int)registers->bx;
+    call->fourth = (long)registers->si;
     if (call->number == 102)
         read_socketcall(call, registers);
     else
@@ -139,6 +153,8 @@ static void read_call(struct call *call, struct task_struct *task, const struct 
     (void)task;
     call->number = registers->syscallno;
     call->fd = (int)registers->user_regs.regs[0];
+    call->third = (long)registers->user_regs.regs[2];
+    call->fourth = (long)registers->user_regs.regs[3];
     call->address = (long)registers->user_regs.regs[4];
     call->ip = registers->user_regs.pc;
 }
@@ -186,42 +202,97 @@ static __u32 call_kind(const struct call *call)
     return OBSERVE_UNKNOWN;
 }
 
-/* Whether the descriptor is one of this socket. */
-static int is_fd_of(struct task_struct *task, long fd, const struct sock *sk)
+/* The flags that the call was given; reads have none. */
+static __u32 call_flags(const struct call *call)
+{
+    switch (call->number) {
+    case NR_recvmsg:
+        return (__u32)call->third;
+    case NR_recvfrom:
+    case NR_recvmmsg:
+        return (__u32)call->fourth;
+    }
+    return 0;
+}
+
+/* The socket of a descriptor, if it is one; else whatever its file has there. */
+static const struct sock *sock_of(struct task_struct *task, long fd)
 {
     struct fdtable *table = BPF_CORE_READ(task, files, fdt);
     struct file **files = BPF_CORE_READ(table, fd), *file = NULL;
     struct socket *socket;
 
     if (fd < 0 || fd >= (long)BPF_CORE_READ(table, max_fds))
-        return 0;
+        return NULL;
     if (bpf_probe_read_kernel(&file, sizeof file, files + fd) || !file)
-        return 0;
+        return NULL;
     socket = BPF_CORE_READ(file, private_data);
-    return BPF_CORE_READ(socket, sk) == sk;
+    return BPF_CORE_READ(socket, sk);
 }
 
-static void find_caller(const struct sock *sk, __u32 *ret_call, __s32 *ret_fd, __u64 *ret_ip)
+/* The call of the current thread, and the socket of its descriptor. */
+static const struct sock *read_caller(struct task_struct *task, struct caller *by)
 {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
     struct call call = {.number = -1};
 
-    *ret_call = OBSERVE_UNKNOWN;
-    *ret_fd = -1;
-    *ret_ip = 0;
-    if (task->flags & PF_IO_WORKER) {
-        *ret_call = OBSERVE_IO_URING;
-        return;
-    }
+    by->fd = -1;
+    by->flags = 0;
+    by->ip = 0;
+    by->call = OBSERVE_IO_URING;
+    if (task->flags & PF_IO_WORKER)
+        return NULL;
     read_call(&call, task, (const struct pt_regs *)bpf_task_pt_regs(task));
-    *ret_ip = call.ip;
-    *ret_call = call_kind(&call);
-    if (*ret_call == OBSERVE_IO_URING)
-        return;
-    if (*ret_call != OBSERVE_UNKNOWN && is_fd_of(task, call.fd, sk))
-        *ret_fd = (__s32)call.fd;
-    else if (task->io_uring)
-        *ret_call = OBSERVE_IO_URING;
+    by->ip = call.ip;
+    by->call = call_kind(&call);
+    if (by->call == OBSERVE_IO_URING)
+        return NULL;
+    by->flags = call_flags(&call);
+    by->fd = (__s32)call.fd;
+    return sock_of(task, call.fd);
+}
+
+/* It was not for that socket. */
+static void disown(struct task_struct *task, struct caller *by)
+{
+    by->fd = -1;
+    by->flags = 0;
+    if (by->call != OBSERVE_IO_URING && task->io_uring)
+        by->call = OBSERVE_IO_URING;
+}
+
+static void find_caller(const struct sock *sk, struct caller *by)
+{
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+
+    if (read_caller(task, by) != sk)
+        disown(task, by);
+}
+
+/* AF_UNIX: whoever receives from a socket has its lock meanwhile. With PREEMPT_RT a lock has no such
+ * owner, and the descriptor is trusted. */
+static int is_receiving(const struct sock *sk)
+{
+    const struct unix_sock *one = (const struct unix_sock *)sk;
+    enum { BITS = 7 }; /* that are not of the owner's address */
+
+    if (!sk || BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
+        return 0;
+    if (!bpf_core_field_exists(one->iolock.owner))
+        return 1;
+    return ((__u64)BPF_CORE_READ(one, iolock.owner.counter) & ~(__u64)BITS) ==
+           bpf_get_current_task();
+}
+
+/* The other way round: who receives, and from which socket of AF_UNIX. NULL: not known. */
+static const struct sock *find_receiver(struct caller *by)
+{
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+    const struct sock *sk = read_caller(task, by);
+
+    if (is_receiving(sk))
+        return sk;
+    disown(task, by);
+    return NULL;
 }
 
 #endif

@@ -52,8 +52,9 @@ struct observe_event {
 };
 
 struct observe_key {
-    __u64 cookie;
-    __u32 pid, reserved;
+    __u64 cookie; /* 0: the socket had none yet; then the descriptor tells which it is */
+    __u32 pid;
+    __s32 fd; /* else 0 */
 };
 
 /* Of a process and socket. */
@@ -77,6 +78,7 @@ struct observe_sums {
 enum observe_count {
     OBSERVE_EVENTS_LOST, /* there was no room for them in the ring buffer */
     OBSERVE_REFUSED,
+    OBSERVE_UNENDED, /* AF_UNIX: cut while no program for the end of a receive was attached */
     OBSERVE_COUNTS,
 };
 

@@ -12,7 +12,7 @@
 
 #define KERNEL struct __attribute__((preserve_access_index))
 
-enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, AF_VSOCK = 40 };
 enum { SOCK_STREAM = 1 };
 enum { MSG_PEEK = 2, MSG_TRUNC = 0x20 };
 enum { PF_IO_WORKER = 0x10 };
@@ -40,9 +40,18 @@ typedef struct {
     struct net *net;
 } __attribute__((preserve_access_index)) possible_net_t;
 
+typedef struct {
+    long long counter;
+} atomic64_t;
+
+typedef struct {
+    long counter;
+} atomic_long_t;
+
 KERNEL sock_common
 {
     unsigned short skc_family;
+    atomic64_t skc_cookie;
     __u32 skc_rcv_saddr;
     __u16 skc_num;
     possible_net_t skc_net;
@@ -95,19 +104,40 @@ KERNEL unix_address
     struct sockaddr_un name[];
 };
 
+KERNEL mutex
+{
+    atomic_long_t owner;
+};
+
 KERNEL unix_sock
 {
     struct unix_address *addr;
+    struct mutex iolock;
+    struct sock *peer;
 };
 
-KERNEL socket
+KERNEL iov_iter
 {
-    struct sock *sk;
+    unsigned long count;
 };
 
 KERNEL msghdr
 {
-    unsigned msg_flags;
+    struct iov_iter msg_iter;
+};
+
+/* In a module, whose BTF only CAP_SYS_ADMIN can read: no program but those of vsock may ask for it. */
+struct vsock_address {
+    __u8 bytes[16];
+};
+
+struct vsock_sock {
+    struct vsock_address local_addr, remote_addr;
+} __attribute__((preserve_access_index));
+
+KERNEL socket
+{
+    struct sock *sk;
 };
 
 /* --- who receives ------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,32 +44,82 @@ static int set_cgroup(struct bpf_object *object, int fd)
     return map < 0 ? map : bpf_map_update_elem(map, &zero, &fd, BPF_ANY);
 }
 
-static int attach(struct kernel_object *to, const char *const *programs)
+/* Its link; NULL: see errno. */
+static struct bpf_link *link_program(const struct kernel_object *object, const char *name)
 {
-    for (int i = 0; programs[i]; i++) {
-        struct bpf_program *program = bpf_object__find_program_by_name(to->object, programs[i]);
+    struct bpf_program *program = bpf_object__find_program_by_name(object->object, name);
 
-        to->link[i] = program ? bpf_program__attach(program) : NULL;
-        if (!to->link[i])
-            return program ? -errno : -ENOENT;
-    }
+    if (!program)
+        errno = ENOENT;
+    return program ? bpf_program__attach(program) : NULL;
+}
+
+int kernel_object_attach(struct kernel_object *to, const char *name)
+{
+    int i = 0;
+
+    while (to->link[i])
+        i++;
+    to->link[i] = link_program(to, name);
+    return to->link[i] ? 0 : -errno;
+}
+
+/* Whether the kernel would let it be attached: some refuse only that. */
+static int try(const struct kernel_object *object, const char *name)
+{
+    struct bpf_link *link = name ? link_program(object, name) : NULL;
+
+    if (name && !link)
+        return -errno;
+    bpf_link__destroy(link);
     return 0;
 }
 
+static int attach(struct kernel_object *to, const char *const *programs)
+{
+    int error = 0;
+
+    for (; *programs && !error; programs++)
+        error = kernel_object_attach(to, *programs);
+    return error;
+}
+
+static bool is_wanted(const char *name, const char *const *programs, const char *later)
+{
+    return is_one_of(name, programs) || (later && strcmp(name, later) == 0);
+}
+
+/* For the tests: a program that this kernel is said to refuse. */
+static bool is_refused(const char *const *programs, const char *later)
+{
+    const char *names = getenv("WSRX_TEST_REFUSED"), *end;
+    char name[64];
+
+    for (; names && *names; names = *end ? end + 1 : end) {
+        end = strchrnul(names, ',');
+        snprintf(name, sizeof name, "%.*s", (int)(end - names), names);
+        if (is_wanted(name, programs, later))
+            return true;
+    }
+    return false;
+}
+
 int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
-                        const char *const *programs)
+                        const char *const *programs, const char *later)
 {
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "wsrx");
     struct bpf_program *program;
     int error;
 
     memset(to, 0, sizeof *to);
+    if (is_refused(programs, later))
+        return -EPERM;
     libbpf_set_print(print_nothing);
     to->object = bpf_object__open_mem(source->bytes, source->size, &options);
     if (!to->object)
         return -errno;
     bpf_object__for_each_program(program, to->object)
-        bpf_program__set_autoload(program, is_one_of(bpf_program__name(program), programs));
+        bpf_program__set_autoload(program, is_wanted(bpf_program__name(program), programs, later));
     error = set_config(to->object, &source->config);
     if (!error)
         error = bpf_object__load(to->object);
@@ -76,6 +127,8 @@ int kernel_object_start(struct kernel_object *to, const struct kernel_source *so
         error = set_cgroup(to->object, source->cgroup);
     if (!error)
         error = attach(to, programs);
+    if (!error)
+        error = try(to, later);
     if (error)
         kernel_object_end(to);
     return error;
@@ -99,7 +152,7 @@ bool kernel_has_btf(void)
     return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 }
 
-bool kernel_has_capability(int number)
+static bool is_capable(int number)
 {
     FILE *file = fopen("/proc/self/status", "re");
     uint64_t effective = 0;
@@ -111,6 +164,24 @@ bool kernel_has_capability(int number)
     if (file)
         fclose(file);
     return effective >> number & 1;
+}
+
+/* capabilities(7): that one includes the others. */
+bool kernel_has_capability(int number)
+{
+    return is_capable(number) || is_capable(CAPABILITY_SYS_ADMIN);
+}
+
+/* In confidentiality mode programs may not read the kernel's memory. */
+static bool is_locked_down(void)
+{
+    FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+    char line[128] = "";
+    bool locked = file && fgets(line, sizeof line, file) && strstr(line, "[confidentiality]");
+
+    if (file)
+        fclose(file);
+    return locked;
 }
 
 const char *kernel_why(int error, char to[KERNEL_WHY])
@@ -126,6 +197,8 @@ const char *kernel_why(int error, char to[KERNEL_WHY])
                          : "CAP_PERFMON are");
     else if (!kernel_has_btf())
         snprintf(to, KERNEL_WHY, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
+    else if (is_locked_down())
+        snprintf(to, KERNEL_WHY, "this kernel is locked down (confidentiality), which forbids it");
     else
         snprintf(to, KERNEL_WHY, "this kernel refuses its programs: %s", strerror(-error));
     return to;

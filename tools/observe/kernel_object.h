@@ -28,10 +28,13 @@ struct kernel_source {
     int cgroup; /* a descriptor of a control group for its map, or -1 */
 };
 
-/* Loads and attaches the programs of these names, which end with NULL, and no others. A negative
- * errno: then nothing is left of it. */
+/* Loads and attaches the programs of these names, which end with NULL, and no others; `later`, if not
+ * NULL, could be attached, but is only loaded. A negative errno: then nothing is left of it. */
 int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
-                        const char *const *programs);
+                        const char *const *programs, const char *later);
+
+/* Attaches that one. */
+int kernel_object_attach(struct kernel_object *to, const char *program);
 
 void kernel_object_end(struct kernel_object *object);
 
@@ -45,6 +48,6 @@ const char *kernel_why(int error, char to[KERNEL_WHY]);
 bool kernel_has_btf(void);
 bool kernel_has_capability(int number);
 
-enum { CAPABILITY_PERFMON = 38, CAPABILITY_BPF = 39 };
+enum { CAPABILITY_SYS_ADMIN = 21, CAPABILITY_PERFMON = 38, CAPABILITY_BPF = 39 };
 
 #endif

@@ -4,10 +4,14 @@
  *
  * UDP: skb_consume_udp(sk, skb, len) ends each receive. skb->len is the message's length, and `len`
  * what was given; a peek has it negative, and a receive with MSG_TRUNC has both equal.
- * AF_UNIX: the tracepoint skb_copy_datagram_iovec has both lengths, but not the flags. If it cuts a
- * message of AF_UNIX, the lengths are kept for the thread until the receive ends: at the exit of
- * __unix_dgram_recvmsg, or, from kernel 6.3, in the tracepoint sock_recv_length, which needs no
- * trampoline. The command loads one of these two.
+ * AF_UNIX: the tracepoint skb_copy_datagram_iovec has both lengths, but neither the receiver nor the
+ * flags. As long as it finds nothing that is cut, it is alone, so that a receive that loses nothing runs
+ * one program. What it finds then is told with what the registers of the call say, and the command
+ * attaches a program for the end of a receive, which has the receiver and the flags: the exit of
+ * __unix_dgram_recvmsg, or, from kernel 6.3, the tracepoint sock_recv_length, which needs no trampoline.
+ * From then on the lengths are kept for the thread until that end.
+ * Records of vsock: the end of virtio_transport_seqpacket_dequeue has the length, and that of
+ * vsock_connectible_recvmsg what was given.
  */
 #include <linux/bpf.h>
 
@@ -36,10 +40,10 @@ struct {
     __type(value, struct observe_sums);
 } sums SEC(".maps");
 
-/* A message of AF_UNIX that is being cut by this thread. */
+/* A message of AF_UNIX or vsock that is being cut by this thread. */
 struct cut {
     __u32 length, given;
-    struct observe_address peer;
+    struct observe_address peer, local; /* local: vsock */
 };
 
 struct {
@@ -52,6 +56,9 @@ struct {
 /* Threads that are cutting one: nearly always none, and then nothing is looked up. One that never comes
  * to the end of its receive leaves it too high, which is only slower. */
 static __u32 cutting;
+
+/* Set by the command, when a program for the end of a receive is attached. */
+volatile __u32 ends SEC(".data.ends") = 0;
 
 static const struct observe_sums no_sums;
 
@@ -131,9 +138,11 @@ static void put_udp_peer(struct observe_address *to, const struct sock *sk,
 /* --- what was lost ----------------------------------------------------------------------- */
 
 struct loss {
-    struct sock *sk;
-    const struct sk_buff *skb;          /* UDP: has the peer */
-    const struct observe_address *peer; /* AF_UNIX */
+    const struct sock *sk;               /* NULL: not known */
+    __u64 cookie;                        /* 0: it has none yet */
+    const struct sk_buff *skb;           /* UDP: has the peer */
+    const struct observe_address *peer;  /* AF_UNIX and vsock */
+    const struct observe_address *local; /* vsock */
     __u32 length, given;
 };
 
@@ -142,11 +151,21 @@ static int is_wanted(void)
     return config.pid == 0 || bpf_get_current_pid_tgid() >> 32 == config.pid;
 }
 
-/* The row of this process and socket, or NULL. */
-static struct observe_sums *sums_of(struct sock *sk)
+static void put_local_of(struct observe_address *to, const struct loss *loss)
 {
-    struct observe_key key = {.cookie = bpf_get_socket_cookie(sk),
-                              .pid = bpf_get_current_pid_tgid() >> 32};
+    if (loss->local)
+        __builtin_memcpy(to, loss->local, sizeof *to);
+    else
+        put_local(to, loss->sk);
+}
+
+/* The row of this process and socket, or NULL. */
+static struct observe_sums *sums_of(const struct loss *loss, __s32 fd)
+{
+    const struct sock *sk = loss->sk;
+    struct observe_key key = {.cookie = loss->cookie,
+                              .pid = bpf_get_current_pid_tgid() >> 32,
+                              .fd = loss->cookie ? 0 : fd};
     struct observe_sums *row = bpf_map_lookup_elem(&sums, &key);
 
     if (row)
@@ -156,11 +175,11 @@ static struct observe_sums *sums_of(struct sock *sk)
     if (row) {
         row->least_room = ~0u;
         row->fd = -1;
-        row->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+        row->family = sk ? BPF_CORE_READ(sk, __sk_common.skc_family) : AF_UNIX;
         row->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
         row->cgroup = bpf_get_current_cgroup_id();
         bpf_get_current_comm(row->comm, sizeof row->comm);
-        put_local(&row->local, sk);
+        put_local_of(&row->local, loss);
     }
     return row;
 }
@@ -168,7 +187,8 @@ static struct observe_sums *sums_of(struct sock *sk)
 /* A message that fitted. */
 static void count_fitting(struct sock *sk, __u32 length)
 {
-    struct observe_sums *row = sums_of(sk);
+    const struct loss none = {.sk = sk, .cookie = bpf_get_socket_cookie(sk)};
+    struct observe_sums *row = sums_of(&none, 0);
 
     if (!row)
         return;
@@ -176,9 +196,9 @@ static void count_fitting(struct sock *sk, __u32 length)
     __sync_fetch_and_add(&row->bytes, length);
 }
 
-static void count_loss(const struct loss *loss, __u32 call, __s32 fd)
+static void count_loss(const struct loss *loss, const struct caller *by)
 {
-    struct observe_sums *row = sums_of(loss->sk);
+    struct observe_sums *row = sums_of(loss, by->fd);
 
     if (!row)
         return;
@@ -186,23 +206,23 @@ static void count_loss(const struct loss *loss, __u32 call, __s32 fd)
     __sync_fetch_and_add(&row->bytes, loss->given);
     __sync_fetch_and_add(&row->lost_messages, 1);
     __sync_fetch_and_add(&row->lost, loss->length - loss->given);
-    if (call == OBSERVE_RECVMSG || call == OBSERVE_RECVMMSG)
+    if (by->call == OBSERVE_RECVMSG || by->call == OBSERVE_RECVMMSG)
         __sync_fetch_and_add(&row->told, 1);
     row->last = bpf_ktime_get_ns();
-    row->calls |= 1u << call;
-    if (fd >= 0)
-        row->fd = fd;
+    row->calls |= 1u << by->call;
+    if (by->fd >= 0)
+        row->fd = by->fd;
     if (loss->length > row->longest)
         row->longest = loss->length;
     if (loss->given < row->least_room)
         row->least_room = loss->given;
 }
 
-static void tell(const struct loss *loss, __u32 call, __s32 fd, __u64 ip)
+static void tell(const struct loss *loss, const struct caller *by)
 {
     struct observe_event *event = bpf_ringbuf_reserve(&events, sizeof *event, 0);
     __u64 id = bpf_get_current_pid_tgid();
-    struct sock *sk = loss->sk;
+    const struct sock *sk = loss->sk;
 
     if (!event) {
         count(OBSERVE_EVENTS_LOST);
@@ -210,18 +230,18 @@ static void tell(const struct loss *loss, __u32 call, __s32 fd, __u64 ip)
     }
     __builtin_memset(event, 0, sizeof *event);
     event->time = bpf_ktime_get_ns();
-    event->cookie = bpf_get_socket_cookie(sk);
+    event->cookie = loss->cookie;
     event->cgroup = bpf_get_current_cgroup_id();
-    event->caller = ip;
+    event->caller = by->ip;
     event->pid = id >> 32;
     event->tid = (__u32)id;
     event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-    event->call = call;
-    event->fd = fd;
+    event->call = by->call;
+    event->fd = by->fd;
     event->length = loss->length;
     event->given = loss->given;
     bpf_get_current_comm(event->comm, sizeof event->comm);
-    put_local(&event->local, sk);
+    put_local_of(&event->local, loss);
     if (loss->skb)
         put_udp_peer(&event->peer, sk, loss->skb);
     else if (loss->peer)
@@ -229,66 +249,114 @@ static void tell(const struct loss *loss, __u32 call, __s32 fd, __u64 ip)
     bpf_ringbuf_submit(event, 0);
 }
 
-static void lose(const struct loss *loss)
+static void lose(const struct loss *loss, const struct caller *by)
 {
-    __u32 call;
-    __s32 fd;
-    __u64 ip;
+    count_loss(loss, by);
+    if (config.events)
+        tell(loss, by);
+}
+
+/* A receive of this socket, which has one of the kernel's arguments for it. */
+static void lose_of(struct sock *sk, struct loss *loss)
+{
+    struct caller by;
 
     if (!is_wanted())
         return;
-    find_caller(loss->sk, &call, &fd, &ip);
-    count_loss(loss, call, fd);
-    if (config.events)
-        tell(loss, call, fd, ip);
+    loss->sk = sk;
+    loss->cookie = bpf_get_socket_cookie(sk);
+    find_caller(sk, &by);
+    lose(loss, &by);
 }
 
 /* --- UDP --------------------------------------------------------------------------------- */
 
+static void lose_udp(struct sock *sk, const struct sk_buff *skb, __u32 given)
+{
+    struct loss loss = {.skb = skb, .length = skb->len, .given = given};
+
+    lose_of(sk, &loss);
+}
+
 SEC("fentry/skb_consume_udp")
 int BPF_PROG(observe_udp, struct sock *sk, struct sk_buff *skb, int len)
 {
-    struct loss loss = {.sk = sk, .skb = skb, .length = skb->len, .given = (__u32)len};
-
     (void)ctx;
     if (len < 0)
         return 0;
-    if ((__u32)len >= loss.length) {
+    if ((__u32)len >= skb->len) {
         if (config.all && is_wanted())
-            count_fitting(sk, loss.length);
+            count_fitting(sk, skb->len);
         return 0;
     }
     /* A peek without a buffer has 0, which is not negative; but the queue still has the message. */
     if (len == 0 && skb->users.refs.counter > 1)
         return 0;
-    lose(&loss);
+    lose_udp(sk, skb, (__u32)len);
     return 0;
 }
 
 /* --- AF_UNIX ----------------------------------------------------------------------------- */
 
+/* For the end of this thread's receive. NULL: no memory. */
+static struct cut *keep_cut(__u32 length, __u32 given)
+{
+    struct cut *cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL,
+                                           BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+    if (!cut)
+        return NULL;
+    if (cut->length == 0)
+        __sync_fetch_and_add(&cutting, 1);
+    cut->length = length;
+    cut->given = given;
+    __builtin_memset(&cut->peer, 0, sizeof cut->peer);
+    return cut;
+}
+
+static void keep_unix(const struct sk_buff *skb, const struct sock *from, __u32 given)
+{
+    struct cut *cut = keep_cut(skb->len, given);
+
+    if (cut)
+        put_unix(&cut->peer, from);
+}
+
+/* Without a program for the end. There is no pointer to the receiver here by which the kernel would
+ * make a cookie, but it may have one. A message that is peeked at stays in the queue. */
+static void lose_unended(const struct sk_buff *skb, const struct sock *from, __u32 given)
+{
+    struct loss loss = {.length = skb->len, .given = given};
+    struct observe_address peer = {};
+    struct caller by;
+    const struct sock *sk = find_receiver(&by);
+
+    if (skb->next || (by.flags & (MSG_PEEK | MSG_TRUNC)))
+        return;
+    count(OBSERVE_UNENDED);
+    loss.sk = sk;
+    loss.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    put_unix(&peer, from);
+    loss.peer = &peer;
+    lose(&loss, &by);
+}
+
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(observe_copy, const struct sk_buff *skb, int len)
 {
     const struct sock *from;
-    struct cut *cut;
 
     (void)ctx;
     if ((__u32)len >= skb->len)
         return 0;
     from = skb->sk; /* the sender: of others than AF_UNIX it is another socket, or none */
-    if (!from || from->__sk_common.skc_family != AF_UNIX || from->sk_type == SOCK_STREAM)
+    if (!from || from->__sk_common.skc_family != AF_UNIX || from->sk_type == SOCK_STREAM ||
+        !is_wanted())
         return 0;
-    cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL,
-                               BPF_LOCAL_STORAGE_GET_F_CREATE);
-    if (!cut)
-        return 0;
-    if (cut->length == 0)
-        __sync_fetch_and_add(&cutting, 1);
-    cut->length = skb->len;
-    cut->given = (__u32)len;
-    __builtin_memset(&cut->peer, 0, sizeof cut->peer);
-    put_unix(&cut->peer, from);
+    if (ends)
+        keep_unix(skb, from, (__u32)len);
+    else
+        lose_unended(skb, from, (__u32)len);
     return 0;
 }
 
@@ -297,34 +365,34 @@ static __always_inline int may_have_cut(void)
     return config.all || *(volatile __u32 *)&cutting > 0;
 }
 
-/* The end of a receive that has cut a message, perhaps. */
+/* The end of a receive that has cut a message, perhaps; or has failed after that. */
 static void end_unix(struct sock *sk, int flags, int given)
 {
     struct cut *cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL, 0);
-    struct loss loss = {.sk = sk};
+    struct loss loss = {};
+    __u32 length = cut ? cut->length : 0;
 
-    if (given < 0)
-        return;
-    if (!cut || cut->length == 0 || (__u32)given != cut->given) {
-        if (config.all && !(flags & MSG_PEEK) && is_wanted())
-            count_fitting(sk, (__u32)given);
-        return;
+    if (length > 0) {
+        cut->length = 0;
+        __sync_fetch_and_sub(&cutting, 1);
+        loss.length = length;
+        loss.given = cut->given;
+        loss.peer = &cut->peer;
     }
-    loss.length = cut->length;
-    loss.given = cut->given;
-    loss.peer = &cut->peer;
-    cut->length = 0;
-    __sync_fetch_and_sub(&cutting, 1);
-    if (!(flags & (MSG_PEEK | MSG_TRUNC)))
-        lose(&loss);
+    if (given < 0 || (flags & MSG_PEEK))
+        return;
+    if (length > 0 && !(flags & MSG_TRUNC) && (__u32)given == loss.given)
+        lose_of(sk, &loss);
+    else if (config.all && is_wanted())
+        count_fitting(sk, (__u32)given);
 }
 
 SEC("fexit/__unix_dgram_recvmsg")
 int BPF_PROG(observe_unix, struct sock *sk, struct msghdr *msg, unsigned long size, int flags,
              int given)
 {
-    (void)ctx, (void)size;
-    if (may_have_cut() && (config.all || (msg->msg_flags & MSG_TRUNC)))
+    (void)ctx, (void)msg, (void)size;
+    if (may_have_cut())
         end_unix(sk, flags, given);
     return 0;
 }
@@ -335,5 +403,51 @@ int BPF_PROG(observe_length, struct sock *sk, int given, int flags)
     (void)ctx;
     if (may_have_cut() && sk->__sk_common.skc_family == AF_UNIX && sk->sk_type != SOCK_STREAM)
         end_unix(sk, flags, given);
+    return 0;
+}
+
+/* --- vsock ------------------------------------------------------------------------------- */
+
+static void put_vsock(struct observe_address *to, const struct vsock_address *from)
+{
+    to->length = sizeof *from;
+    bpf_probe_read_kernel(to->bytes, sizeof *from, from);
+}
+
+/* What has filled the buffer may be cut. */
+SEC("fexit/virtio_transport_seqpacket_dequeue")
+int BPF_PROG(observe_record, struct vsock_sock *vsk, struct msghdr *msg, int flags, long length)
+{
+    struct cut *cut;
+
+    (void)ctx, (void)flags;
+    if (length <= 0 || msg->msg_iter.count > 0 || !is_wanted())
+        return 0;
+    cut = keep_cut((__u32)length, 0);
+    if (!cut)
+        return 0;
+    put_vsock(&cut->peer, &vsk->remote_addr);
+    put_vsock(&cut->local, &vsk->local_addr);
+    return 0;
+}
+
+SEC("fexit/vsock_connectible_recvmsg")
+int BPF_PROG(observe_vsock, struct socket *sock, struct msghdr *msg, unsigned long size, int flags,
+             int given)
+{
+    struct cut *cut = bpf_task_storage_get(&cuts, bpf_get_current_task_btf(), NULL, 0);
+    struct loss loss = {.given = (__u32)given};
+    struct sock *sk = sock->sk;
+
+    (void)ctx, (void)msg, (void)size;
+    if (!cut || cut->length == 0)
+        return 0;
+    loss.length = cut->length;
+    loss.peer = &cut->peer;
+    loss.local = &cut->local;
+    cut->length = 0;
+    __sync_fetch_and_sub(&cutting, 1);
+    if (sk && given >= 0 && (__u32)given < loss.length && !(flags & (MSG_PEEK | MSG_TRUNC)))
+        lose_of(sk, &loss);
     return 0;
 }

@@ -6,6 +6,7 @@
 #define WSRX_OBSERVE_OBSERVED_H
 
 #include "observe/event.h"
+#include "observe/observed_modules.h"
 #include "trace/format.h"
 
 #include <stdbool.h>
@@ -18,6 +19,8 @@ struct observed {
     uint64_t sequence;  /* of its last record */
     uint64_t looked_at; /* CLOCK_MONOTONIC */
     struct trace_program about;
+    struct observed_modules modules;
+    size_t modules_told; /* those that have a line of JSON */
     char comm[OBSERVE_COMM];
     struct ring_output *ring; /* that of ring_output.h, or NULL */
     bool told;                /* its first line of JSON is written */
@@ -37,9 +40,17 @@ struct observed *observed_find(struct observed_table *table, const struct observ
 
 void observed_free(struct observed_table *table);
 
-/* What the receive of an event did, as the library would tell it. It points into the event. */
+/* What the receive of an event did, as the library would tell it. It points into the event, and at the
+ * process as its modules. */
 void observed_record(struct observed *process, const struct observe_event *event,
                      struct record *ret_record);
+
+/* The module of its caller, for struct format_cache. */
+const struct record_module *observed_module_of(const struct record *record);
+
+/* SO_COOKIE of a socket of AF_UNIX by its descriptor, where this process has the rights of ptrace(2);
+ * else 0. */
+uint64_t observed_cookie(uint32_t pid, int fd);
 
 /* To be added to an event's time, for nanoseconds since 1970. */
 uint64_t observed_epoch(void);

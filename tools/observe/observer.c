@@ -13,15 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is tried, the best first. */
+/* What is tried, the best first; `end` is for the end of a receive over AF_UNIX. */
 static const struct attempt {
     struct observer_view view;
     const char *programs[KERNEL_PROGRAMS];
+    const char *end;
 } attempts[] = {
-    {{true, OBSERVER_UNIX_BY_EXIT}, {"observe_udp", "observe_copy", "observe_unix", NULL}},
-    {{true, OBSERVER_UNIX_BY_TRACEPOINTS}, {"observe_udp", "observe_copy", "observe_length", NULL}},
-    {{false, OBSERVER_UNIX_BY_TRACEPOINTS}, {"observe_copy", "observe_length", NULL}},
-    {{true, OBSERVER_NO_UNIX}, {"observe_udp", NULL}},
+    {{true, OBSERVER_UNIX_BY_EXIT, true},
+     {"observe_udp", "observe_copy", "observe_record", "observe_vsock", NULL},
+     "observe_unix"},
+    {{true, OBSERVER_UNIX_BY_EXIT, false}, {"observe_udp", "observe_copy", NULL}, "observe_unix"},
+    {{true, OBSERVER_UNIX_BY_TRACEPOINTS, false},
+     {"observe_udp", "observe_copy", NULL},
+     "observe_length"},
+    {{false, OBSERVER_UNIX_BY_TRACEPOINTS, false}, {"observe_copy", NULL}, "observe_length"},
+    {{true, OBSERVER_UNIX_BY_COPY, false}, {"observe_udp", "observe_copy", NULL}, NULL},
+    {{false, OBSERVER_UNIX_BY_COPY, false}, {"observe_copy", NULL}, NULL},
+    {{true, OBSERVER_NO_UNIX, false}, {"observe_udp", NULL}, NULL},
 };
 
 enum { ATTEMPTS = sizeof attempts / sizeof *attempts };
@@ -29,6 +37,7 @@ enum { ATTEMPTS = sizeof attempts / sizeof *attempts };
 struct observer {
     struct kernel_object kernel;
     struct observer_view view;
+    const char *end; /* not attached yet; or NULL */
     struct ring_buffer *events;
     void (*take)(const struct observe_event *event, void *context);
     void *context;
@@ -55,6 +64,34 @@ static int open_events(struct observer *observer)
     return observer->events ? 0 : -errno;
 }
 
+/* The number of a count. */
+static uint64_t count_of(const struct observer *observer, unsigned number)
+{
+    uint64_t value = 0;
+
+    bpf_map_lookup_elem(kernel_object_map(&observer->kernel, "counts"), &number, &value);
+    return value;
+}
+
+/* If it cannot be attached, all goes on as before it. */
+static void attach_end(struct observer *observer)
+{
+    int error = kernel_object_attach(&observer->kernel, observer->end);
+    unsigned zero = 0, yes = 1;
+
+    observer->end = NULL;
+    if (!error)
+        bpf_map_update_elem(kernel_object_map(&observer->kernel, ".data.ends"), &zero, &yes,
+                            BPF_ANY);
+}
+
+/* Once a message of AF_UNIX was cut. */
+static void attach_if_cut(struct observer *observer)
+{
+    if (observer->end && count_of(observer, OBSERVE_UNENDED) > 0)
+        attach_end(observer);
+}
+
 struct observer *observer_start(const struct observe_config *config, char *ret_why, size_t size)
 {
     const struct kernel_source source = {observe_bpf, sizeof observe_bpf, *config, -1};
@@ -63,16 +100,21 @@ struct observer *observer_start(const struct observe_config *config, char *ret_w
     int error = 0, first = 0;
 
     for (int i = 0; i < ATTEMPTS; i++) {
-        error = kernel_object_start(&observer->kernel, &source, attempts[i].programs);
+        error =
+            kernel_object_start(&observer->kernel, &source, attempts[i].programs, attempts[i].end);
         if (!error) {
             observer->view = attempts[i].view;
+            observer->end = attempts[i].end;
             error = open_events(observer);
             break;
         }
         first = first ? first : error;
     }
-    if (!error)
+    if (!error) {
+        if (observer->end && config->all) /* what fits ends there as well */
+            attach_end(observer);
         return observer;
+    }
     snprintf(ret_why, size, "%s", kernel_why(first ? first : error, why));
     observer_end(observer);
     return NULL;
@@ -96,6 +138,7 @@ void observer_poll(struct observer *observer, int milliseconds,
     observer->take = take;
     observer->context = context;
     ring_buffer__poll(observer->events, milliseconds);
+    attach_if_cut(observer);
 }
 
 void observer_sums(struct observer *observer,
@@ -107,6 +150,7 @@ void observer_sums(struct observer *observer,
     struct observe_key key, *last = NULL;
     struct observe_sums row;
 
+    attach_if_cut(observer);
     while (bpf_map_get_next_key(map, last, &key) == 0) {
         if (bpf_map_lookup_elem(map, &key, &row) == 0)
             take(&key, &row, context);
@@ -116,9 +160,5 @@ void observer_sums(struct observer *observer,
 
 uint64_t observer_lost(const struct observer *observer)
 {
-    unsigned number = OBSERVE_EVENTS_LOST;
-    uint64_t value = 0;
-
-    bpf_map_lookup_elem(kernel_object_map(&observer->kernel, "counts"), &number, &value);
-    return value;
+    return count_of(observer, OBSERVE_EVENTS_LOST);
 }

@@ -19,11 +19,13 @@ enum observer_unix {
     OBSERVER_NO_UNIX,
     OBSERVER_UNIX_BY_EXIT,        /* fexit, by a trampoline */
     OBSERVER_UNIX_BY_TRACEPOINTS, /* from kernel 6.3 */
+    OBSERVER_UNIX_BY_COPY,        /* neither: what ends a receive is not seen */
 };
 
 struct observer_view {
     bool udp;
     enum observer_unix local;
+    bool vsock;
 };
 
 /* Whether this command was built with it. */

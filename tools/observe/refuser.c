@@ -36,7 +36,7 @@ struct refuser *refuser_start(const struct observe_config *config, int cgroup, c
     int error = 0, first = 0;
 
     for (int i = 0; i < ATTEMPTS; i++) {
-        error = kernel_object_start(&refuser->kernel, &source, attempts[i].programs);
+        error = kernel_object_start(&refuser->kernel, &source, attempts[i].programs, NULL);
         if (!error) {
             refuser->way = attempts[i].way;
             return refuser;

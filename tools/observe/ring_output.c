@@ -60,15 +60,33 @@ static struct ring_output *start(struct observed *process, const char *directory
     return ring;
 }
 
+/* The file's modules are those in which the addresses lie for this process. */
+static void put_modules(struct ring_file *file, const struct observed_modules *modules)
+{
+    for (unsigned i = 0; i < file->modules; i++) {
+        char *to = (char *)file + file->modules_at + (size_t)i * file->module_size;
+        uint64_t start = i < modules->count ? modules->module[i].start : 0, has;
+
+        memcpy(&has, to, sizeof has);
+        if (has == start)
+            continue;
+        memset(to, 0, file->module_size);
+        if (start)
+            memcpy(to, &modules->module[i], sizeof *modules->module);
+    }
+}
+
 /* The file tells of the process in which the library runs: here of another one. */
 static void correct(struct ring_output *ring, const struct observed *process)
 {
     struct ring_file *file = __atomic_load_n(&ring->process.file, __ATOMIC_ACQUIRE);
 
-    if (!file || file->pid == process->pid)
+    if (!file)
+        return;
+    put_modules(file, &process->modules);
+    if (file->pid == process->pid)
         return;
     file->pid = process->pid;
-    file->modules = 0; /* they are those of this process */
     file->about = process->about;
     memcpy(file->program, process->about.path, sizeof file->program);
 }
@@ -77,6 +95,7 @@ void ring_output_add(struct observed *process, const char *directory, const stru
 {
     if (!process->ring)
         process->ring = start(process, directory);
+    observed_module_of(record); /* it may be new */
     ring_write(&process->ring->process, &process->ring->writer, record);
     correct(process->ring, process);
 }
