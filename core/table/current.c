@@ -149,10 +149,10 @@ struct table *table_needed(void)
 /* --- processes --------------------------------------------------------------------------- */
 
 /* Nothing is held yet, so most programs that fork will lose nothing, and a host that allows no more
- * memory than it has (vm.overcommit_memory=2) counts the whole mapping. So it is a megabyte in all.
+ * memory than it has (vm.overcommit_memory=2) counts the whole mapping. So it takes less than 3 MiB.
  * What has no room in it is held in the kernel, of as many sockets as a process can have by default.
- * The slack takes the longest message that a socket sends by default, 416 KiB. */
-enum { FORKED_HOLD_MAX = 192 << 10, FORKED_SLACK = 464 << 10, FORKED_RECORDS = 1024 };
+ * The slack takes a message of a megabyte, beside what some 15 threads receive over UDP at once. */
+enum { FORKED_HOLD_MAX = 192 << 10, FORKED_SLACK = 2 << 20, FORKED_RECORDS = 1024 };
 
 void table_forks(void)
 {
