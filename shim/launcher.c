@@ -2,7 +2,8 @@
  *
  * wsrx-run.exe ELF PE PROGRAM [ARGUMENT...]: starts a program of its own word size so that the
  * mswsock.dll and wsock32.dll it gets are those of the directory ELF; or of PE, where this Wine runs
- * 32-bit programs in 64-bit processes. For `wsrx wine run`; all three are Unix paths.
+ * 32-bit programs in 64-bit processes. For `wsrx wine run`; all three are Unix paths, or "-" for a
+ * directory that is not there.
  *
  * wsrx-run.exe --ask: prints "ELF" or "PE", which of them this Wine takes, and the first directory
  * in which it searches for its own DLLs, a Unix path; with a further word, it sets the load order of
@@ -232,7 +233,7 @@ int wmain(int argc, WCHAR **argv)
 {
     const WCHAR *arguments = GetCommandLineW();
     char directory[NAME_SIZE - 32], order[32] = "";
-    WCHAR *program, *line;
+    WCHAR *from, *program, *line;
     STARTUPINFOW start = {.cb = sizeof start};
     PROCESS_INFORMATION process;
     DWORD code;
@@ -245,8 +246,14 @@ int wmain(int argc, WCHAR **argv)
     dos_name = (void *)GetProcAddress(GetModuleHandleA("kernel32.dll"), "wine_get_dos_file_name");
     if (argc < 4 || !dos_name)
         return fail("wsrx-run.exe is started by `wsrx wine run`");
-    WideCharToMultiByte(CP_ACP, 0, windows_path(argv[is_in_64_bits() ? 2 : 1]), -1, directory,
-                        sizeof directory, NULL, NULL);
+    from = argv[is_in_64_bits() ? 2 : 1];
+    if (wcscmp(from, L"-") == 0) {
+        fputs("wsrx: this Wine runs 32-bit programs in 32-bit processes, and wsrx's part for those "
+              "is not there (Debian: wsrx-wine:i386)\n",
+              stderr);
+        return 126;
+    }
+    WideCharToMultiByte(CP_ACP, 0, windows_path(from), -1, directory, sizeof directory, NULL, NULL);
     program = windows_path(argv[3]);
     for (int i = 0; i < 4; i++)
         arguments = skip_argument(arguments);

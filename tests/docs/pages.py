@@ -50,6 +50,9 @@ ALIKE = (
     (r'socket="\d+"', 'socket="N"'),
     (r"(127\.0\.0\.1:)(?!9000)\d{4,5}\b", r"\1OTHER"),
     (r"\+0x[0-9a-f]+", "+0xN"),
+    # Debian 13's socat has that name, and says what has ended it.
+    (r"\bsocat1\b", "socat"),
+    (r"(?m)^[\d/]+ [\d:]+ socat\[PID\] W exiting on signal 15\n?", ""),
     (r"\S*/libwsrx\.so\.0[.\d]*", "libwsrx.so.0"),
 )
 

@@ -102,19 +102,30 @@ static void prepare_pe(const char *pair)
     put_before("WINEDLLOVERRIDES", "*mswsock,*wsock32=n,b", ';');
 }
 
+/* Without the ELF DLLs, those that are Windows files do, if their other half is there; what stands
+ * for neither is known to the launcher, which alone knows whether this Wine needs them. */
+static bool find_elf(const struct wine_files *files, enum wine_word word, const char *pe,
+                     char elf[PATH_MAX])
+{
+    char half[PATH_MAX];
+
+    if (*files->word[word].elf)
+        return realpath(files->word[word].elf, elf) != NULL;
+    wine_path(half, "%s/%s/wsrx.so", files->pair, word == WINE_32 ? "i386-unix" : "x86_64-unix");
+    strcpy(elf, wine_path_exists(half) ? pe : "-");
+    return true;
+}
+
 static int become_wine(const struct wine_files *files, enum wine_word word, int argc,
                        const char **argv)
 {
     char elf[PATH_MAX], pe[PATH_MAX], pair[PATH_MAX], program[PATH_MAX];
     const char **words = calloc((size_t)argc + 5, sizeof *words);
-    const char *given = files->word[word].elf;
 
     if (!words)
         return EXIT_OURS;
-    if (!*given)
-        given = files->word[word].pe;
-    if (!realpath(argv[0], program) || !realpath(given, elf) ||
-        !realpath(files->word[word].pe, pe) || !realpath(files->pair, pair)) {
+    if (!realpath(argv[0], program) || !realpath(files->word[word].pe, pe) ||
+        !realpath(files->pair, pair) || !find_elf(files, word, pe, elf)) {
         complain("%s: %s", argv[0], strerror(errno));
         free(words);
         return EXIT_OURS;
@@ -157,7 +168,8 @@ static int run(int argc, const char **argv)
     if (!wine_files_find(&files))
         return EXIT_OURS;
     if (!*files.word[word].launcher || !*files.word[word].pe) {
-        complain("%s: a 32-bit program, and this wsrx was built without its 32-bit parts", argv[1]);
+        complain("%s: a %s-bit program, and wsrx's parts for those are not there", argv[1],
+                 word == WINE_32 ? "32" : "64");
         return EXIT_CANNOT_RUN;
     }
     return become_wine(&files, (enum wine_word)word, argc - 1, argv + 1);

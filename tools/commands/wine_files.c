@@ -44,8 +44,13 @@ static void find_word(struct wine_files *files, enum wine_word word, const char 
     wine_path(files->word[word].elf, "%s%s", elf, under);
     wine_path(files->word[word].pe, "%s%s", pe, under);
     wine_path(files->word[word].launcher, "%s%s/wsrx-run.exe", launcher, under);
-    if (!wine_path_exists(wine_path(dll, "%s/mswsock.dll", files->word[word].elf)))
-        files->word[word].elf[0] = '\0';
+    if (!wine_path_exists(wine_path(dll, "%s/mswsock.dll", files->word[word].elf))) {
+        /* Debian has them in a package of the other architecture. */
+        wine_path(files->word[word].elf, "%s/../../i386-linux-gnu/wsrx/i386", elf);
+        wine_path(dll, "%s/mswsock.dll", files->word[word].elf);
+        if (word != WINE_32 || !wine_path_exists(dll))
+            files->word[word].elf[0] = '\0';
+    }
     if (!wine_path_exists(wine_path(dll, "%s/mswsock.dll", files->word[word].pe)))
         files->word[word].pe[0] = '\0';
     keep_if_there(files->word[word].launcher);
@@ -69,9 +74,10 @@ bool wine_files_find(struct wine_files *files)
     wine_path(files->pair, "%s/unixlib", built ? shim : WSRX_WINE_DIR);
     for (enum wine_word word = 0; word < WINE_WORDS; word++)
         find_word(files, word, elf, pe, built ? pe : WSRX_WINE_DIR);
-    if (*files->word[WINE_64].elf && *files->word[WINE_64].launcher)
-        return true;
-    complain("this wsrx was built without its parts for Wine (%s/mswsock.dll is not there)", elf);
+    for (enum wine_word word = 0; word < WINE_WORDS; word++)
+        if (*files->word[word].elf && *files->word[word].launcher)
+            return true;
+    complain("wsrx's parts for Wine are not there (no %s/mswsock.dll; Debian: wsrx-wine)", elf);
     return false;
 }
 

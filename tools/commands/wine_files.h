@@ -20,8 +20,8 @@ struct wine_files {
     char pair[PATH_MAX]; /* wsrx.dll and wsrx.so, in a layout that Wine searches */
 };
 
-/* Beside a command that runs from its build directory, else as installed. False: reported. There is
- * everything for 64-bit programs then; `word[WINE_32].launcher` says whether for 32-bit ones. */
+/* Beside a command that runs from its build directory, else as installed. False: there is nothing,
+ * and that is reported. `word[].launcher` says whether there is anything for programs of a size. */
 bool wine_files_find(struct wine_files *files);
 
 /* Builds a path; "" if it would be too long: such a file does not exist. */

@@ -262,15 +262,15 @@ static int install_half(const struct wine_files *files, const struct prefix *pre
     if (half->word == WINE_32 && !wine_ask(files, prefix->path, NULL, &kind)) {
         complain("%s: its 32-bit programs keep Wine's DLLs: %s", prefix->path,
                  *files->word[WINE_32].launcher ? "this Wine runs none (Debian: wine32:i386)"
-                                                : "this wsrx was built without its 32-bit parts");
+                                                : "wsrx's parts for those are not there");
         return EXIT_TROUBLE;
     }
     if (kind.in_64_bits)
         return install_pe(files, prefix, half, &kind);
     if (!*files->word[half->word].elf) {
-        complain("%s: its 32-bit programs keep Wine's DLLs: this wsrx was built without ours "
-                 "(Debian: libwine-dev:i386, g++-multilib)",
-                 prefix->path);
+        complain("%s: its %s programs keep Wine's DLLs: wsrx's for those are not there (Debian: "
+                 "wsrx-wine:%s)",
+                 prefix->path, bits(half), half->word == WINE_32 ? "i386" : "amd64");
         return EXIT_TROUBLE;
     }
     for (unsigned i = 0; i < DLLS && !error; i++) {
