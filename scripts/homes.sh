@@ -31,10 +31,10 @@ skip_home() {
 
 # --- another release --------------------------------------------------------------------------
 
-# The build directory there stays; files keep their times, so that only what changed is built.
+# The build directories there stay; files keep their times, so that only what changed is built.
 copy_sources() {
     mkdir -p "$1/wsrx"
-    find "$1/wsrx" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+    find "$1/wsrx" -mindepth 1 -maxdepth 1 ! -name 'build*' -exec rm -rf {} +
     (cd "$top" && find . -mindepth 1 -maxdepth 1 ! -name 'build*' ! -name .git \
         -exec cp -a -t "$1/wsrx" {} +)
 }

@@ -31,7 +31,7 @@ static const struct check rows[] = {
     {.name = "vfork, and the child closes what the parent's epoll watches",
      .script = OURS("vfork-watched"),
      .out = "ok\n"},
-    {.name = "posix_spawn and system", .script = OURS("posix-spawn"), .out = "ok\n"},
+    {.name = "posix_spawn, pidfd_spawn and system", .script = OURS("posix-spawn"), .out = "ok\n"},
     {.name = "clone, with and without the parent's memory", .script = OURS("clone"), .out = "ok\n"},
     {.name = "a child killed inside the lock", .script = OURS("killed 0"), .out = "ok\n"},
     {.name = "a child of _Fork killed inside the lock", .script = OURS("killed 1"), .out = "ok\n"},

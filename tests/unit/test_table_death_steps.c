@@ -28,7 +28,7 @@ static void set_up(void)
     new_kernel_held = tails_record(HELD_KERNEL, NEW, sizeof content, 50);
 }
 
-TestSuite(table_death_steps, .init = set_up, .timeout = 240);
+TestSuite(table_death_steps, .init = set_up, .timeout = 900);
 
 /* --- operations --------------------------------------------------------------------------- */
 

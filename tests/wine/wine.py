@@ -25,7 +25,7 @@ class Wine:
                                  "WINELOADER": str(bin_directory / "wine"),
                                  "WINESERVER": str(bin_directory / "wineserver")}
 
-    def run(self, *words, cwd=None, overrides="", timeout=100, **more):
+    def run(self, *words, cwd=None, overrides="", timeout=400, **more):
         """Exit code (124: too long) and output."""
         environment = self.environment | more
         if overrides:

@@ -2,6 +2,7 @@
 /* Every way to a new process, with a tail held in the old one. */
 #include "link.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -239,27 +240,52 @@ static void vfork_watched(void)
     play_vfork(true, DUP2);
 }
 
+typedef int spawn_function(int *child, const char *path, const posix_spawn_file_actions_t *actions,
+                           const posix_spawnattr_t *attributes, char *const argv[],
+                           char *const environment[]);
+
+static void expect_end_of(int process)
+{
+    siginfo_t how = {0};
+
+    EXPECT(waitid(P_PIDFD, (id_t)process, &how, WEXITED) == 0);
+    EXPECT(how.si_code == CLD_EXITED && how.si_status == 0);
+    close(process);
+}
+
+/* What the child closes: nothing, the socket, everything. */
+static void play_spawn(spawn_function *spawn, void (*await)(int), int closes)
+{
+    struct link link = link_make(LINK_UDP);
+    int set = watch(link.r);
+    posix_spawn_file_actions_t actions;
+    int child;
+
+    link_leave_tail(&link, 1);
+    posix_spawn_file_actions_init(&actions);
+    if (closes == 1)
+        posix_spawn_file_actions_addclose(&actions, link.r);
+    if (closes == 2)
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    EXPECT(spawn(&child, true_argv[0], &actions, NULL, true_argv, environ) == 0);
+    await(child);
+    EXPECT(system("exit 0") == 0);
+    expect_watched_tail(set, link.r, 1);
+    posix_spawn_file_actions_destroy(&actions);
+    close(link.r);
+    close(link.s);
+    close(set);
+}
+
 static void spawned(void)
 {
-    for (int closes = 0; closes < 3; closes++) {
-        struct link link = link_make(LINK_UDP);
-        int set = watch(link.r);
-        posix_spawn_file_actions_t actions;
-        pid_t child;
+    /* glibc 2.39 and later; the child is told as a descriptor. */
+    spawn_function *spawn_pidfd = (spawn_function *)dlsym(RTLD_DEFAULT, "pidfd_spawn");
 
-        link_leave_tail(&link, 1);
-        posix_spawn_file_actions_init(&actions);
-        if (closes == 1)
-            posix_spawn_file_actions_addclose(&actions, link.r);
-        if (closes == 2)
-            posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-        EXPECT(posix_spawn(&child, true_argv[0], &actions, NULL, true_argv, environ) == 0);
-        expect_end(child);
-        EXPECT(system("exit 0") == 0);
-        expect_watched_tail(set, link.r, 1);
-        close(link.r);
-        close(link.s);
-        close(set);
+    for (int closes = 0; closes < 3; closes++) {
+        play_spawn(posix_spawn, expect_end, closes);
+        if (spawn_pidfd)
+            play_spawn(spawn_pidfd, expect_end_of, closes);
     }
 }
 

@@ -30,7 +30,9 @@ until_true grep -q 'Subject: one' /var/mail/user
 until_true grep -q 'Subject: three' /var/mail/mail
 until_true sh -c '[ -z "$(exim4 -bp)" ]'
 until_true sh -c '[ $(grep -c Completed /var/log/exim4/mainlog) = 4 ]'
+until_true grep -q 'End queue run' /var/log/exim4/mainlog
 grep -c word /var/mail/user
 exim4 -bt user@stranger
-sed 's/^.\{19\}//; s/[0-9A-Za-z]\{6\}-[-0-9A-Za-z]*/ID/g; s/[iSp]*[id]*[=d ][0-9]*//g' \
+# Whether the first queue run meets a message that is being delivered goes by chance.
+sed '/Spool file .* is locked/d; s/^.\{19\}//; s/[0-9A-Za-z]\{6\}-[-0-9A-Za-z]*/ID/g; s/[iSp]*[id]*[=d ][0-9]*//g' \
     /var/log/exim4/mainlog | sort

@@ -99,9 +99,9 @@ static const char *select_(void)
 {
     MUST(put_partial());
     CHECK(select_says(pair.in, 0));
-    CHECK(select_says(pair.in, 5000));
+    CHECK(select_says(pair.in, SOON));
     MUST(get(1, 1000, 1000, 1000, TRUE));
-    CHECK(select_says(pair.in, 5000));
+    CHECK(select_says(pair.in, SOON));
     MUST(get(1, 2000, 1000, 1000, FALSE));
     CHECK(!select_says(pair.in, 0));
     CHECK(!select_says(pair.in, 100));
@@ -114,10 +114,10 @@ static const char *poll(void)
 
     MUST(put_partial());
     at = (WSAPOLLFD){pair.in, POLLRDNORM, 0};
-    EQUAL(WSAPoll(&at, 1, 5000), 1);
+    EQUAL(WSAPoll(&at, 1, SOON), 1);
     EQUAL(at.revents, POLLRDNORM);
     MUST(get(1, 1000, 1000, 1000, TRUE));
-    EQUAL(WSAPoll(&at, 1, 5000), 1);
+    EQUAL(WSAPoll(&at, 1, SOON), 1);
     MUST(get(1, 2000, 1000, 1000, FALSE));
     EQUAL(WSAPoll(&at, 1, 100), 0);
     return is_empty();
@@ -133,7 +133,7 @@ static const char *event_select(void)
     EQUAL(WSAEventSelect(pair.in, event, FD_READ), 0);
     MUST(put(1, 3000));
     for (int i = 0; i < 3; i++) {
-        EQUAL(WaitForSingleObject(event, 5000), WAIT_OBJECT_0);
+        EQUAL(WaitForSingleObject(event, SOON), WAIT_OBJECT_0);
         EQUAL(WSAEnumNetworkEvents(pair.in, event, &events), 0);
         EQUAL(events.lNetworkEvents, FD_READ);
         MUST(get(1, (size_t)i * 1000, 1000, 1000, i < 2));
@@ -146,7 +146,7 @@ static const char *event_select(void)
 static const char *async_select(void)
 {
     HWND window = CreateWindowA("STATIC", "", 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, NULL, NULL);
-    DWORD limit = GetTickCount() + 10000;
+    DWORD limit = GetTickCount() + SOON;
     int seen = 0;
     MSG message;
 
@@ -187,7 +187,7 @@ static const char *overlapped_event(void)
     MUST(put_partial());
     error = start_overlapped(&overlapped, NULL);
     if (error == 0) {
-        EQUAL(WaitForSingleObject(overlapped.hEvent, 5000), WAIT_OBJECT_0);
+        EQUAL(WaitForSingleObject(overlapped.hEvent, SOON), WAIT_OBJECT_0);
         EQUAL(WSAGetOverlappedResult(pair.in, &overlapped, &count, FALSE, &flags), FALSE);
         error = WSAGetLastError();
         MUST(is_part(count, 1000));
@@ -195,7 +195,7 @@ static const char *overlapped_event(void)
     EQUAL(error, WSAEMSGSIZE);
     WSAResetEvent(overlapped.hEvent);
     EQUAL(start_overlapped(&overlapped, NULL), 0);
-    EQUAL(WaitForSingleObject(overlapped.hEvent, 5000), WAIT_OBJECT_0);
+    EQUAL(WaitForSingleObject(overlapped.hEvent, SOON), WAIT_OBJECT_0);
     EQUAL(WSAGetOverlappedResult(pair.in, &overlapped, &count, FALSE, &flags), TRUE);
     MUST(is_part(count, 2000));
     WSACloseEvent(overlapped.hEvent);
@@ -215,12 +215,12 @@ static const char *iocp(void)
     CHECK(port != NULL);
     error = start_overlapped(&overlapped, NULL);
     CHECK(error == 0 || error == WSAEMSGSIZE);
-    EQUAL(GetQueuedCompletionStatus(port, &count, &key, &done, 5000), FALSE);
+    EQUAL(GetQueuedCompletionStatus(port, &count, &key, &done, SOON), FALSE);
     EQUAL(GetLastError(), ERROR_MORE_DATA);
     CHECK(done == &overlapped);
     MUST(is_part(count, 1000));
     EQUAL(start_overlapped(&overlapped, NULL), 0);
-    EQUAL(GetQueuedCompletionStatus(port, &count, &key, &done, 5000), TRUE);
+    EQUAL(GetQueuedCompletionStatus(port, &count, &key, &done, SOON), TRUE);
     MUST(is_part(count, 2000));
     CloseHandle(port);
     return is_empty();
@@ -247,13 +247,13 @@ static const char *apc(void)
     error = start_overlapped(&overlapped, apc_routine);
     CHECK(error == 0 || error == WSAEMSGSIZE);
     if (error == 0) {
-        EQUAL(SleepEx(5000, TRUE), WAIT_IO_COMPLETION);
+        EQUAL(SleepEx(SOON, TRUE), WAIT_IO_COMPLETION);
         EQUAL(apc_seen, 1);
         EQUAL(apc_error, WSAEMSGSIZE);
     }
     CHECK(is_pattern(buffer, 1, 1000, 1000));
     EQUAL(start_overlapped(&overlapped, apc_routine), 0);
-    EQUAL(SleepEx(5000, TRUE), WAIT_IO_COMPLETION);
+    EQUAL(SleepEx(SOON, TRUE), WAIT_IO_COMPLETION);
     EQUAL(apc_error, 0);
     MUST(is_part(apc_count, 2000));
     return is_empty();
@@ -271,7 +271,7 @@ static const char *overlapped_first(void)
     EQUAL(start_overlapped(&overlapped, NULL), 0);
     EQUAL(WaitForSingleObject(overlapped.hEvent, 50), WAIT_TIMEOUT);
     MUST(put(1, 1000));
-    EQUAL(WaitForSingleObject(overlapped.hEvent, 5000), WAIT_OBJECT_0);
+    EQUAL(WaitForSingleObject(overlapped.hEvent, SOON), WAIT_OBJECT_0);
     EQUAL(WSAGetOverlappedResult(pair.in, &overlapped, &count, FALSE, &flags), TRUE);
     MUST(is_part(count, 0));
     WSACloseEvent(overlapped.hEvent);

@@ -8,11 +8,9 @@
 
 #include <stdarg.h>
 
-enum { PATIENCE = 30000 };
-
 static const struct scenario *const lists[] = {scenarios_basic, scenarios_after, scenarios_shared,
                                                scenarios_error, scenarios_people};
-static volatile LONG running; /* counts scenarios */
+static volatile LONG running; /* counts scenarios, and what they do */
 static const char *volatile running_name;
 
 int other_words(int count, char **words);
@@ -26,6 +24,11 @@ const char *wrong(const char *format, ...)
     vsnprintf(reason, sizeof reason, format, list);
     va_end(list);
     return reason;
+}
+
+void progress(void)
+{
+    InterlockedIncrement(&running);
 }
 
 static DWORD WINAPI __attribute__((noreturn)) watch(void *unused)
@@ -73,7 +76,7 @@ int main(int argc, char **argv)
             if (!is_wanted(at->name, argc - 1, argv + 1))
                 continue;
             running_name = at->name;
-            InterlockedIncrement(&running);
+            progress();
             WSAStartup(MAKEWORD(2, 2), &data);
             reason = at->run();
             pair_close();

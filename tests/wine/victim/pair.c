@@ -113,6 +113,7 @@ const char *put(unsigned number, size_t size)
 {
     static char message[LONGEST];
 
+    progress();
     pattern(message, number, 0, size);
     EQUAL(send(pair.out, message, (int)size, 0), size);
     return NULL;

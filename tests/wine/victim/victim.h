@@ -28,6 +28,11 @@ extern const struct scenario scenarios_basic[], scenarios_after[], scenarios_sha
 /* The reason for a failure, formatted; valid until the next one. */
 const char *wrong(const char *format, ...);
 
+/* Says that the scenario does not hang: each message does. Nothing has to be done in so long as
+ * PATIENCE, in ms, but on a busy machine a scenario as a whole may take longer. */
+void progress(void);
+enum { PATIENCE = 30000, SOON = PATIENCE / 2 };
+
 #define CHECK(condition, ...)                               \
     do {                                                    \
         if (!(condition))                                   \
