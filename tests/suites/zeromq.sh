@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# zeromq: every program that its ctest names; a program is a case, and so is each test that it names.
-# One that its author skips as a whole (77) is skipped.
+# zeromq: every program that its ctest names; a program is a case, and so is each test that it
+# names. One that its author skips as a whole (77) is skipped.
 # shellcheck source=tests/suites/programs
 source /srv/share/programs
 programs | awk -F : '
