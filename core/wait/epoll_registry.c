@@ -4,17 +4,13 @@
 
 #include "base/sys.h"
 #include "table/table.h"
+#include "wait/chunks.h"
 
 #include <pthread.h>
 #include <string.h>
 
-enum {
-    SETS_CHUNK = 64,
-    SETS_CHUNKS = 1 << 12,
-    REGISTRATIONS_CHUNK = 64,
-    REGISTRATIONS_CHUNKS = 1 << 14,
-    BUCKETS = 1 << 12,
-};
+/* For a quarter of a million sets, and a million registrations. */
+enum { SETS_CHUNKS = 12, REGISTRATIONS_CHUNKS = 14, BUCKETS = 1 << 12 };
 
 struct registry_number *_Atomic registry_numbers[REGISTRY_NUMBERS / REGISTRY_CHUNK];
 atomic_int registry_highest = -1;
@@ -28,16 +24,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct set *_Atomic set_chunks[SETS_CHUNKS];
 static struct registration *registration_chunks[REGISTRATIONS_CHUNKS];
 
-/* The first chunk of each, so that a small program needs no memory that could be refused. It takes
- * no memory before the first tail. */
+/* The first chunk of each: a small program needs no memory that could be refused. */
 static struct {
     struct registry_number numbers[REGISTRY_CHUNK];
-    struct set sets[SETS_CHUNK];
-    struct registration registrations[REGISTRATIONS_CHUNK];
-    /* Chains by the hash of set and data, and by that of the cookie. */
+    struct set sets[CHUNKS_FIRST];
+    struct registration registrations[CHUNKS_FIRST];
     struct {
         uint32_t of_data[BUCKETS], of_cookie[BUCKETS];
-    } buckets;
+    } buckets; /* chains by the hash of set and data, and by that of the cookie */
 } first;
 
 static struct {
@@ -91,20 +85,20 @@ static bool need_number(int fd)
 
 static bool need_set(uint32_t at)
 {
-    size_t index = at / SETS_CHUNK;
+    unsigned index = chunk_of(at);
 
     if (index < SETS_CHUNKS && !set_chunks[index])
-        set_chunks[index] = new_chunk(index, SETS_CHUNKS, first.sets, sizeof first.sets);
+        set_chunks[index] = new_chunk(index, SETS_CHUNKS, first.sets, sizeof first.sets << index);
     return index < SETS_CHUNKS && set_chunks[index];
 }
 
 static bool need_registration(uint32_t at)
 {
-    size_t index = at / REGISTRATIONS_CHUNK;
+    unsigned index = chunk_of(at);
 
     if (index < REGISTRATIONS_CHUNKS && !registration_chunks[index])
-        registration_chunks[index] =
-            new_chunk(index, REGISTRATIONS_CHUNKS, first.registrations, sizeof first.registrations);
+        registration_chunks[index] = new_chunk(index, REGISTRATIONS_CHUNKS, first.registrations,
+                                               sizeof first.registrations << index);
     return index < REGISTRATIONS_CHUNKS && registration_chunks[index];
 }
 
@@ -158,9 +152,11 @@ static void note_number(int fd)
 
 struct set *set_at(uint32_t at)
 {
-    struct set *chunk = atomic_load_explicit(&set_chunks[at / SETS_CHUNK], memory_order_acquire);
+    unsigned index = chunk_of(at);
 
-    return &chunk[at % SETS_CHUNK];
+    if (at < CHUNKS_FIRST) /* nearly always */
+        return &first.sets[at];
+    return &atomic_load_explicit(&set_chunks[index], memory_order_acquire)[at - chunk_begin(index)];
 }
 
 struct set *set_make(int epfd)
@@ -228,7 +224,11 @@ struct set *set_next(const struct set *set)
 
 static struct registration *registration_at(uint32_t at)
 {
-    return at ? &registration_chunks[at / REGISTRATIONS_CHUNK][at % REGISTRATIONS_CHUNK] : NULL;
+    unsigned index = chunk_of(at);
+
+    if (at < CHUNKS_FIRST) /* nearly always */
+        return at ? &first.registrations[at] : NULL;
+    return &registration_chunks[index][at - chunk_begin(index)];
 }
 
 struct registration *registration_first(const struct set *set, enum registration_list list)

@@ -34,6 +34,9 @@ def measure(program, library, settings):
     return found
 
 
+COUNTED = 640  # KiB that a start takes of what may be promised: the library's zeroed data
+
+
 def main():
     library, program = (os.path.abspath(path) for path in sys.argv[3:5])
     tap = house.Tap()
@@ -45,7 +48,7 @@ def main():
         size, data, resident = more["start"]
         tap.case(f"{words}: a start takes {size} KiB of space, {data} of it counted, {resident} of memory",
                  [f"more than {most}: {number}" for number, most in
-                  ((size, MEBIBYTE), (data, MEBIBYTE), (resident, RESIDENT)) if number > most])
+                  ((size, MEBIBYTE), (data, COUNTED), (resident, RESIDENT)) if number > most])
         for when in "child", "forked":
             again = more[when][0] - size
             most = 0 if settings else 3 * MEBIBYTE

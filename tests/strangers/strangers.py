@@ -78,17 +78,20 @@ class Comparison:
     def __init__(self, system, text, helper):
         self.system, self.text, self.helper = system, text, helper
 
-    def run(self, settings):
-        if settings is WITHOUT:
-            return self.system.run(self.text, library=False, files=[self.helper])
-        return self.system.run(self.text, settings=settings, files=[self.helper])
+    def run(self, settings, again=False):
+        if again and isinstance(self.system, Booted):
+            self.system.forget(settings is not WITHOUT, settings or "")
+        return self.system.run(self.text, settings is not WITHOUT, settings or "", [self.helper])
 
     def wrong(self, pool, first, settings):
         """What is not as without the library, or None. `first`: the first run without it."""
         before = first
-        attempts = ATTEMPTS - 1 if isinstance(self.system, Booted) else ATTEMPTS
+        booted = isinstance(self.system, Booted)
+        attempts = ATTEMPTS - 1 if booted else ATTEMPTS
+        if booted:
+            before.result()  # which says how long each may take
         for attempt in range(attempts):
-            after = self.run(settings)
+            after = self.run(settings, again=attempt > 0)
             status, out = before.result()
             if status is None or not out:
                 return f"fails without the library: {status} {out}"
@@ -96,7 +99,9 @@ class Comparison:
             if (status, same_part(out)) == (after[0], same_part(after[1])) and not over:
                 return None
             if attempt < attempts - 1:
-                before = pool.submit(self.run, WITHOUT)
+                before = pool.submit(self.run, WITHOUT, again=True)
+        if booted:
+            self.system.forget(True, settings)
         return "\n".join([describe(before.result(), after), *over])
 
 

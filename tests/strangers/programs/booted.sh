@@ -4,8 +4,8 @@
 # and all of them started again where no memory may be promised that is not there.
 # in: a machine that boots
 # also: WSRX_MODE=off
-# at most: proportional 300 for each loaded
-# at most: committed 1300 for each loaded
+# at most: proportional 150 for each loaded
+# at most: committed 700 for each loaded
 # at most: huge 2048
 
 systemctl is-system-running --wait
