@@ -90,9 +90,10 @@
     CASE(sleeps_after_a_fork, FAILS, ANYWHERE)   \
     CASE(fork_wakes_nobody, PASSES, ANYWHERE)
 
-#define EPOLL_LEFT_CASES(CASE)                  \
-    CASE(shot_left_by_a_close, FAILS, ANYWHERE) \
-    CASE(shot_left_by_an_end, FAILS, ANYWHERE)  \
+#define EPOLL_LEFT_CASES(CASE)                            \
+    CASE(shot_left_by_a_close, FAILS, ANYWHERE)           \
+    CASE(shot_left_by_an_end, FAILS, ANYWHERE)            \
+    CASE(shot_left_without_a_descriptor, FAILS, ANYWHERE) \
     CASE(closed_while_asleep, FAILS, ANYWHERE)
 
 #define SIGNALS_CASES(CASE)              \
