@@ -119,7 +119,7 @@ def uncovered(found, functions, sources):
     """(file, function, text) -> [uncovered, all]"""
     keys = {}
     for (path, number), line in sorted(found.items()):
-        missing = sum(taken == 0 for taken in line.branches)
+        missing = sum(taken <= 0 for taken in line.branches)
         if line.branches:
             text = " ".join(sources(path, number).split())
             name = functions.get((path, number)) or sources.function(path, number)
