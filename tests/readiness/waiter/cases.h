@@ -96,9 +96,11 @@
     CASE(shot_left_without_a_descriptor, FAILS, ANYWHERE) \
     CASE(closed_while_asleep, FAILS, ANYWHERE)
 
-#define SIGNALS_CASES(CASE)              \
-    CASE(signal_driven, FAILS, ANYWHERE) \
-    CASE(signal_of_choice, FAILS, ANYWHERE)
+#define SIGNALS_CASES(CASE)                   \
+    CASE(signal_driven, FAILS, ANYWHERE)      \
+    CASE(signal_of_choice, FAILS, ANYWHERE)   \
+    CASE(signal_to_a_thread, FAILS, ANYWHERE) \
+    CASE(signal_to_a_group, FAILS, ANYWHERE)
 
 #define ENDING_CASES(CASE)                   \
     CASE(same_descriptors, PASSES, ANYWHERE) \
