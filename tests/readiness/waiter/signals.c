@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static volatile int signal_socket;
-static volatile sig_atomic_t parts_taken, signal_fd = -1;
+static volatile sig_atomic_t parts_taken, signal_fd = -1, signals_by_kill;
 
 static void take_one(int number, siginfo_t *info, void *context)
 {
@@ -18,6 +18,8 @@ static void take_one(int number, siginfo_t *info, void *context)
 
     (void)number, (void)context;
     signal_fd = info->si_fd;
+    if (info->si_code == SI_USER)
+        signals_by_kill++;
     if (recv(signal_socket, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
         parts_taken++;
 }
@@ -57,6 +59,7 @@ void case_signal_of_choice(void)
     EQUAL(fcntl(pair.r, F_SETSIG, SIGRTMIN), 0);
     expect_parts(SIGRTMIN, pair);
     EQUAL(signal_fd, pair.r);
+    EQUAL(signals_by_kill, 0);
 }
 
 void case_signal_to_a_thread(void)
@@ -66,6 +69,7 @@ void case_signal_to_a_thread(void)
     EQUAL(fcntl(pair.r, F_SETSIG, SIGRTMIN), 0);
     expect_parts_by(SIGRTMIN, pair, (struct f_owner_ex){F_OWNER_TID, gettid()});
     EQUAL(signal_fd, pair.r);
+    EQUAL(signals_by_kill, 0);
 }
 
 static void wait_for_the_end(void *context)
