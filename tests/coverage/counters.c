@@ -28,7 +28,8 @@ extern const struct gcov_info *const infos_begin[] __attribute__((visibility("hi
 extern const struct gcov_info *const infos_end[] __attribute__((visibility("hidden")));
 
 // Raw system calls: the module may interpose those of libc, and is not ready yet.
-static void *map_file(const char *path, size_t size) {
+static void *map_file(const char *path, size_t size)
+{
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     void *at = MAP_FAILED;
 
@@ -44,7 +45,8 @@ static void *map_file(const char *path, size_t size) {
 
 static FILE *output;
 
-static void open_output(const char *name, void *directory) {
+static void open_output(const char *name, void *directory)
+{
     char path[4096];
 
     // As GCOV_PREFIX names them: the whole path, in that directory.
@@ -61,17 +63,20 @@ static void open_output(const char *name, void *directory) {
     }
 }
 
-static void write_output(const void *bytes, unsigned length, void *directory) {
+static void write_output(const void *bytes, unsigned length, void *directory)
+{
     (void)directory;
     fwrite(bytes, 1, length, output);
 }
 
-static void *allocate(unsigned length, void *directory) {
+static void *allocate(unsigned length, void *directory)
+{
     (void)directory;
     return malloc(length);
 }
 
-static void write_all(char *directory) {
+static void write_all(char *directory)
+{
     for (const struct gcov_info *const *info = infos_begin; info < infos_end; info++) {
         __gcov_info_to_gcda(*info, open_output, write_output, allocate, directory);
         if (fclose(output) != 0) {
@@ -82,7 +87,8 @@ static void write_all(char *directory) {
 }
 
 // 101: the first that a program may have.
-__attribute__((constructor(101))) static void map_counters(void) {
+__attribute__((constructor(101))) static void map_counters(void)
+{
     size_t size = (size_t)(counters_end - counters_begin);
     char path[8192];
     char file[4096];
