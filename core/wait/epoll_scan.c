@@ -10,8 +10,10 @@
 
 /* --- what was left muted ----------------------------------------------------------------- */
 
-/* Registrations that are muted in the kernel, though none of ours. Returns how many. */
-static unsigned find_muted(const struct set *set, struct fdinfo_entry *ret_entries, unsigned most)
+/* Registrations that are muted in the kernel, though none of ours. Returns how many.
+ * `ret_all`: there are no others. Not so if /proc cannot be read just now (EMFILE). */
+static unsigned find_muted(const struct set *set, struct fdinfo_entry *ret_entries, unsigned most,
+                           bool *ret_all)
 {
     struct registration *registration;
     struct fdinfo_entry entry;
@@ -19,6 +21,7 @@ static unsigned find_muted(const struct set *set, struct fdinfo_entry *ret_entri
     unsigned count = 0;
     uint32_t events;
 
+    *ret_all = false;
     if (fdinfo_open(&info, set->epfd) != 0)
         return 0;
     while (count < most && fdinfo_next(&info, &entry)) {
@@ -27,6 +30,7 @@ static unsigned find_muted(const struct set *set, struct fdinfo_entry *ret_entri
             ret_entries[count++] = entry;
     }
     fdinfo_close(&info);
+    *ret_all = count < most && info.error == 0;
     return count;
 }
 
@@ -39,7 +43,7 @@ static bool has_anothers_proxy(const struct set *set, uint64_t data)
     bool found = false;
 
     if (fdinfo_open(&info, set->epfd) != 0)
-        return false;
+        return true; /* not known: so it is looked for again */
     while (!found && fdinfo_next(&info, &entry))
         found = entry.data == data && (entry.events & EPOLLIN) &&
                 !proxy_is_muted(&entry, &events) && !registration_find(set, entry.fd);
@@ -81,8 +85,8 @@ static void arm_what_others_left(struct set *set)
     enum { MOST = 16 };
     struct fdinfo_entry found[MOST];
     unsigned muted = muted_by_others();
-    bool all = !table_tails_here();
-    unsigned count = has_one_shots(set) ? find_muted(set, found, MOST) : 0;
+    bool none_held = !table_tails_here(), all = true;
+    unsigned count = has_one_shots(set) ? find_muted(set, found, MOST, &all) : 0;
 
     for (unsigned i = 0; i < count; i++) {
         struct registration *registration = registration_find(set, found[i].fd);
@@ -97,7 +101,7 @@ static void arm_what_others_left(struct set *set)
             next_calls.epoll_ctl(set->epfd, EPOLL_CTL_MOD, found[i].fd, &event);
         }
     }
-    if (all && count < MOST)
+    if (all && none_held)
         atomic_store_explicit(&set->looked_at, muted, memory_order_relaxed);
 }
 

@@ -167,6 +167,37 @@ ROWS(socket_select, by_what_a_person_knows, ROWS_OF(choices))
     remove_own("bound");
 }
 
+/* A name with bytes that no setting can have, and one that looks like an escape sequence; each is
+ * written as in a trace (settings.h). */
+struct escaped {
+    const char *path;
+    bool selected;
+};
+
+static const struct escaped escaped[] = {
+    {"\\\\\\\"\\n\\r\\t\\x01\\xfe\\q\\x4", true},   {"\\\"\\n\\r\\t\\x01\\xfe\\q\\x4", false},
+    {"\\\\\\\"\\n\\r\\t\\x01\\xff\\q\\x4", false},  {"\\\\\\\"\\n\\r\\n\\x01\\xfe\\q\\x4", false},
+    {"\\\\\\\"\\n\\r\\t\\x01\\xfe\\q\\xg4", false}, {"\\\\\\\"\\n\\r\\t\\x01\\xfe\\q\\x4g", false},
+    {"\\\\\\\"\\n\\r\\t\\x01\\xfe\\q\\", false},
+};
+
+ROWS(socket_select, by_an_escaped_name, ROWS_OF(escaped))
+{
+    static const char bytes[] = "\\\"\n\r\t\x01\xfe\\q\\x4";
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    size_t before = offsetof(struct sockaddr_un, sun_path) + 1;
+    int fd = socket_open(AF_UNIX, SOCK_DGRAM, 0);
+    char value[100];
+
+    before += (size_t)snprintf(name.sun_path + 1, 20, "%d", (int)getpid());
+    memcpy((char *)&name + before, bytes, sizeof bytes - 1);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&name, (socklen_t)(before + sizeof bytes - 1)), 0);
+    snprintf(value, sizeof value, "path=@%d%s", (int)getpid(), escaped[*row].path);
+    socket_select(value);
+    cr_expect_eq(fd_class_is_message(fd_class_get_any(fd)), escaped[*row].selected, "%s", value);
+    close(fd);
+}
+
 Test(socket_select, without_selectors_all_message_sockets)
 {
     int fds[SOCKETS];

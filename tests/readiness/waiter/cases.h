@@ -90,14 +90,17 @@
     CASE(sleeps_after_a_fork, FAILS, ANYWHERE)   \
     CASE(fork_wakes_nobody, PASSES, ANYWHERE)
 
-#define EPOLL_LEFT_CASES(CASE)                  \
-    CASE(shot_left_by_a_close, FAILS, ANYWHERE) \
-    CASE(shot_left_by_an_end, FAILS, ANYWHERE)  \
+#define EPOLL_LEFT_CASES(CASE)                            \
+    CASE(shot_left_by_a_close, FAILS, ANYWHERE)           \
+    CASE(shot_left_by_an_end, FAILS, ANYWHERE)            \
+    CASE(shot_left_without_a_descriptor, FAILS, ANYWHERE) \
     CASE(closed_while_asleep, FAILS, ANYWHERE)
 
-#define SIGNALS_CASES(CASE)              \
-    CASE(signal_driven, FAILS, ANYWHERE) \
-    CASE(signal_of_choice, FAILS, ANYWHERE)
+#define SIGNALS_CASES(CASE)                   \
+    CASE(signal_driven, FAILS, ANYWHERE)      \
+    CASE(signal_of_choice, FAILS, ANYWHERE)   \
+    CASE(signal_to_a_thread, FAILS, ANYWHERE) \
+    CASE(signal_to_a_group, FAILS, ANYWHERE)
 
 #define ENDING_CASES(CASE)                   \
     CASE(same_descriptors, PASSES, ANYWHERE) \

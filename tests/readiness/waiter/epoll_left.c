@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,6 +176,35 @@ void case_shot_left_by_an_end(void)
     for (enum kind kind = 0; kind < KINDS; kind++)
         for (enum leaving leaving = STAYS + 1; leaving < LEAVINGS; leaving++)
             play_shot(leaving, kind);
+}
+
+/* The same, but its parent has no descriptor left when it first waits, so that it cannot look into the
+ * set. It looks once more when it has one. */
+void case_shot_left_without_a_descriptor(void)
+{
+    struct scene scene = scene_make(KILLED);
+    struct rlimit usual, none;
+    unsigned message;
+    pid_t child;
+
+    EQUAL(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = usual.rlim_max};
+    set_add(scene.set, scene.pair.r, EPOLLIN | EPOLLONESHOT, DATA);
+    message = message_send(scene.pair, LONG);
+    TAKE(scene.pair.r, PART, message, LONG, 0, PART);
+    tail_end(scene.pair.r, message);
+    fill(scene.pair.r); /* no flare wakes the parent */
+    scene.message = message_send(scene.pair, LONG);
+    child = child_start(begin_and_leave, &scene);
+    await_leave(&scene);
+    tail_end(scene.pair.r, scene.message);
+    EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+    NO_EVENT(scene.set);
+    EQUAL(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    message = message_send(scene.pair, 7);
+    EVENT(scene.set, EPOLLIN, DATA);
+    TAKE(scene.pair.r, 100, message, 7, 0, 7);
+    scene_end(&scene, child);
 }
 
 /* --- while its parent sleeps ------------------------------------------------------------- */
