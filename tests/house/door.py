@@ -133,7 +133,7 @@ def unlisted(found, rows, phases):
                 wrong.append(f"{name} by {function}, whose row does not name it: {through}")
             elif not set(when) & set(phases):
                 wrong.append(f"{name} by {function}, which belongs to {', '.join(when)}: {through}")
-        elif direct and name not in ("recvfrom", "epoll_wait"):
+        elif direct and name not in ("recvfrom", "recvmsg", "epoll_wait"):
             wrong.append(f"{name} by {function}, which has no row: {through}")
         elif (name not in FOR_THE_PROGRAM and not call.by_chance() and
               (name, function) not in BY_LIBC):
