@@ -102,6 +102,7 @@ START_CODE int lifecycle_start(const struct lifecycle_entrance *entrance, char *
     state.settings = read_settings(environment);
     next_calls = entrance->next;
     atomic_store(&sys_libc_beneath, entrance->libc_beneath);
+    atomic_store(&sys_libc_cancels_at_once, entrance->libc_beneath && libc_cancels_at_once());
     state.under_wine = entrance->under_wine;
     state.minds_reporting = state.settings.calls_all || state.under_wine;
     state.sends_end_tails = state.settings.tail_until_send;

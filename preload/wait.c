@@ -257,7 +257,6 @@ SLOW_PATH static int wait_on_watched(int epfd, struct epoll_event *events, int m
         &(struct epoll_wait_call){epfd, events, max, nanoseconds(timeout), NULL, call_wait}, count);
 }
 
-/* In a process of several threads. */
 __attribute__((noinline)) static int wait_by_libc(int epfd, struct epoll_event *events, int max,
                                                   int timeout)
 {
@@ -269,6 +268,25 @@ __attribute__((noinline)) static int wait_by_libc(int epfd, struct epoll_event *
     return count;
 }
 
+/* In a process of several threads. */
+__attribute__((noinline)) static int wait_in_thread(int epfd, struct epoll_event *events, int max,
+                                                    int timeout)
+{
+    int before;
+    long count;
+
+    if (!LIKELY(sys_is_cancellable()))
+        return wait_by_libc(epfd, events, max, timeout);
+    before = epoll_wait_begins();
+    count = sys_cancellable_call(SYS_DIRECT_EPOLL_WAIT, epfd, (long)events, max, timeout, 0, 0);
+    epoll_wait_ends(before, epfd);
+    if (!LIKELY(count >= 0))
+        return wait_failed(count);
+    if (!LIKELY(epoll_wait_is_plain()))
+        return wait_on_watched(epfd, events, max, timeout, (int)count);
+    return (int)count;
+}
+
 INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
     int before;
@@ -277,7 +295,7 @@ INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int tim
     if (!LIKELY(epoll_wait_is_plain()))
         return wait_watched(epfd, events, max, timeout);
     if (!LIKELY(sys_is_direct()))
-        return wait_by_libc(epfd, events, max, timeout);
+        return wait_in_thread(epfd, events, max, timeout);
     before = epoll_wait_begins();
     count = sys_direct_call(SYS_DIRECT_EPOLL_WAIT, epfd, (long)events, max, timeout, 0, 0);
     epoll_wait_ends(before, epfd);

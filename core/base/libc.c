@@ -2,9 +2,24 @@
 #define _GNU_SOURCE
 #include "base/libc.h"
 
+#include "base/compiler.h"
+
 #include <errno.h>
 
 #ifdef __GLIBC__
+
+/* From 2.41 on a receive that has got something is not cancelled any more (glibc's bug 12683). */
+START_CODE bool libc_cancels_at_once(void)
+{
+    const char *version = gnu_get_libc_version();
+    unsigned minor = 0;
+
+    if (version[0] != '2' || version[1] != '.')
+        return false;
+    for (version += 2; *version >= '0' && *version <= '9'; version++)
+        minor = 10 * minor + (unsigned)(*version - '0');
+    return minor <= 40;
+}
 
 const char *libc_error_name(int error)
 {
@@ -12,6 +27,12 @@ const char *libc_error_name(int error)
 }
 
 #else
+
+/* The receive is looked at by its place in the code: what has got something is not cancelled. */
+bool libc_cancels_at_once(void)
+{
+    return false;
+}
 
 /* The errors of receives and waits, by the manual pages of section 2. */
 #define NAME(error) [error] = #error

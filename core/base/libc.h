@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -53,6 +54,9 @@ extern int __libc_start_main();
 #define off64_t off_t
 
 #endif
+
+/* Whether a cancellation point is cancelled as sys_is_cancellable() has it. */
+bool libc_cancels_at_once(void);
 
 /* "ENOENT"; NULL: not known. */
 const char *libc_error_name(int error);

@@ -16,6 +16,7 @@
 
 FAST_PATH_DATA struct next_calls next_calls;
 FAST_PATH_DATA atomic_bool sys_libc_beneath;
+FAST_PATH_DATA atomic_bool sys_libc_cancels_at_once;
 FAST_PATH_DATA atomic_bool sys_sandboxed;
 __thread unsigned sys_critical_sections;
 
@@ -40,6 +41,18 @@ ssize_t sys_recvfrom_by_libc(int fd, void *buf, size_t len, int flags, struct so
 {
     int saved = errno;
     ssize_t result = next_calls.recvfrom(fd, buf, len, flags, name, namelen);
+
+    if (result < 0) {
+        result = -errno;
+        errno = saved;
+    }
+    return result;
+}
+
+ssize_t sys_recvmsg_by_libc(int fd, struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    ssize_t result = next_calls.recvmsg(fd, msg, flags);
 
     if (result < 0) {
         result = -errno;

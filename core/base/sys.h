@@ -30,6 +30,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -68,9 +69,11 @@ struct next_calls {
 /* Set by lifecycle_start(), before the core is active. */
 extern struct next_calls next_calls;
 
-/* Whether recvfrom and epoll_wait beneath us are libc's own, and nobody has been cancelled: see
- * sys_is_direct(). */
+/* Whether recvfrom, recvmsg and epoll_wait beneath us are libc's own, and nobody has been cancelled:
+ * see sys_is_direct(). */
 extern atomic_bool sys_libc_beneath;
+/* Whether they are, and are cancelled as sys_is_cancellable() has it. */
+extern atomic_bool sys_libc_cancels_at_once;
 
 /* Whether this process has a single thread, for sure. */
 static inline bool sys_is_single_threaded(void)
@@ -94,10 +97,31 @@ static inline void sys_may_cancel(void)
     atomic_store(&sys_libc_beneath, false);
 }
 
-/* recvfrom(2) beneath us. A length, or a negative errno; errno is as it was. A cancellation point
- * where libc's is. */
+/* The same in a process of several threads: libc's function would make the system call, with the
+ * thread's type of cancellation set to asynchronous before it, and set back after it, and nothing
+ * else. So glibc has it up to 2.40. Then sys_cancellable_call() serves, which does that. */
+static inline bool sys_is_cancellable(void)
+{
+    return SYS_HAS_DIRECT &&
+           LIKELY(atomic_load_explicit(&sys_libc_cancels_at_once, memory_order_relaxed));
+}
+
+static inline long sys_cancellable_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    long result;
+    int type;
+
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+    result = sys_direct_call(number, a, b, c, d, e, f);
+    pthread_setcanceltype(type, NULL);
+    return result;
+}
+
+/* recvfrom(2) and recvmsg(2) beneath us. A length, or a negative errno; errno is as it was.
+ * Cancellation points where libc's are. */
 ssize_t sys_recvfrom_by_libc(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
                              socklen_t *namelen);
+ssize_t sys_recvmsg_by_libc(int fd, struct msghdr *msg, int flags);
 
 static inline ssize_t sys_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
                                    socklen_t *namelen)
@@ -105,7 +129,19 @@ static inline ssize_t sys_recvfrom(int fd, void *buf, size_t len, int flags, str
     if (LIKELY(sys_is_direct()))
         return sys_direct_call(SYS_DIRECT_RECVFROM, fd, (long)buf, (long)len, flags, (long)name,
                                (long)namelen);
+    if (LIKELY(sys_is_cancellable()))
+        return sys_cancellable_call(SYS_DIRECT_RECVFROM, fd, (long)buf, (long)len, flags,
+                                    (long)name, (long)namelen);
     return sys_recvfrom_by_libc(fd, buf, len, flags, name, namelen);
+}
+
+static inline ssize_t sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    if (LIKELY(sys_is_direct()))
+        return sys_direct_call(SYS_DIRECT_RECVMSG, fd, (long)msg, flags, 0, 0, 0);
+    if (LIKELY(sys_is_cancellable()))
+        return sys_cancellable_call(SYS_DIRECT_RECVMSG, fd, (long)msg, flags, 0, 0, 0);
+    return sys_recvmsg_by_libc(fd, msg, flags);
 }
 
 /* The program has confined itself by a filter of system calls, or has descriptors of its own in a

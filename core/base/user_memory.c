@@ -41,6 +41,7 @@ void user_memory_look_again(void)
 
     keep_unchanged(&user_memory.page[0][0], &user_memory.page_changes[0][0], 2 * USER_MEMORY_SETS);
     keep_unchanged(user_memory.readable, user_memory.readable_changes, USER_MEMORY_READABLE);
+    user_memory.learnt_end = 0;
     user_memory.generation = now;
 }
 
@@ -103,6 +104,8 @@ void user_memory_learn_anew(const void *at, size_t size)
     user_memory_catch_up();
     for (uintptr_t page = first; page <= last; page++)
         learn_page(page);
+    user_memory.learnt = (uintptr_t)at;
+    user_memory.learnt_end = (uintptr_t)at + size;
 }
 
 void user_memory_forget(const void *at, size_t size)

@@ -35,6 +35,8 @@ enum {
 
 struct user_memory {
     uintptr_t generation;
+    /* The last stretch that was learnt: not of what is known, since others may have driven it out. */
+    uintptr_t learnt, learnt_end;
     /* Page number + 1; 0: none. By page number, two-way: a buffer and the stack must not drive each
      * other out. */
     uintptr_t page[USER_MEMORY_SETS][2];
@@ -117,6 +119,15 @@ void user_memory_learn_anew(const void *at, size_t size);
 static inline void user_memory_learn(const void *at, size_t size)
 {
     if (!user_memory_direct(at, size))
+        user_memory_learn_anew(at, size);
+}
+
+/* The same for a receive that is one of many into the same buffer: in the nearest cache, after so long
+ * a message, there is none of ours, and to look at all its pages takes longer than all else. */
+static inline void user_memory_learn_once(const void *at, size_t size)
+{
+    if (!(LIKELY(user_memory_known(at)) && LIKELY((uintptr_t)at >= user_memory.learnt) &&
+          LIKELY((uintptr_t)at + size <= user_memory.learnt_end)))
         user_memory_learn_anew(at, size);
 }
 

@@ -15,6 +15,7 @@
 #include "base/arch/syscall.h"
 #include "base/compiler.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +27,12 @@ enum {
     BOUNCE_PAGE = 4096,
     BOUNCE_KEPT = 1 << 20,   /* what was touched beyond this is given back to the system */
     BOUNCE_AREAS = 4,        /* of a thread that stand in its own data; there may be more */
-    BOUNCE_SMALL = 24 << 10, /* a longer message costs less by recvmsg(2) than by a copy */
+    BOUNCE_SMALL = 16 << 10, /* a longer message costs less by recvmsg(2) than by a copy */
     BOUNCE_LARGE = 64,       /* descriptors of which it is known; many share one */
+    /* One of 64,000 bytes costs as much more by a copy as four small ones by recvmsg(2), a longer one
+     * accordingly. So it counts as so many; above this the next one is taken to be large, too. */
+    BOUNCE_DOUBT = 4,
+    BOUNCE_SURE = 12,
 };
 
 struct bounce_buffer {
@@ -46,7 +51,8 @@ struct bounce_own {
     size_t next; /* bytes from the first area to the one that is probably free */
     struct bounce_buffer area[BOUNCE_AREAS];
     struct bounce_buffer *more;
-    bool large[BOUNCE_LARGE]; /* by descriptor: the last message was larger than BOUNCE_SMALL */
+    /* By descriptor: of the last messages, what the larger ones outweigh the smaller ones by. */
+    unsigned char large[BOUNCE_LARGE];
 };
 
 extern __thread struct bounce_own bounce_own;
@@ -90,17 +96,38 @@ static inline struct bounce_buffer *bounce_acquire(size_t size, const void *owne
     return LIKELY(area) ? area : bounce_acquire_another(size, owner);
 }
 
-/* Whether the next message on `fd` is probably a large one, by the last: then it is received
+/* Whether the next message on `fd` is probably a large one, by the last ones: then it is received
  * straight into the caller's buffer, with the bounce buffer behind it, of which nothing is touched
  * if the message fits. */
 static inline bool bounce_expects_large(int fd, size_t room)
 {
-    return room > BOUNCE_SMALL && bounce_own.large[(unsigned)fd % BOUNCE_LARGE];
+    return room > BOUNCE_SMALL && bounce_own.large[(unsigned)fd % BOUNCE_LARGE] > BOUNCE_DOUBT;
+}
+
+/* The same the other way round, for a receive that does not look back: it counts as a small one. */
+static inline bool bounce_takes_small(int fd, size_t room)
+{
+    unsigned char *large = &bounce_own.large[(unsigned)fd % BOUNCE_LARGE];
+
+    if (LIKELY(room <= BOUNCE_SMALL) || LIKELY(*large == 0))
+        return true;
+    return *large <= BOUNCE_DOUBT ? (--*large, true) : false;
 }
 
 static inline void bounce_note_length(int fd, size_t length)
 {
-    bounce_own.large[(unsigned)fd % BOUNCE_LARGE] = length > BOUNCE_SMALL;
+    unsigned char *large = &bounce_own.large[(unsigned)fd % BOUNCE_LARGE];
+
+    if (length > BOUNCE_SMALL) {
+        size_t weight = length / BOUNCE_SMALL + 1,
+               most = weight > BOUNCE_SURE ? weight : BOUNCE_SURE;
+
+        weight += *large;
+        most = most < UCHAR_MAX ? most : UCHAR_MAX;
+        *large = (unsigned char)(weight < most ? weight : most);
+    } else if (*large > 0) {
+        --*large;
+    }
 }
 
 /* Puts the data at the same offset in its page as the buffer that it will be copied to. By that

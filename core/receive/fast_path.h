@@ -97,6 +97,11 @@ __attribute__((noinline)) struct receive_result receive_slow_path(int fd, void *
                                                                   int flags, struct sockaddr *name,
                                                                   socklen_t *namelen,
                                                                   struct receive_site site);
+/* The same where a large message is expected, or no bounce buffer is at hand. */
+__attribute__((noinline)) struct receive_result receive_large(int fd, void *buf, size_t len,
+                                                              int flags, struct sockaddr *name,
+                                                              socklen_t *namelen,
+                                                              struct receive_site site);
 __attribute__((noinline)) struct receive_result
 receive_after_bounce(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
                      socklen_t *namelen, struct bounce_buffer *bounce, ssize_t result,
@@ -146,17 +151,19 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
     if (!(LIKELY(fd_class_is_message(class)) && LIKELY(len != 0) && LIKELY(len < longest) &&
           LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) &&
           LIKELY(receive_bounces_with(now, table)) && LIKELY(!receive_may_be_held(table, class)) &&
-          LIKELY(receive_may_bounce(class, buf, name, namelen)) &&
-          LIKELY(len <= BOUNCE_SMALL || !bounce_expects_large(fd, len)) &&
-          LIKELY(bounce = bounce_acquire_own(longest, BOUNCE_STACK))))
+          LIKELY(receive_may_bounce(class, buf, name, namelen))))
         return receive_passes(class, len)
                    ? receive_pass()
                    : receive_slow_path(fd, buf, len, flags, name, namelen, RECEIVE_HERE(call));
+    if (!(LIKELY(bounce_takes_small(fd, len)) &&
+          LIKELY(bounce = bounce_acquire_own(longest, BOUNCE_STACK))))
+        return receive_large(fd, buf, len, flags, name, namelen, RECEIVE_HERE(call));
 
     room = name ? *namelen : 0;
     bounce_align(bounce, buf);
     result = sys_recvfrom(fd, bounce->data, bounce->size, flags, name, namelen);
-    if (!(LIKELY(result > 0) && LIKELY((size_t)result <= len) &&
+    /* One comparison says that it is above 0, too. */
+    if (!(LIKELY((size_t)result - 1 < len) && LIKELY(result <= BOUNCE_SMALL) &&
           LIKELY(user_memory_still(buf, (size_t)result)) &&
           LIKELY(!receive_may_be_held(state.table, class)))) {
         struct receive_result after = receive_after_bounce(

@@ -86,9 +86,9 @@ static OWN_FRAME ssize_t take_vectored(struct receive *receive, struct taken *ta
     }
     if (!receive->msg)
         flags &= ~CMSG_COMPAT;
-    result = next_calls.recvmsg(receive->fd, &msg, flags);
+    result = sys_recvmsg(receive->fd, &msg, flags);
     if (result < 0)
-        return -errno;
+        return result;
 
     if (receive->msg && !receive->control_came)
         receive->msg->msg_controllen = msg.msg_controllen;

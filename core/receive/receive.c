@@ -4,6 +4,9 @@
 
 #include "base/diag.h"
 #include "base/sys.h"
+#include "base/usdt.h"
+#include "base/user_memory.h"
+#include "receive/copy_out.h"
 #include "receive/fast_path.h"
 #include "receive/hold_peek.h"
 #include "receive/hold_peek_offset.h"
@@ -271,28 +274,7 @@ static inline struct receive one_buffer(enum call_kind kind, int fd, const struc
                             .site = site};
 }
 
-/* Whether this is an ordinary datagram, but for its length (see bounce_expects_large()), for which a
- * bounce buffer could be had. */
-static bool is_large(struct receive *receive)
-{
-    fd_class class = fd_class_cached(receive->fd);
-
-    return bounce_expects_large(receive->fd, receive->room) && fd_class_is_message(class) &&
-           receive->room < fd_class_longest(class) && !trace_on() &&
-           !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && receive_bounces() &&
-           !receive_peeks() && !table_may_hold(state.table, fd_class_cookie(class)) &&
-           get_bounce(receive, class);
-}
-
-static struct receive_result run_large(struct receive *receive)
-{
-    struct receive_result result = hold_process.receive(receive, 0, true);
-
-    if (result.outcome == RECEIVE_AGAIN)
-        return receive_run(receive);
-    sigio_after_receive(receive->fd);
-    return result;
-}
+/* --- the calls with one buffer ----------------------------------------------------------- */
 
 /* Whether this is the next part of a message that is held in the process, and nothing else has to be
  * considered: the plan is known then. */
@@ -321,9 +303,10 @@ static __attribute__((noinline)) struct receive_result try_next_part(struct rece
     return result;
 }
 
-struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
-                                        struct sockaddr *name, socklen_t *namelen,
-                                        struct receive_site site)
+static __attribute__((noinline)) struct receive_result run_slowly(int fd, void *buf, size_t len,
+                                                                  int flags, struct sockaddr *name,
+                                                                  socklen_t *namelen,
+                                                                  struct receive_site site)
 {
     struct iovec one = {buf, len};
     struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
@@ -335,13 +318,93 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
     if (!table_idle(state.table))
         result = try_next_part(&receive);
     if (result.outcome == RECEIVE_AGAIN)
-        result = is_large(&receive) ? run_large(&receive) : receive_run_traced(&receive);
+        result = receive_run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
     if (result.outcome == RECEIVE_PASS && sys_is_sandboxed())
         result = receive_pass_in_sandbox(&receive);
     errno = saved;
     return result;
+}
+
+/* What did not fit, or anything else but a message that did. `msg`: what it was received with. */
+static __attribute__((noinline)) struct receive_result
+finish_large(struct receive *receive, const struct msghdr *msg, ssize_t result)
+{
+    struct taken taken = {.iov = msg->msg_iov,
+                          .iovlen = (size_t)msg->msg_iovlen,
+                          .delivered = true,
+                          .msg_flags = msg->msg_flags,
+                          .peer = msg->msg_name,
+                          .peer_length = msg->msg_namelen};
+    struct receive_result made;
+    int saved = errno;
+
+    if (result >= 0)
+        taken.name_room = copy_out_name_room(receive);
+    made = hold_process_finish(receive, result, &taken);
+    if (made.outcome == RECEIVE_AGAIN)
+        made = receive_run(receive);
+    else
+        sigio_after_receive(receive->fd);
+    errno = saved;
+    return made;
+}
+
+/* Straight into the caller's buffer, with the bounce buffer behind it: one recvmsg(2), and little else
+ * if the message fits. */
+struct receive_result receive_large(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                                    socklen_t *namelen, struct receive_site site)
+{
+    size_t longest = fd_class_longest(fd_class_cached(fd));
+    struct bounce_buffer *bounce;
+    struct iovec iov[2] = {{buf, len}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    struct sockaddr_storage address;
+    struct receive_result made;
+    struct receive receive;
+    ssize_t result;
+
+    if (trace_on() || !(bounce = bounce_acquire_own(longest, BOUNCE_CALL)))
+        return run_slowly(fd, buf, len, flags, name, namelen, site);
+    iov[1] = (struct iovec){bounce->data, bounce->size};
+    if (name) {
+        msg.msg_name = &address;
+        msg.msg_namelen = sizeof address;
+    }
+    result = sys_recvmsg(fd, &msg, flags);
+    if (result > 0)
+        user_memory_learn_once(buf, (size_t)result < len ? (size_t)result : len);
+    if (LIKELY(result > 0) && LIKELY((size_t)result <= len) && LIKELY(!name) &&
+        LIKELY(!receive_may_be_held(state.table, fd_class_cached(fd)))) {
+        bounce_note_length(fd, (size_t)result);
+        bounce_release(bounce, 0);
+        USDT_PART(fd, result, len, result, 0);
+        return receive_done(result);
+    }
+    receive = one_buffer(CALL_PLAIN, fd, iov, flags, name, namelen, site);
+    receive.stack = BOUNCE_CALL;
+    receive.bounce = bounce;
+    made = finish_large(&receive, &msg, result);
+    bounce_release(bounce, receive.touched);
+    return made;
+}
+
+/* Whether this is an ordinary datagram, but for its length: see bounce_expects_large(). */
+static inline bool is_large(int fd, fd_class class, size_t len, int flags)
+{
+    return bounce_expects_large(fd, len) && fd_class_is_message(class) &&
+           len < fd_class_longest(class) && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
+           receive_bounces() && !receive_peeks() && !receive_may_be_held(state.table, class);
+}
+
+struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
+                                        struct sockaddr *name, socklen_t *namelen,
+                                        struct receive_site site)
+{
+    return is_large(fd, fd_class_cached(fd), len, flags)
+               ? receive_large(fd, buf, len, flags, name, namelen, site)
+               : run_slowly(fd, buf, len, flags, name, namelen, site);
 }
 
 struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int flags,

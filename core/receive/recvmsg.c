@@ -181,10 +181,10 @@ take(int fd, fd_class class, struct msghdr *msg, int flags, struct receive_site 
                                   .msg_iovlen = (msghdr_count)(taking.count + 1),
                                   .msg_control = taking.theirs.msg_control,
                                   .msg_controllen = taking.theirs.msg_controllen};
-    result = next_calls.recvmsg(fd, &taking.ours, flags);
+    result = sys_recvmsg(fd, &taking.ours, flags);
     if (!(LIKELY(result >= 0) && LIKELY((size_t)result <= taking.room) &&
           LIKELY(!receive_may_be_held(state.table, class))))
-        return finish(fd, msg, flags, site, &taking, &taken, result < 0 ? -errno : result);
+        return finish(fd, msg, flags, site, &taking, &taken, result);
 
     bounce_note_length(fd, (size_t)result);
     bounce_release(taking.bounce, 0);

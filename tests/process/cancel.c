@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A receive and a wait are cancellation points, in a process of one thread as well. */
+/* A receive and a wait are cancellation points, in a process of one thread and of several. */
 #include "rows.h"
 
 #include "check.h"
@@ -15,6 +15,10 @@ static const struct check rows[] = {
     CANCEL("recvfrom", "1"),
     CANCEL("read", "2"),
     CANCEL("epoll_wait", "3"),
+    CANCEL("recv, in a thread", "4"),
+    CANCEL("recvfrom, in a thread", "5"),
+    CANCEL("read, in a thread", "6"),
+    CANCEL("epoll_wait, in a thread", "7"),
 };
 
 ROWS(cancel, rows, ROWS_OF(rows))

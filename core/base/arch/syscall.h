@@ -18,12 +18,16 @@
 #include "base/arch/any.h"
 #endif
 
-/* The system calls that libc's functions make in a process of one thread; on processors on which we
+/* The system calls that libc's functions make; on processors on which we
  * make them directly (SYS_HAS_DIRECT). */
 #if SYS_HAS_DIRECT
-enum { SYS_DIRECT_RECVFROM = SYS_recvfrom, SYS_DIRECT_EPOLL_WAIT = SYS_epoll_wait };
+enum {
+    SYS_DIRECT_RECVFROM = SYS_recvfrom,
+    SYS_DIRECT_RECVMSG = SYS_recvmsg,
+    SYS_DIRECT_EPOLL_WAIT = SYS_epoll_wait,
+};
 #else
-enum { SYS_DIRECT_RECVFROM, SYS_DIRECT_EPOLL_WAIT };
+enum { SYS_DIRECT_RECVFROM, SYS_DIRECT_RECVMSG, SYS_DIRECT_EPOLL_WAIT };
 #endif
 
 static inline long sys_direct_call(long number, long a, long b, long c, long d, long e, long f)

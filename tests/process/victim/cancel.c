@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread that is to be cancelled, the only one of its process: each call is where it ends. */
+/* A thread that is to be cancelled: each call is where it ends. It is the only one of its process, or
+ * (scenarios from IN_A_THREAD on) another one cancels it while it waits in the call, or just before. */
 #include "link.h"
 
 #include <pthread.h>
@@ -45,6 +46,8 @@ static void call_epoll_wait(void)
 
 static void (*const calls[])(void) = {call_recv, call_recvfrom, call_read, call_epoll_wait};
 
+enum { CALLS = sizeof calls / sizeof *calls, IN_A_THREAD = CALLS };
+
 static void say_so(void *unused)
 {
     (void)unused;
@@ -52,21 +55,56 @@ static void say_so(void *unused)
     exit(0);
 }
 
+/* Some that fit: what a receive has learnt from them must not matter. */
+static void fit_first(void (*call)(void))
+{
+    link_of = link_make(LINK_UDP);
+    for (unsigned i = 0; i < 10; i++) {
+        link_send(&link_of, i, 100);
+        call();
+    }
+    while (recv(link_of.r, buffer, sizeof buffer, MSG_DONTWAIT) > 0)
+        continue;
+}
+
+static void *call_in_a_thread(void *unused)
+{
+    int type;
+
+    (void)unused;
+    fit_first(calls[scenario_number - IN_A_THREAD]);
+    /* The call has left the type of cancellation as it was. */
+    EXPECT(pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type) == 0);
+    EXPECT(type == PTHREAD_CANCEL_DEFERRED);
+    calls[scenario_number - IN_A_THREAD]();
+    fail("still here");
+    return NULL;
+}
+
+static void cancel_another(void)
+{
+    pthread_t thread;
+    void *result;
+
+    EXPECT(scenario_number - IN_A_THREAD < CALLS);
+    alarm(20);
+    EXPECT(pthread_create(&thread, NULL, call_in_a_thread, NULL) == 0);
+    usleep(50000); /* by then it waits, most often */
+    EXPECT(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0);
+    EXPECT(result == PTHREAD_CANCELED);
+    say_so(NULL);
+}
+
 static void cancel(void)
 {
     /* A program that looks at this has a copy of it, as C++ programs do, and glibc does not say in
      * the copy that a thread cancels itself. */
     EXPECT(__libc_single_threaded);
-    EXPECT(scenario_number < sizeof calls / sizeof *calls);
-    link_of = link_make(LINK_UDP);
-    /* Some that fit first: what a receive has learnt from them must not matter. */
-    for (unsigned i = 0; i < 10; i++) {
-        link_send(&link_of, i, 100);
-        calls[scenario_number]();
+    if (scenario_number >= IN_A_THREAD) {
+        cancel_another();
+        return;
     }
-    while (recv(link_of.r, buffer, sizeof buffer, MSG_DONTWAIT) > 0)
-        continue;
-
+    fit_first(calls[scenario_number]);
     alarm(20); /* else it waits for ever */
     pthread_cleanup_push(say_so, NULL);
     EXPECT(pthread_cancel(pthread_self()) == 0);
