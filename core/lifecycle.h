@@ -15,9 +15,9 @@
 /* What the preload or a DLL knows and the core cannot find out. */
 struct lifecycle_entrance {
     struct next_calls next;
-    bool
-        libc_beneath; /* recvfrom, recvmsg and epoll_wait beneath are libc's own: sys_is_direct() */
-    bool under_wine;  /* recvmsg() is made by Wine */
+    /* recvfrom, recvmsg and epoll_wait beneath are libc's own: see sys_is_direct(). */
+    bool libc_beneath;
+    bool under_wine; /* recvmsg() is made by Wine */
     /* Ends the process where WSRX_STRICT=1 says so; NULL: _exit(2) does. */
     void (*end_process)(int status);
 };

@@ -18,8 +18,8 @@
 #include "base/arch/any.h"
 #endif
 
-/* The system calls that libc's functions make; on processors on which we
- * make them directly (SYS_HAS_DIRECT). */
+/* The system calls that libc's functions make, on processors on which we make them directly
+ * (SYS_HAS_DIRECT). */
 #if SYS_HAS_DIRECT
 enum {
     SYS_DIRECT_RECVFROM = SYS_recvfrom,
