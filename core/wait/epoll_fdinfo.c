@@ -5,6 +5,7 @@
 #include "base/strbuf.h"
 #include "base/sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -93,6 +94,14 @@ bool fdinfo_next(struct fdinfo *info, struct fdinfo_entry *ret_entry)
     return true;
 }
 
+bool fdinfo_is_file(int fd, uint64_t inode)
+{
+    struct sys_file file;
+    int error = sys_fstat(fd, &file);
+
+    return error ? error != -EBADF : file.inode == inode;
+}
+
 int64_t fdinfo_events(int epfd, int fd)
 {
     struct fdinfo_entry entry;
@@ -101,8 +110,8 @@ int64_t fdinfo_events(int epfd, int fd)
 
     if (fdinfo_open(&info, epfd) != 0)
         return -1;
-    while (events < 0 && fdinfo_next(&info, &entry))
-        if (entry.fd == fd)
+    while (fdinfo_next(&info, &entry))
+        if (entry.fd == fd && (events < 0 || fdinfo_is_file(fd, entry.inode)))
             events = entry.events;
     fdinfo_close(&info);
     return events;

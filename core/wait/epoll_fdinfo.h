@@ -36,8 +36,12 @@ int fdinfo_open(struct fdinfo *info, int epfd);
 bool fdinfo_next(struct fdinfo *info, struct fdinfo_entry *ret_entry);
 void fdinfo_close(struct fdinfo *info);
 
-/* The events for which `fd` is registered in the set. -1: /proc cannot be read, or it is not
- * registered. */
+/* Whether the number is open as this file. If fstat(2) fails otherwise than by EBADF, true. */
+bool fdinfo_is_file(int fd, uint64_t inode);
+
+/* The events for which `fd` is registered in the set: with the file that it is now, if it was
+ * registered with an earlier one as well, of which there is a duplicate. -1: /proc cannot be read, or
+ * it is not registered. */
 int64_t fdinfo_events(int epfd, int fd);
 
 #endif

@@ -50,23 +50,14 @@ struct learned {
     uint64_t anonymous; /* the inode of epoll sets, eventfds and their like */
 };
 
-/* Whether the number is open as this file. If fstat(2) fails otherwise than by EBADF, true. */
-static bool is_file(int fd, uint64_t inode)
-{
-    struct sys_file file;
-    int error = sys_fstat(fd, &file);
-
-    return error ? error != -EBADF : file.inode == inode;
-}
-
 /* The number by which an entry's file is open here; -1: none is known. An entry keeps the number by
  * which its socket was registered, even if that is closed by now and a duplicate is open. */
 static int number_of(const struct fdinfo_entry *entry)
 {
-    if (entry->inode == 0 || is_file(entry->fd, entry->inode))
+    if (entry->inode == 0 || fdinfo_is_file(entry->fd, entry->inode))
         return entry->fd;
     for (unsigned fd = 0; fd <= fd_highest(); fd++)
-        if (fd_kind(fd_class_cached((int)fd)) >= FD_SOCKET && is_file((int)fd, entry->inode))
+        if (fd_kind(fd_class_cached((int)fd)) >= FD_SOCKET && fdinfo_is_file((int)fd, entry->inode))
             return (int)fd;
     return -1;
 }
@@ -75,7 +66,7 @@ static int number_of(const struct fdinfo_entry *entry)
  * process or another. */
 static bool is_anothers(const struct learned *learned, const struct fdinfo_entry *entry)
 {
-    if (learned->own || entry->inode == 0 || is_file(entry->fd, entry->inode))
+    if (learned->own || entry->inode == 0 || fdinfo_is_file(entry->fd, entry->inode))
         return fd_is_internal(entry->fd);
     return entry->inode == learned->anonymous || proxy_may_be_flare(entry);
 }
@@ -98,6 +89,13 @@ static void learn_entry(struct set *set, const struct learned *learned,
 
     if (is_anothers(learned, entry))
         return;
+    /* The number may have been registered with an earlier file as well, of which there is a duplicate:
+     * as where EPOLL_CTL_ADD is seen, it then stands for the file that it is now. */
+    registration = registration_find(set, entry->fd);
+    if (registration && !fdinfo_is_file(entry->fd, entry->inode))
+        return;
+    if (registration)
+        registration_free(registration);
     if (proxy_is_muted(entry, &events))
         event.events = events;
     registration = registration_make(set, entry->fd, &event);
