@@ -82,6 +82,7 @@
 
 #define EPOLL_LEARNED_CASES(CASE)                \
     CASE(number_of_another, FAILS, ANYWHERE)     \
+    CASE(number_of_two, FAILS, ANYWHERE)         \
     CASE(among_others, FAILS, ANYWHERE)          \
     CASE(long_after_a_tail, FAILS, ANYWHERE)     \
     CASE(nested_after_a_child, FAILS, ANYWHERE)  \

@@ -13,6 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static void leave_at_once(void *unused)
+{
+    (void)unused;
+}
+
 /* Registered, closed while a copy is open, and the number is another socket's by now: all of it
  * before the first tail. */
 void case_number_of_another(void)
@@ -33,6 +38,44 @@ void case_number_of_another(void)
     message = tail_begin(other); /* it is in no set */
     NO_EVENT(set);
     tail_end(other.r, message);
+}
+
+static void play_number_of_two(void)
+{
+    struct pair first = pair_make(), second = pair_make();
+    int set = set_make(), copy = dup(first.r);
+    unsigned message;
+
+    set_add(set, first.r, EPOLLIN, 1);
+    EQUAL(dup2(second.r, first.r), first.r);
+    close(second.r);
+    second.r = first.r;
+    set_add(set, second.r, EPOLLIN | EPOLLONESHOT, 2);
+    message = message_send(second, 7);
+    EVENT(set, EPOLLIN, 2);
+    TAKE(second.r, PART, message, 7, 0, 7);
+    message = tail_begin(second);
+    NO_EVENT(set); /* the shot has been reported */
+    set_change(set, second.r, EPOLLIN | EPOLLONESHOT, 3);
+    EVENT(set, EPOLLIN, 3);
+    NO_EVENT(set);
+    tail_end(second.r, message);
+    close(copy);
+    close(first.s);
+    close(second.r);
+    close(second.s);
+    close(set);
+}
+
+/* The same, and the number is registered as the other socket, too. Which of the two is first in the
+ * kernel is chance. */
+void case_number_of_two(void)
+{
+    enum { TIMES = 20 };
+
+    child_await(child_start(leave_at_once, NULL));
+    for (unsigned i = 0; i < TIMES; i++)
+        play_number_of_two();
 }
 
 /* A set among whose registrations are many kinds of files. */
