@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "base/filter.h"
 
+#include "base/sys.h"
 #include "base/user_memory.h"
 
 #include <linux/audit.h>
@@ -150,15 +151,9 @@ bool filter_allows(const struct sock_filter *code, unsigned length, unsigned num
 bool filter_allows_lines(const struct sock_fprog *program)
 {
     /* standard_error.c and what sys_write() does about signals */
-    static const unsigned calls[] = {
-        SYS_getpid,
-#ifdef __LP64__
-        SYS_newfstatat,
-#else
-        SYS_fstat64,
-#endif
-        SYS_ppoll,          SYS_pwritev2,      SYS_write,           SYS_sendto,
-        SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_rt_sigtimedwait,
+    const unsigned calls[] = {
+        SYS_getpid, sys_fstat_number(), SYS_ppoll,         SYS_pwritev2,        SYS_write,
+        SYS_sendto, SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_rt_sigtimedwait,
     };
     struct sock_fprog copy;
     struct sock_filter word;

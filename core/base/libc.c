@@ -5,20 +5,32 @@
 #include "base/compiler.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #ifdef __GLIBC__
+
+/* N of glibc 2.N. */
+START_CODE static unsigned release(void)
+{
+    const char *version = gnu_get_libc_version();
+    unsigned number = 0;
+
+    if (version[0] != '2' || version[1] != '.')
+        return UINT_MAX;
+    for (version += 2; *version >= '0' && *version <= '9'; version++)
+        number = 10 * number + (unsigned)(*version - '0');
+    return number;
+}
 
 /* From 2.41 on a receive that has got something is not cancelled any more (glibc's bug 12683). */
 START_CODE bool libc_cancels_at_once(void)
 {
-    const char *version = gnu_get_libc_version();
-    unsigned minor = 0;
+    return release() <= 40;
+}
 
-    if (version[0] != '2' || version[1] != '.')
-        return false;
-    for (version += 2; *version >= '0' && *version <= '9'; version++)
-        minor = 10 * minor + (unsigned)(*version - '0');
-    return minor <= 40;
+START_CODE bool libc_calls_fstat(void)
+{
+    return release() >= 39;
 }
 
 const char *libc_error_name(int error)
@@ -32,6 +44,11 @@ const char *libc_error_name(int error)
 bool libc_cancels_at_once(void)
 {
     return false;
+}
+
+bool libc_calls_fstat(void)
+{
+    return true;
 }
 
 /* The errors of receives and waits, by the manual pages of section 2. */

@@ -58,6 +58,9 @@ extern int __libc_start_main();
 /* Whether a cancellation point is cancelled as sys_is_cancellable() has it. */
 bool libc_cancels_at_once(void);
 
+/* Whether fstat(3) is the system call of its name, and not newfstatat(2). */
+bool libc_calls_fstat(void);
+
 /* "ENOENT"; NULL: not known. */
 const char *libc_error_name(int error);
 

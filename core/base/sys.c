@@ -249,11 +249,24 @@ int sys_getpeername(int fd, struct sockaddr *name, socklen_t *length)
 
 /* --- files ------------------------------------------------------------------------------- */
 
+START_CODE unsigned sys_fstat_number(void)
+{
+#ifndef __LP64__
+    return SYS_fstat64;
+#elif !defined SYS_fstat
+    return SYS_newfstatat;
+#else
+    return libc_calls_fstat() ? SYS_fstat : SYS_newfstatat;
+#endif
+}
+
 START_CODE int sys_fstat(int fd, struct sys_file *ret_file)
 {
 #ifdef __LP64__
     struct stat now; /* as the kernel's, on x86-64 and the newer processors */
-    int error = (int)CALL6(SYS_newfstatat, fd, "", &now, AT_EMPTY_PATH, 0, 0);
+    unsigned number = sys_fstat_number();
+    int error = (int)(number == SYS_newfstatat ? CALL6(number, fd, "", &now, AT_EMPTY_PATH, 0, 0)
+                                               : CALL2(number, fd, &now));
 #else
     struct stat64 now;
     int error = (int)CALL2(SYS_fstat64, fd, &now);

@@ -19,6 +19,7 @@ int fdinfo_open(struct fdinfo *info, int epfd)
     *put_number(path + strlen(path), (unsigned)epfd) = '\0';
     info->fd = sys_open(path, O_RDONLY, 0);
     info->at = info->length = info->next = 0;
+    info->ended = false;
     info->error = 0;
     return info->fd < 0 ? info->fd : 0;
 }
@@ -35,12 +36,14 @@ static bool next_line(struct fdinfo *info, char *line, size_t room)
 
     for (;;) {
         if (info->next == info->length) {
-            ssize_t got = sys_pread(info->fd, text, sizeof text, info->at);
+            ssize_t got = info->ended ? 0 : sys_pread(info->fd, text, sizeof text, info->at);
 
             if (got <= 0) {
                 info->error = (int)got;
                 return false;
             }
+            /* The kernel makes all of it for the first read, and gives as much as there is. */
+            info->ended = (size_t)got < sizeof text;
             info->at += (uint64_t)got;
             info->length = (size_t)got;
             info->next = 0;

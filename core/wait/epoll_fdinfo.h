@@ -26,6 +26,7 @@ struct fdinfo {
     int fd;
     uint64_t at;
     size_t length, next;
+    bool ended;
     int error; /* why reading ended early, or 0 */
 };
 

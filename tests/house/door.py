@@ -22,12 +22,12 @@ ROW = re.compile(r"^\| `(sys_\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
 DECLARATION = re.compile(r"^(?!static)[\w ]+[ *](sys_\w+)\(", re.M)
 
 # What is no call for ourselves: that for the program, and what only reads or writes memory.
-NOT_OURS = {"sys_cancellable_call", "sys_direct_call", "sys_is_cancellable", "sys_is_direct",
-            "sys_is_sandboxed", "sys_is_single_threaded", "sys_may_cancel", "sys_recvfrom",
-            "sys_recvfrom_by_libc", "sys_recvmsg", "sys_recvmsg_by_libc"}
+NOT_OURS = {"sys_cancellable_call", "sys_direct_call", "sys_fstat_number", "sys_is_cancellable",
+            "sys_is_direct", "sys_is_sandboxed", "sys_is_single_threaded", "sys_may_cancel",
+            "sys_recvfrom", "sys_recvfrom_by_libc", "sys_recvmsg", "sys_recvmsg_by_libc"}
 
 # Parts of the functions of sys.c, which need no rows of their own.
-HELPERS = {"call_mmap", "quiet_enter", "quiet_leave", "wake_op"}
+HELPERS = {"call_mmap", "quiet_enter", "quiet_leave", "sys_fstat_number", "wake_op"}
 
 # The program's own calls, which the library makes in its stead. By themselves, or by the next
 # library, which is libc here.
