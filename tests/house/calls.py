@@ -126,10 +126,13 @@ def from_main(trace, exact):
 
 
 def plain(trace, call, exact):
-    """One receive of the program is one receive: by which call, the library may choose."""
+    """One receive of the program is one receive: by which call, the library may choose. Whether a
+    child has ended when it is waited for is chance."""
     text = trace.plain(call)
     if not exact and call.name in RECEIVES:
         return re.sub(r"^\w+\((\d+),.*\) = ", r"receive(\1) = ", text)
+    if call.name == "wait4":
+        return text.replace(", WNOHANG, ", ", 0, ")
     return text
 
 
