@@ -141,8 +141,9 @@ static inline void strbuf_add_char(struct strbuf *text, char c)
 static inline void strbuf_add_number(struct strbuf *text, uint64_t number)
 {
     char digits[STRBUF_NUMBER];
+    size_t length = (size_t)(put_number(digits, number) - digits);
 
-    strbuf_add_bytes(text, digits, (size_t)(put_number(digits, number) - digits));
+    strbuf_add_bytes(text, digits, length);
 }
 
 /* Takes back what is behind `length`. */
