@@ -268,6 +268,18 @@ __attribute__((noinline)) static int wait_by_libc(int epfd, struct epoll_event *
     return count;
 }
 
+/* `count`: what the system call returned. */
+static inline int end_plain_wait(int before, int epfd, struct epoll_event *events, int max,
+                                 int timeout, long count)
+{
+    epoll_wait_ends(before, epfd);
+    if (!LIKELY(count >= 0))
+        return wait_failed(count);
+    if (!LIKELY(epoll_wait_is_plain()))
+        return wait_on_watched(epfd, events, max, timeout, (int)count);
+    return (int)count;
+}
+
 /* In a process of several threads. */
 __attribute__((noinline)) static int wait_in_thread(int epfd, struct epoll_event *events, int max,
                                                     int timeout)
@@ -279,12 +291,7 @@ __attribute__((noinline)) static int wait_in_thread(int epfd, struct epoll_event
         return wait_by_libc(epfd, events, max, timeout);
     before = epoll_wait_begins();
     count = sys_cancellable_call(SYS_DIRECT_EPOLL_WAIT, epfd, (long)events, max, timeout, 0, 0);
-    epoll_wait_ends(before, epfd);
-    if (!LIKELY(count >= 0))
-        return wait_failed(count);
-    if (!LIKELY(epoll_wait_is_plain()))
-        return wait_on_watched(epfd, events, max, timeout, (int)count);
-    return (int)count;
+    return end_plain_wait(before, epfd, events, max, timeout, count);
 }
 
 INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
@@ -298,12 +305,7 @@ INTERPOSED int epoll_wait(int epfd, struct epoll_event *events, int max, int tim
         return wait_in_thread(epfd, events, max, timeout);
     before = epoll_wait_begins();
     count = sys_direct_call(SYS_DIRECT_EPOLL_WAIT, epfd, (long)events, max, timeout, 0, 0);
-    epoll_wait_ends(before, epfd);
-    if (!LIKELY(count >= 0))
-        return wait_failed(count);
-    if (!LIKELY(epoll_wait_is_plain()))
-        return wait_on_watched(epfd, events, max, timeout, (int)count);
-    return (int)count;
+    return end_plain_wait(before, epfd, events, max, timeout, count);
 }
 
 INTERPOSED int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,

@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,10 +137,37 @@ static unsigned play(const struct row *row, struct ends ends, unsigned rounds)
     return count;
 }
 
-static void *sleep_on(void *unused)
+static void *sleep_on(void *tid)
 {
+    atomic_store((atomic_int *)tid, gettid());
     pause();
-    return unused;
+    return NULL;
+}
+
+/* Starts a thread, and returns when it sleeps: what it does before is in no row. */
+static bool start_sleeper(void)
+{
+    static atomic_int tid;
+    char path[64], text[512];
+    pthread_t thread;
+    bool sleeps = false;
+
+    if (pthread_create(&thread, NULL, sleep_on, &tid) != 0)
+        return false;
+    while (!sleeps) {
+        const char *state;
+        FILE *file;
+
+        usleep(1000);
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load(&tid));
+        file = fopen(path, "r");
+        if (!file)
+            continue;
+        state = fgets(text, sizeof text, file) ? strrchr(text, ')') : NULL;
+        sleeps = state && state[2] == 'S';
+        fclose(file);
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -150,12 +178,11 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         struct row row = {0};
         struct ends ends;
-        pthread_t thread;
         unsigned count;
 
         if (!parse(argv[i], &row))
             return 2;
-        if (row.threaded && !has_thread && pthread_create(&thread, NULL, sleep_on, NULL) != 0)
+        if (row.threaded && !has_thread && !start_sleeper())
             return 2;
         has_thread = has_thread || row.threaded;
         ends = open_ends(row.is_unix);
