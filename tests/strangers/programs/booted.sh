@@ -115,7 +115,7 @@ service LimitAS=300M LimitMEMLOCK=0 LimitNOFILE=20 LimitFSIZE=0 LimitSTACK=256K
 service StandardError=null MemoryMax=60M TasksMax=4 OOMPolicy=kill
 
 echo 'services that are started again, with vm.overcommit_memory=2:'
-sysctl -q -w vm.overcommit_memory=2 vm.overcommit_ratio=100
+sysctl -q -w vm.overcommit_memory=2 vm.overcommit_ratio=80
 for name in ssh cron chrony nginx redis-server rsyslog vsftpd unbound exim4 tor@default \
     postgresql@15-main; do
     systemctl restart "$name"
