@@ -229,9 +229,26 @@ static WCHAR *windows_path(const WCHAR *unix_path)
     return dos_name(name);
 }
 
-int wmain(int argc, WCHAR **argv)
+/* The program's command line: its name, and what is behind ours. NULL: no memory. */
+static WCHAR *line_of(const WCHAR *program)
 {
     const WCHAR *arguments = GetCommandLineW();
+    WCHAR *line;
+
+    for (int i = 0; i < 4; i++)
+        arguments = skip_argument(arguments);
+    line = malloc((wcslen(program) + wcslen(arguments) + 4) * sizeof *line);
+    if (!line)
+        return NULL;
+    wcscpy(line, L"\"");
+    wcscat(line, program);
+    wcscat(line, *arguments ? L"\" " : L"\"");
+    wcscat(line, arguments);
+    return line;
+}
+
+int wmain(int argc, WCHAR **argv)
+{
     char directory[NAME_SIZE - 32], order[32] = "";
     WCHAR *from, *program, *line;
     STARTUPINFOW start = {.cb = sizeof start};
@@ -255,15 +272,9 @@ int wmain(int argc, WCHAR **argv)
     }
     WideCharToMultiByte(CP_ACP, 0, windows_path(from), -1, directory, sizeof directory, NULL, NULL);
     program = windows_path(argv[3]);
-    for (int i = 0; i < 4; i++)
-        arguments = skip_argument(arguments);
-    line = malloc((wcslen(program) + wcslen(arguments) + 4) * sizeof *line);
+    line = line_of(program);
     if (!line)
         return fail("no memory");
-    wcscpy(line, L"\"");
-    wcscat(line, program);
-    wcscat(line, *arguments ? L"\" " : L"\"");
-    wcscat(line, arguments);
 
     GetStartupInfoW(&start);
     if (!CreateProcessW(program, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &start,
