@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: MIT
 """What the observer costs a receive over AF_UNIX that loses nothing, on this machine's own kernel:
-python3 tests/observe/cost.py build/tools/wsrx build/tests/observe/cost [ROUNDS], as root.
+python3 tests/observe/cost.py build/tools/wsrx build/tests/observe/ [ROUNDS], as root.
 
-Runs without and with it take turns, and the medians are compared. Then come the instructions of each
-program, as the kernel has them, if bpftool is there.
+The cases take turns: without it; with it; after this process has lost a message there; and after
+io_uring has cut one in the program uring, which attaches a second program for some seconds. Each is
+compared with the run without it next to it. Then come the instructions of each program, as the kernel
+has them, if bpftool is there.
 """
 
 import json
 import os
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import time
 
 
 def measure(cost):
@@ -20,13 +24,33 @@ def measure(cost):
 
 
 def start(command):
-    # Of one process: losses of others attach a second program.
-    process = subprocess.Popen([command, "trace", "--system", "-p", str(os.getpid()), "-o",
-                                "/dev/null"], stderr=subprocess.PIPE)
+    process = subprocess.Popen([command, "trace", "--system", "-o", "/dev/null"],
+                               stderr=subprocess.PIPE)
     said = process.stderr.readline()
     if b"watching" not in said:
         sys.exit(said.decode())
     return process
+
+
+def nothing(_):
+    pass
+
+
+def lose(_):
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with one, other:
+        one.send(bytes(100))
+        other.recv(10)
+    time.sleep(1)
+
+
+def lose_by_io_uring(directory):
+    subprocess.run([os.path.join(directory, "uring"), "inline", "unix"], input=b"\n", check=True,
+                   capture_output=True)
+    time.sleep(1)
+
+
+CASES = {"nothing was cut": nothing, "after a loss": lose, "after one by io_uring": lose_by_io_uring}
 
 
 def end(process):
@@ -48,17 +72,21 @@ def show_programs(command):
 
 
 def main():
-    command, cost, rounds = sys.argv[1], sys.argv[2], int((*sys.argv, 15)[3])
-    without, with_it = [], []
+    command, directory, rounds = sys.argv[1], sys.argv[2], int((*sys.argv, 15)[3])
+    cost = os.path.join(directory, "cost")
+    seen = {name: [] for name in CASES}
     for _ in range(rounds):
-        without.append(measure(cost))
-        process = start(command)
-        with_it.append(measure(cost))
-        end(process)
-    before, after = statistics.median(without), statistics.median(with_it)
-    print(f"a send and a receive: {before:.0f} ns without, {after:.0f} ns with the observer: "
-          f"{after - before:+.0f} ns "
-          f"({min(without):.0f} to {max(without):.0f}, {min(with_it):.0f} to {max(with_it):.0f})")
+        for name, prepare in CASES.items():
+            without = measure(cost)
+            process = start(command)
+            prepare(directory)
+            seen[name].append((without, measure(cost)))
+            end(process)
+    for name, pairs in seen.items():
+        more = sorted(after - before for before, after in pairs)
+        print(f"{name}: {statistics.median(before for before, _ in pairs):.0f} ns without, "
+              f"{statistics.median(more):+.0f} ns with the observer "
+              f"(half of the runs {more[len(more) // 4]:+.0f} to {more[-len(more) // 4]:+.0f})")
     show_programs(command)
 
 

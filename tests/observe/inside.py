@@ -16,8 +16,11 @@ import subprocess
 import sys
 
 import harness
+import refusals # its tests: pylint: disable=unused-import
 from harness import LIMIT, PYTHON, Bench, Skip, equal, need, run_tests, test, until
-from observation import Observer, Screen, cookie, end, expect, name, own, start_lines, udp
+from observation import (VSOCK, Observer, cookie, end, expect, name, own, start_lines, udp,
+                         vsock)
+from screen import Screen
 
 OBSERVER = None
 
@@ -182,13 +185,14 @@ def lose_over_unix(pair, named, sender):
 
 
 @test
-def the_first_losses_are_told_like_those_after(bench):
-    """What ends a receive is attached once something was cut, in whichever way the kernel has."""
+def losses_over_unix_attach_nothing_more(bench):
+    """Whether what ends a receive could be attached or not."""
     named, sender = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
     named.bind("\0wsrx-first")
-    for way, refused in enumerate(("", "observe_unix", "observe_udp,observe_unix,observe_length")):
+    for way, refused in enumerate(("", "observe_unix,observe_length")):
         pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         observer = Observer(bench, "-p", str(own()), refused=refused, name=f"way{way}")
+        before = observer.attached()
         for skip in (0, 3):
             lose_over_unix(pair, named, sender)
             first, second, third = observer.losses(own(), 3, skip)
@@ -198,7 +202,39 @@ def the_first_losses_are_told_like_those_after(bench):
                    socket=cookie(pair[1]))
             expect(third, call="read", fd=named.fileno(), length=200, bytes=10, lost=190,
                    socket=cookie(named), local="@wsrx-first")
+        equal(observer.attached(), before)
         equal((observer.end()[0], len(observer.of(own()))), (0, 6), refused)
+
+
+@test
+def io_uring_over_unix(bench):
+    """The registers tell neither its socket nor its flags: the first that is cut attaches what does."""
+    if os.path.basename(sys.argv[4]) == "-":
+        raise Skip("no liburing: the program was not built")
+    one = subprocess.Popen([sys.argv[4], "inline", "unix"], stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, text=True)
+
+    def receive(flag, wanted):
+        one.stdin.write(f"{flag}\n")
+        one.stdin.flush()
+        said = one.stdout.readline()
+        if said.startswith("no io_uring"):
+            raise Skip(said.strip())
+        equal(said, wanted)
+
+    try:
+        before = OBSERVER.attached()
+        receive("", "1000\n")
+        expect(OBSERVER.losses(one.pid, 1)[0], call="io_uring", fd=-1, socket=0, protocol="unix",
+               length=3000, lost=2000)
+        until(lambda: OBSERVER.attached() == before + 1)
+        receive("trunc", "3000\n")
+        receive("", "1000\n")
+        second, = OBSERVER.losses(one.pid, 1, 1)
+        expect(second, call="io_uring", fd=-1, protocol="unix", length=3000, lost=2000)
+        assert second["socket"] > 0, second
+    finally:
+        end(one)
 
 
 @test
@@ -215,16 +251,7 @@ def a_descriptor_that_is_passed_keeps_messages_whole(bench):
 @test
 def records_of_vsock(bench):
     """To this machine itself: vsock_loopback."""
-    here, address = 1, 4242 # VMADDR_CID_LOCAL
-    try:
-        listener = socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET)
-        listener.bind((here, address))
-        listener.listen()
-        client = socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET)
-        client.connect((here, address))
-    except OSError as error:
-        raise Skip(f"no vsock here: {error}") from error
-    server = listener.accept()[0]
+    server, client = vsock()
 
     def act():
         for size, room, flags in ((3000, 3000, 0), (3000, 1000, socket.MSG_TRUNC), (3000, 3001, 0),
@@ -234,7 +261,7 @@ def records_of_vsock(bench):
 
     first, second = losses(2, act)
     expect(first, call="recv", protocol="vsock", fd=server.fileno(), length=3000, bytes=1000,
-           lost=2000, local=f"vsock:{here}:{address}")
+           lost=2000, local=f"vsock:{VSOCK[0]}:{VSOCK[1]}")
     expect(second, length=70000, buffer=69999, lost=1)
     assert second["socket"] == first["socket"] > 0, "Python asks no vsock for its cookie"
 
@@ -252,7 +279,7 @@ def a_static_go_server(bench):
         record, = OBSERVER.losses(process.pid, 1)
         expect(record, call="recvfrom", length=3000, buffer=1000, lost=2000, protocol="udp")
         assert record["at"].startswith(os.path.basename(sys.argv[5]) + "+0x"), record
-        equal(OBSERVER.programs(process.pid), [sys.argv[5]])
+        equal(OBSERVER.programs(process.pid), [os.path.realpath(sys.argv[5])])
     finally:
         end(process)
 
@@ -270,7 +297,7 @@ def a_static_syslogd(bench):
         record, = OBSERVER.losses(process.pid, 1)
         expect(record, call="read", protocol="unix", local="/dev/log", length=2000,
                lost=2000 - record["buffer"])
-        equal(OBSERVER.programs(process.pid), [busybox])
+        equal(OBSERVER.programs(process.pid), [os.path.realpath(busybox)])
     finally:
         end(process)
 
@@ -387,21 +414,21 @@ def top_shows_who_loses(bench):
 @test
 def top_on_a_terminal(bench):
     """Nothing waits for the round, which is long."""
-    screen = Screen([bench.command, "top", "-d", "100", "-p", str(own())], 40)
+    screen = Screen([bench.command, "top", "-d", "100", "-p", str(own())], ("stdin", "stdout"), 40)
     try:
-        first = screen.until(b"LOST")
+        first = screen.read(b"LOST")
         assert b"SOCKET AND CALLS" not in first, first
         screen.resize(130)
-        screen.until(b"SOCKET AND CALLS")
+        screen.read(b"SOCKET AND CALLS")
         screen.write(b"s")
-        screen.until(b" AF_UNIX and vsock by bytes")
+        screen.read(b" AF_UNIX and vsock by bytes")
         screen.write(b"q")
-        assert screen.until(None).endswith(b"\033[?25h\033[?1049l"), screen.seen
+        assert screen.read().endswith(b"\033[?25h\033[?1049l"), screen.seen
         equal(screen.process.wait(LIMIT), 0)
         lines = re.split(rb"\r\n", first.rpartition(b"\033[J")[2])
         assert max(map(len, lines)) <= 40, lines
     finally:
-        end(screen.process)
+        screen.close()
 
 
 @test
@@ -449,95 +476,45 @@ def losses_beyond_the_buffer_are_counted(bench):
     equal(said.count(b" LOST 1 ") + int(missing[1]), 4000)
 
 
-# --- refuse ----------------------------------------------------------------------------------
-
-RECEIVER = """
-import errno, socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("127.0.0.1", 0))
-print("ready", flush=True)
-sys.stdin.readline()
-def receive(size, flags=socket.MSG_DONTWAIT):
-    try:
-        return len(s.recv(size, flags))
-    except OSError as error:
-        return errno.errorcode[error.errno]
-s.sendto(bytes(3000), s.getsockname())
-s.sendto(bytes(2000), s.getsockname())
-s.sendto(bytes(10), s.getsockname())
-print(receive(1000), receive(1000, socket.MSG_PEEK), receive(5000), receive(1000), receive(1000),
-      receive(1000), flush=True)
-sys.stdin.readline()
-"""
-
-
-def receive_refused(command, child=None):
-    """What RECEIVER says; the command waits for a line before it does anything, or `child` does."""
-    process = subprocess.Popen([*command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
-    equal(process.stdout.readline(), b"ready\n")
-    try:
-        refuse = child(process.pid) if child else None
-        process.stdin.write(b"\n")
-        process.stdin.flush()
-        return process.stdout.readline().decode().split(), refuse, process
-    finally:
-        process.stdin.write(b"\n")
-        process.stdin.flush()
-
-
-ONCE = ["EMSGSIZE", "1000", "3000", "EMSGSIZE", "1000", "10"]
-
-
-@test
-def what_would_be_cut_is_refused(bench):
-    """Once each; and a larger buffer gets it all. The program is started by the command."""
-    said, _, process = receive_refused([bench.command, "refuse", PYTHON, "-c", RECEIVER])
-    equal(said, ONCE)
-    assert b"2 receives were refused" in process.communicate(timeout=LIMIT)[1]
-    equal(process.returncode, 0)
-
-
-@test
-def a_process_that_runs_is_refused(bench):
-    def refuse(pid):
-        one = subprocess.Popen([bench.command, "refuse", "--always", "-p", str(pid)],
-                               stderr=subprocess.PIPE)
-        assert b"refusing receives of process" in one.stderr.readline()
-        return one
-
-    said, one, process = receive_refused([PYTHON, "-c", RECEIVER], refuse)
-    equal(said, ["EMSGSIZE", "1000", "3000", "EMSGSIZE", "EMSGSIZE", "EMSGSIZE"])
-    process.communicate(timeout=LIMIT)
-    assert b"4 receives were refused" in one.communicate(timeout=LIMIT)[1], "it ends with it"
-    receiver, sender = udp()
-    sender.sendto(bytes(10), receiver.getsockname())
-    equal(len(receiver.recv(5)), 5, "others are not concerned")
-
-
-@test
-def a_control_group_is_refused(bench):
-    group = "/sys/fs/cgroup/wsrx-test"
-    try:
-        os.mkdir(group)
-    except OSError as error:
-        raise Skip(f"no control groups: {error}") from error
-    one = subprocess.Popen([bench.command, "refuse", "--cgroup", group], stderr=subprocess.PIPE)
-    assert b"refusing" in one.stderr.readline()
-
-    def enter(pid):
-        with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write(str(pid))
-
-    said, _, process = receive_refused([PYTHON, "-c", RECEIVER], enter)
-    equal(said, ONCE)
-    process.communicate(timeout=LIMIT)
-    one.send_signal(signal.SIGINT)
-    equal((one.communicate(timeout=LIMIT)[1], one.returncode),
-          (b"wsrx: 2 receives were refused (EMSGSIZE)\n", 0))
-
-
 # --- the last: the guest stays so -----------------------------------------------------------------
+
+@test
+def the_end_of_a_receive_is_left(bench):
+    """Ten seconds after io_uring has cut the last message over AF_UNIX: the tests before take longer."""
+    fresh = Observer(bench, name="fresh")
+    until(lambda: OBSERVER.attached() == fresh.attached())
+    equal(fresh.end()[0], 0)
+
+
+@test
+def the_observer_ends_without_a_word(bench):
+    equal(OBSERVER.end(), (0, b""))
+
+
+@test
+def a_switch_of_the_kernel_is_told(bench):
+    """Without trampolines AF_UNIX is left."""
+    switch = "/proc/sys/kernel/ftrace_enabled"
+    told = b"kernel.ftrace_enabled is 0"
+    try:
+        with open(switch, "w", encoding="ascii") as file:
+            file.write("0")
+    except OSError as error:
+        raise Skip(f"{switch}: {error}") from error
+    try:
+        done = bench.wsrx("doctor", "--system")
+        for word, said in ((b"UDP", b"no: " + told), (b"AF_UNIX", b"yes"), (b"refuse", b"no: ")):
+            assert re.search(rb"^  %s +%s" % (word, said), done.stdout, re.M), (word, done.stdout)
+        done = bench.wsrx("top", "-b", "-n", "1", "-d", "0.1")
+        equal((done.returncode, done.stderr.count(b"\n")), (0, 2), done.stderr)
+        assert b"AF_UNIX; " in done.stderr and told in done.stderr, done.stderr
+        done = bench.wsrx("refuse", "true")
+        equal((done.returncode, done.stderr.count(b"\n")), (125, 1), done.stderr)
+        assert told in done.stderr, done.stderr
+    finally:
+        with open(switch, "w", encoding="ascii") as file:
+            file.write("1")
+
 
 @test
 def a_locked_kernel_says_so(bench):
@@ -559,11 +536,7 @@ def main():
     global OBSERVER  # one for all, since its start takes a second here
     bench = Bench(*sys.argv[1:3])
     OBSERVER = Observer(bench)
-    status = run_tests(lambda function: function(bench))
-    code, rest = OBSERVER.end()
-    if (code, rest) != (0, b""):
-        print(f"# the observer ended with {code}: {rest.decode()}")
-    return status
+    return run_tests(lambda function: function(bench))
 
 
 sys.exit(main())

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What the tests inside the guest share: the observer, which all of them watch through, and sockets."""
 
-import fcntl
 import json
 import os
-import select
 import signal
 import socket
-import struct
 import subprocess
-import termios
 
-from harness import LIMIT, equal, until
+from harness import LIMIT, Skip, equal, until
 
 SO_COOKIE = 57
+VSOCK = (1, 4242) # VMADDR_CID_LOCAL, and a port
 
 
 class Observer:
@@ -46,50 +43,19 @@ class Observer:
         return [line["program"] for line in self.lines()
                 if line.get("type") == "start" and line["pid"] == pid]
 
+    def attached(self):
+        """How many programs it has in the kernel now."""
+        files = f"/proc/{self.process.pid}/fdinfo"
+        count = 0
+        for fd in os.listdir(files):
+            with open(f"{files}/{fd}", encoding="ascii") as file:
+                count += "link_type:" in file.read()
+        return count
+
     def end(self):
         self.process.send_signal(signal.SIGINT)
         rest = self.process.communicate(timeout=LIMIT)[1]
         return self.process.returncode, rest
-
-
-class Screen:
-    """A program on a terminal of its own."""
-
-    def __init__(self, argv, columns):
-        if not os.path.exists("/dev/pts/ptmx"):
-            os.makedirs("/dev/pts", exist_ok=True)
-            subprocess.run(["mount", "-t", "devpts", "devpts", "/dev/pts"], check=True)
-        self.ours, self.theirs = os.openpty()
-        self.seen = b""
-        self.resize(columns)
-        self.process = subprocess.Popen(argv, stdin=self.theirs, stdout=self.theirs,
-                                        stderr=subprocess.DEVNULL, preexec_fn=self.take)
-        os.close(self.theirs)
-
-    def take(self):
-        os.setsid()
-        fcntl.ioctl(self.theirs, termios.TIOCSCTTY, 0)
-
-    def resize(self, columns):
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", 20, columns, 0, 0))
-
-    def write(self, keys):
-        os.write(self.ours, keys)
-
-    def until(self, wanted):
-        """What was seen until `wanted` was, or until the end."""
-        while wanted is None or wanted not in self.seen:
-            ready, _, _ = select.select([self.ours], [], [], LIMIT)
-            if not ready:
-                raise AssertionError((wanted, self.seen))
-            try:
-                got = os.read(self.ours, 65536)
-            except OSError: # EIO: nobody has the other end any more
-                got = b""
-            if not got:
-                break
-            self.seen += got
-        return self.seen
 
 
 def udp(address=("127.0.0.1", 0), family=socket.AF_INET):
@@ -98,6 +64,19 @@ def udp(address=("127.0.0.1", 0), family=socket.AF_INET):
     receiver.bind(address)
     sender.bind((address[0], 0) if family != socket.AF_UNIX else "")
     return receiver, sender
+
+
+def vsock():
+    """A connection to this machine itself (vsock_loopback), for records: its receiver, its sender."""
+    try:
+        with socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(VSOCK)
+            listener.listen()
+            client = socket.socket(socket.AF_VSOCK, socket.SOCK_SEQPACKET)
+            client.connect(VSOCK)
+            return listener.accept()[0], client
+    except OSError as error:
+        raise Skip(f"no vsock here: {error}") from error
 
 
 def cookie(one):

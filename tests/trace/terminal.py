@@ -4,52 +4,14 @@
 import array
 import os
 import re
-import select
 import struct
 import subprocess
 import sys
-import time
 
 from harness import LIMIT, PRELUDE, PYTHON, equal, main, need, test
+from screen import Screen
 
 RECORDS = 500000  # from so many on a conversion is long
-
-
-class Terminal:
-    """A program with a pseudo-terminal as its standard error (and input and output, if `whole`)."""
-
-    def __init__(self, argv, directory, environment, whole=False):
-        self.ours, theirs = os.openpty()
-        other = theirs if whole else subprocess.DEVNULL
-        self.seen = b""
-        self.process = subprocess.Popen(argv, cwd=directory, env=environment, stdin=other,
-                                        stdout=other, stderr=theirs, start_new_session=True)
-        os.close(theirs)
-
-    def read(self, wanted=None):
-        """Reads until the end, or until something was seen."""
-        deadline = time.monotonic() + LIMIT
-        while not (wanted and wanted in self.seen):
-            ready, _, _ = select.select([self.ours], [], [], max(0, deadline - time.monotonic()))
-            if not ready:
-                raise AssertionError(f"not seen in time: {wanted!r} in {self.seen!r}")
-            try:
-                got = os.read(self.ours, 65536)
-            except OSError:  # EIO: nobody has the other end any more
-                got = b""
-            if not got:
-                break
-            self.seen += got
-        return self.seen
-
-    def write(self, text):
-        os.write(self.ours, text)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.ours)
 
 
 def on_terminal(bench, *argv, **more):
@@ -57,7 +19,7 @@ def on_terminal(bench, *argv, **more):
     del environment["NO_COLOR"]
     environment["TERM"] = "xterm"
     environment.update(more)
-    terminal = Terminal([bench.command, *argv], bench.directory, environment)
+    terminal = Screen([bench.command, *argv], ("stderr",), cwd=bench.directory, env=environment)
     try:
         seen = terminal.read()
         return terminal.process.wait(LIMIT), seen
@@ -134,8 +96,8 @@ def a_long_conversion_shows_how_far_it_is(bench):
 def what_is_binary_is_not_written_to_a_terminal(bench):
     bench.python("c.sendto(bytes(100), to); s.recv(1000)", TRACE="ring", TRACE_FILE="t")
     for argv in (["-t", "pcapng", "t"], ["-t", "pcapng", "-o", "-", "t"]):
-        terminal = Terminal([bench.command, "convert", *argv], bench.directory,
-                            bench.environment(library=False), whole=True)
+        terminal = Screen([bench.command, "convert", *argv], cwd=bench.directory,
+                          env=bench.environment(library=False))
         try:
             equal((terminal.read(), terminal.process.wait(LIMIT)),
                   (b"wsrx: convert: pcapng is not for a terminal: use -o FILE\r\n", 125), argv)
@@ -217,8 +179,8 @@ def complete_each(terminal, rows):
 def bash_completes_what_is_typed(bench):
     environment = with_command(bench)
     environment.update(HOME=bench.directory, PS1="ready> ")
-    terminal = Terminal([need("bash"), "--norc", "--noprofile", "-i"], bench.directory, environment,
-                        whole=True)
+    terminal = Screen([need("bash"), "--norc", "--noprofile", "-i"], cwd=bench.directory,
+                      env=environment)
     try:
         terminal.write(f"source {completion_of(bench)}/wsrx; echo sour''ced\n".encode())
         terminal.read(b"sourced")
@@ -238,7 +200,7 @@ def zsh_completes(bench):
     os.symlink(f"{completion_of(bench)}/_wsrx", f"{directory}/_wsrx")
     environment = with_command(bench)
     environment.update(HOME=bench.directory, PS1="ready> ")
-    terminal = Terminal([zsh, "-f", "-i"], bench.directory, environment, whole=True)
+    terminal = Screen([zsh, "-f", "-i"], cwd=bench.directory, env=environment)
     try:
         terminal.write(f"fpath=({directory} $fpath); autoload -Uz compinit; compinit -u -D; "
                        "print com''pinit-$_comps[wsrx]\n".encode())

@@ -91,14 +91,14 @@ static struct top_row *other_row(const struct top_rows *rows, const struct top_r
 }
 
 /* The first losses of a socket that had no cookie then are in a row of their own. */
-static void join_nameless(struct top_rows *rows)
+static void join_nameless(struct top_rows *rows, struct observer *observer)
 {
     for (size_t i = 0; i < rows->count; i++) {
         struct top_row *row = &rows->row[i], *other;
 
         if (row->key.cookie)
             continue;
-        row->key.cookie = observed_cookie(row->key.pid, row->sums.fd);
+        row->key.cookie = observer_cookie(observer, row->key.pid, row->sums.fd);
         row->key.fd = row->key.cookie ? 0 : row->key.fd;
         other = other_row(rows, row);
         if (other) {
@@ -114,7 +114,7 @@ void top_collect(struct top_rows *to, struct top_rows *last, struct observer *ob
 {
     to->count = 0;
     observer_sums(observer, take, to);
-    join_nameless(to);
+    join_nameless(to, observer);
     if (last->count > 0)
         qsort(last->row, last->count, sizeof *last->row, by_key);
     for (size_t i = 0; i < to->count; i++) {

@@ -78,8 +78,9 @@ static void take(const struct observe_event *event, void *context)
     struct observed *process = observed_find(&trace.processes, event);
     struct record record;
 
-    (void)context;
     observed_record(process, event, &record);
+    if (!record.cookie)
+        record.cookie = observer_cookie(context, record.pid, record.fd);
     if (!record_filter_match(&trace.filter, &record)) {
         process->sequence--;
         return;
@@ -131,7 +132,7 @@ static int watch(struct observer *observer, const struct observe_config *config,
     while (!ended) {
         ended = system_is_interrupted() || !written ||
                 (config->pid && kill((pid_t)config->pid, 0) < 0 && errno == ESRCH);
-        observer_poll(observer, ended ? 0 : PATIENCE, take, NULL);
+        observer_poll(observer, ended ? 0 : PATIENCE, take, observer);
         if (trace.out) {
             fflush(trace.out);
             written = is_written(trace.out, name);

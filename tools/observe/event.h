@@ -74,11 +74,18 @@ struct observe_sums {
     struct observe_address local;
 };
 
+/* Which socket of AF_UNIX of a process is to have a cookie; and that, or 0. */
+struct observe_cookie {
+    __s32 fd;
+    __u32 reserved;
+    __u64 cookie;
+};
+
 /* Numbers in the map `counts`. */
 enum observe_count {
     OBSERVE_EVENTS_LOST, /* there was no room for them in the ring buffer */
     OBSERVE_REFUSED,
-    OBSERVE_UNENDED, /* AF_UNIX: cut while no program for the end of a receive was attached */
+    OBSERVE_NO_RECEIVER, /* AF_UNIX: cut, and only the end of the receive tells whose it is */
     OBSERVE_COUNTS,
 };
 

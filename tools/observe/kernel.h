@@ -147,6 +147,13 @@ KERNEL file
     void *private_data;
 };
 
+/* What an iterator over the files of tasks is given. */
+KERNEL bpf_iter__task_file
+{
+    __u32 fd;
+    struct file *file;
+};
+
 KERNEL fdtable
 {
     unsigned max_fds;

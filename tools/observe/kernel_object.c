@@ -31,7 +31,7 @@ static int set_config(struct bpf_object *object, const struct observe_config *co
 {
     struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.config");
 
-    return map ? bpf_map__set_initial_value(map, config, sizeof *config) : -ENOENT;
+    return map ? bpf_map__set_initial_value(map, config, sizeof *config) : 0;
 }
 
 static int set_cgroup(struct bpf_object *object, int fd)
@@ -64,6 +64,16 @@ int kernel_object_attach(struct kernel_object *to, const char *name)
     return to->link[i] ? 0 : -errno;
 }
 
+void kernel_object_detach(struct kernel_object *from)
+{
+    int i = KERNEL_PROGRAMS - 1;
+
+    while (!from->link[i])
+        i--;
+    bpf_link__destroy(from->link[i]);
+    from->link[i] = NULL;
+}
+
 /* Whether the kernel would let it be attached: some refuse only that. */
 static int try(const struct kernel_object *object, const char *name)
 {
@@ -82,6 +92,19 @@ static int attach(struct kernel_object *to, const char *const *programs)
     for (; *programs && !error; programs++)
         error = kernel_object_attach(to, *programs);
     return error;
+}
+
+static bool needs_trampoline(const struct bpf_program *program)
+{
+    switch (bpf_program__expected_attach_type(program)) {
+    case BPF_TRACE_FENTRY:
+    case BPF_TRACE_FEXIT:
+    case BPF_MODIFY_RETURN:
+    case BPF_LSM_MAC:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool is_wanted(const char *name, const char *const *programs, const char *later)
@@ -104,11 +127,27 @@ static bool is_refused(const char *const *programs, const char *later)
     return false;
 }
 
+/* Chooses these programs. A kernel may attach one to its functions that it then never runs. */
+static int choose(struct bpf_object *object, const char *const *programs, const char *later)
+{
+    struct bpf_program *program;
+    int error = 0;
+
+    bpf_object__for_each_program(program, object)
+    {
+        bool wanted = is_wanted(bpf_program__name(program), programs, later);
+
+        bpf_program__set_autoload(program, wanted);
+        if (wanted && needs_trampoline(program) && kernel_no_trampolines())
+            error = -EBUSY;
+    }
+    return error;
+}
+
 int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
                         const char *const *programs, const char *later)
 {
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "wsrx");
-    struct bpf_program *program;
     int error;
 
     memset(to, 0, sizeof *to);
@@ -118,9 +157,9 @@ int kernel_object_start(struct kernel_object *to, const struct kernel_source *so
     to->object = bpf_object__open_mem(source->bytes, source->size, &options);
     if (!to->object)
         return -errno;
-    bpf_object__for_each_program(program, to->object)
-        bpf_program__set_autoload(program, is_wanted(bpf_program__name(program), programs, later));
-    error = set_config(to->object, &source->config);
+    error = choose(to->object, programs, later);
+    if (!error)
+        error = set_config(to->object, &source->config);
     if (!error)
         error = bpf_object__load(to->object);
     if (!error)
@@ -131,6 +170,33 @@ int kernel_object_start(struct kernel_object *to, const struct kernel_source *so
         error = try(to, later);
     if (error)
         kernel_object_end(to);
+    return error;
+}
+
+/* Its programs print nothing: one read is all of it. */
+static int run_iterator(const struct bpf_link *link)
+{
+    int fd = bpf_iter_create(bpf_link__fd(link));
+    char nothing;
+    int error = fd < 0 || read(fd, &nothing, sizeof nothing) < 0 ? -errno : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+int kernel_object_iterate(const struct kernel_object *object, const char *name, unsigned pid)
+{
+    union bpf_iter_link_info files = {.task = {.pid = pid}};
+    LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &files, .link_info_len = sizeof files);
+    struct bpf_program *program = bpf_object__find_program_by_name(object->object, name);
+    struct bpf_link *link = program ? bpf_program__attach_iter(program, &options) : NULL;
+    int error;
+
+    if (!link)
+        return -errno;
+    error = run_iterator(link);
+    bpf_link__destroy(link);
     return error;
 }
 
@@ -172,6 +238,19 @@ bool kernel_has_capability(int number)
     return is_capable(number) || is_capable(CAPABILITY_SYS_ADMIN);
 }
 
+/* An administrator may have switched it off. Linux 6.1 attaches programs then, and never runs them. */
+const char *kernel_no_trampolines(void)
+{
+    FILE *file = fopen("/proc/sys/kernel/ftrace_enabled", "re");
+    bool off = file && fgetc(file) == '0';
+
+    if (file)
+        fclose(file);
+    return off ? "kernel.ftrace_enabled is 0, so nothing can be attached to functions; sysctl "
+                 "kernel.ftrace_enabled=1 allows it"
+               : NULL;
+}
+
 /* In confidentiality mode programs may not read the kernel's memory. */
 static bool is_locked_down(void)
 {
@@ -199,6 +278,8 @@ const char *kernel_why(int error, char to[KERNEL_WHY])
         snprintf(to, KERNEL_WHY, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
     else if (is_locked_down())
         snprintf(to, KERNEL_WHY, "this kernel is locked down (confidentiality), which forbids it");
+    else if (kernel_no_trampolines())
+        snprintf(to, KERNEL_WHY, "%s", kernel_no_trampolines());
     else
         snprintf(to, KERNEL_WHY, "this kernel refuses its programs: %s", strerror(-error));
     return to;

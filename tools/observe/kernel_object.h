@@ -20,7 +20,7 @@ struct kernel_object {
     struct bpf_link *link[KERNEL_PROGRAMS];
 };
 
-/* Which object, and what it is told. */
+/* Which object, and what it is told, if it can be. */
 struct kernel_source {
     const unsigned char *bytes;
     size_t size;
@@ -33,8 +33,12 @@ struct kernel_source {
 int kernel_object_start(struct kernel_object *to, const struct kernel_source *source,
                         const char *const *programs, const char *later);
 
-/* Attaches that one. */
+/* Attaches that one; and takes away the one attached last. */
 int kernel_object_attach(struct kernel_object *to, const char *program);
+void kernel_object_detach(struct kernel_object *from);
+
+/* Runs an iterator over the files of a process. */
+int kernel_object_iterate(const struct kernel_object *object, const char *program, unsigned pid);
 
 void kernel_object_end(struct kernel_object *object);
 
@@ -47,6 +51,9 @@ const char *kernel_why(int error, char to[KERNEL_WHY]);
 /* What this kernel and user have. */
 bool kernel_has_btf(void);
 bool kernel_has_capability(int number);
+
+/* NULL: nothing is known that would keep programs from being attached to functions. */
+const char *kernel_no_trampolines(void);
 
 enum { CAPABILITY_SYS_ADMIN = 21, CAPABILITY_PERFMON = 38, CAPABILITY_BPF = 39 };
 

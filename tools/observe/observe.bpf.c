@@ -5,11 +5,11 @@
  * UDP: skb_consume_udp(sk, skb, len) ends each receive. skb->len is the message's length, and `len`
  * what was given; a peek has it negative, and a receive with MSG_TRUNC has both equal.
  * AF_UNIX: the tracepoint skb_copy_datagram_iovec has both lengths, but neither the receiver nor the
- * flags. As long as it finds nothing that is cut, it is alone, so that a receive that loses nothing runs
- * one program. What it finds then is told with what the registers of the call say, and the command
- * attaches a program for the end of a receive, which has the receiver and the flags: the exit of
+ * flags. The registers of the call have these, unless the receive is one of io_uring. So a receive that
+ * loses nothing runs one program. Only while receives are cut whose receiver the registers do not
+ * tell, the command attaches a program for the end of a receive, which has both: the exit of
  * __unix_dgram_recvmsg, or, from kernel 6.3, the tracepoint sock_recv_length, which needs no trampoline.
- * From then on the lengths are kept for the thread until that end.
+ * The lengths of such a receive are then kept for the thread until that end.
  * Records of vsock: the end of virtio_transport_seqpacket_dequeue has the length, and that of
  * vsock_connectible_recvmsg what was given.
  */
@@ -57,7 +57,7 @@ struct {
  * to the end of its receive leaves it too high, which is only slower. */
 static __u32 cutting;
 
-/* Set by the command, when a program for the end of a receive is attached. */
+/* Set by the command, while a program for the end of a receive is attached. */
 volatile __u32 ends SEC(".data.ends") = 0;
 
 static const struct observe_sums no_sums;
@@ -95,9 +95,15 @@ static void put_unix(struct observe_address *to, const struct sock *sk)
         to->length = length;
 }
 
+/* Only of AF_UNIX the socket may be unknown. */
+static __u16 family_of(const struct sock *sk)
+{
+    return sk ? BPF_CORE_READ(sk, __sk_common.skc_family) : AF_UNIX;
+}
+
 static void put_local(struct observe_address *to, const struct sock *sk)
 {
-    __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    __u16 family = family_of(sk);
     __be16 port = bpf_htons(BPF_CORE_READ(sk, __sk_common.skc_num));
 
     if (family == AF_UNIX) {
@@ -175,7 +181,7 @@ static struct observe_sums *sums_of(const struct loss *loss, __s32 fd)
     if (row) {
         row->least_room = ~0u;
         row->fd = -1;
-        row->family = sk ? BPF_CORE_READ(sk, __sk_common.skc_family) : AF_UNIX;
+        row->family = family_of(sk);
         row->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
         row->cgroup = bpf_get_current_cgroup_id();
         bpf_get_current_comm(row->comm, sizeof row->comm);
@@ -322,9 +328,9 @@ static void keep_unix(const struct sk_buff *skb, const struct sock *from, __u32 
         put_unix(&cut->peer, from);
 }
 
-/* Without a program for the end. There is no pointer to the receiver here by which the kernel would
- * make a cookie, but it may have one. A message that is peeked at stays in the queue. */
-static void lose_unended(const struct sk_buff *skb, const struct sock *from, __u32 given)
+/* There is no pointer to the receiver here by which the kernel would make a cookie, but it may have
+ * one. A message that is peeked at stays in the queue. */
+static void lose_unix(const struct sk_buff *skb, const struct sock *from, __u32 given)
 {
     struct loss loss = {.length = skb->len, .given = given};
     struct observe_address peer = {};
@@ -333,7 +339,12 @@ static void lose_unended(const struct sk_buff *skb, const struct sock *from, __u
 
     if (skb->next || (by.flags & (MSG_PEEK | MSG_TRUNC)))
         return;
-    count(OBSERVE_UNENDED);
+    if (!sk)
+        count(OBSERVE_NO_RECEIVER);
+    if (ends && (!sk || config.all)) {
+        keep_unix(skb, from, given);
+        return;
+    }
     loss.sk = sk;
     loss.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
     put_unix(&peer, from);
@@ -353,10 +364,7 @@ int BPF_PROG(observe_copy, const struct sk_buff *skb, int len)
     if (!from || from->__sk_common.skc_family != AF_UNIX || from->sk_type == SOCK_STREAM ||
         !is_wanted())
         return 0;
-    if (ends)
-        keep_unix(skb, from, (__u32)len);
-    else
-        lose_unended(skb, from, (__u32)len);
+    lose_unix(skb, from, (__u32)len);
     return 0;
 }
 

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -194,7 +192,7 @@ void observed_record(struct observed *process, const struct observe_event *event
     *ret_record = (struct record){
         .time = event->time + observed_epoch(),
         .sequence = ++process->sequence,
-        .cookie = event->cookie ? event->cookie : observed_cookie(event->pid, event->fd),
+        .cookie = event->cookie,
         .caller = event->caller,
         .room = event->given,
         .length = event->length,
@@ -218,22 +216,4 @@ const struct record_module *observed_module_of(const struct record *record)
     struct observed *process = (struct observed *)record->modules;
 
     return observed_modules_find(&process->modules, process->pid, record->caller);
-}
-
-/* The socket is ours too for a moment, which nobody notices. */
-uint64_t observed_cookie(uint32_t pid, int fd)
-{
-    int process = fd < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-    int mine = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, fd, 0), family = 0;
-    socklen_t size = sizeof family, length = sizeof(uint64_t);
-    uint64_t cookie = 0;
-
-    if (mine >= 0 && getsockopt(mine, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 &&
-        family == AF_UNIX && getsockopt(mine, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0)
-        cookie = 0;
-    if (mine >= 0)
-        close(mine);
-    if (process >= 0)
-        close(process);
-    return cookie;
 }

@@ -48,10 +48,6 @@ void observed_record(struct observed *process, const struct observe_event *event
 /* The module of its caller, for struct format_cache. */
 const struct record_module *observed_module_of(const struct record *record);
 
-/* SO_COOKIE of a socket of AF_UNIX by its descriptor, where this process has the rights of ptrace(2);
- * else 0. */
-uint64_t observed_cookie(uint32_t pid, int fd);
-
 /* To be added to an event's time, for nanoseconds since 1970. */
 uint64_t observed_epoch(void);
 

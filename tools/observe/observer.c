@@ -7,11 +7,13 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <cookie_bpf.h>
 #include <errno.h>
 #include <observe_bpf.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What is tried, the best first; `end` is for the end of a receive over AF_UNIX. */
 static const struct attempt {
@@ -37,8 +39,16 @@ enum { ATTEMPTS = sizeof attempts / sizeof *attempts };
 struct observer {
     struct kernel_object kernel;
     struct observer_view view;
-    const char *end; /* not attached yet; or NULL */
+    const char *end; /* its program; or NULL */
+    struct {
+        enum { AWAY, ATTACHED, LEAVING } state;
+        bool stays;
+        uint64_t asked; /* OBSERVE_NO_RECEIVER, as it was then: */
+        time_t at;
+    } ending;
     struct ring_buffer *events;
+    struct kernel_object cookies;
+    enum { UNTRIED, LOADED, REFUSED } cookies_are;
     void (*take)(const struct observe_event *event, void *context);
     void *context;
 };
@@ -73,24 +83,96 @@ static uint64_t count_of(const struct observer *observer, unsigned number)
     return value;
 }
 
+/* --- the end of a receive ---------------------------------------------------------------- */
+
+enum { QUIET = 10 }; /* seconds */
+
+/* Whether the programs may leave something for it. */
+static void use_end(struct observer *observer, unsigned yes)
+{
+    unsigned zero = 0;
+
+    bpf_map_update_elem(kernel_object_map(&observer->kernel, ".data.ends"), &zero, &yes, BPF_ANY);
+}
+
 /* If it cannot be attached, all goes on as before it. */
 static void attach_end(struct observer *observer)
 {
-    int error = kernel_object_attach(&observer->kernel, observer->end);
-    unsigned zero = 0, yes = 1;
-
-    observer->end = NULL;
-    if (!error)
-        bpf_map_update_elem(kernel_object_map(&observer->kernel, ".data.ends"), &zero, &yes,
-                            BPF_ANY);
+    if (observer->ending.state == AWAY &&
+        kernel_object_attach(&observer->kernel, observer->end) < 0) {
+        observer->end = NULL;
+        return;
+    }
+    observer->ending.state = ATTACHED;
+    use_end(observer, 1);
 }
 
-/* Once a message of AF_UNIX was cut. */
-static void attach_if_cut(struct observer *observer)
+/* In two steps, so that receives between the copy and their end come to it. */
+static void leave_end(struct observer *observer)
 {
-    if (observer->end && count_of(observer, OBSERVE_UNENDED) > 0)
-        attach_end(observer);
+    if (observer->ending.state == ATTACHED) {
+        use_end(observer, 0);
+        observer->ending.state = LEAVING;
+    } else if (observer->ending.state == LEAVING) {
+        kernel_object_detach(&observer->kernel);
+        observer->ending.state = AWAY;
+    }
 }
+
+/* It is there while messages of AF_UNIX are cut by receives that only it can tell of, since it costs
+ * each receive something. */
+static void mind_end(struct observer *observer)
+{
+    uint64_t asked;
+    struct timespec now;
+
+    if (!observer->end || observer->ending.stays)
+        return;
+    asked = count_of(observer, OBSERVE_NO_RECEIVER);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (asked != observer->ending.asked) {
+        observer->ending.asked = asked;
+        observer->ending.at = now.tv_sec;
+        attach_end(observer);
+    } else if (now.tv_sec - observer->ending.at > QUIET) {
+        leave_end(observer);
+    }
+}
+
+/* --- cookies ----------------------------------------------------------------------------- */
+
+static const char find_cookie[] = "find_cookie";
+
+static bool load_cookies(struct observer *observer)
+{
+    static const char *const none[] = {NULL};
+    const struct kernel_source source = {
+        .bytes = cookie_bpf, .size = sizeof cookie_bpf, .cgroup = -1};
+
+    if (observer->cookies_are == UNTRIED)
+        observer->cookies_are =
+            kernel_object_start(&observer->cookies, &source, none, find_cookie) < 0 ? REFUSED
+                                                                                    : LOADED;
+    return observer->cookies_are == LOADED;
+}
+
+uint64_t observer_cookie(struct observer *observer, uint32_t pid, int fd)
+{
+    struct observe_cookie cookie = {.fd = fd};
+    unsigned zero = 0;
+    int map;
+
+    if (fd < 0 || !load_cookies(observer))
+        return 0;
+    map = kernel_object_map(&observer->cookies, ".data.asked");
+    if (bpf_map_update_elem(map, &zero, &cookie, BPF_ANY) < 0 ||
+        kernel_object_iterate(&observer->cookies, find_cookie, pid) < 0 ||
+        bpf_map_lookup_elem(map, &zero, &cookie) < 0)
+        return 0;
+    return cookie.cookie;
+}
+
+/* --- start and end ----------------------------------------------------------------------- */
 
 struct observer *observer_start(const struct observe_config *config, char *ret_why, size_t size)
 {
@@ -111,8 +193,10 @@ struct observer *observer_start(const struct observe_config *config, char *ret_w
         first = first ? first : error;
     }
     if (!error) {
-        if (observer->end && config->all) /* what fits ends there as well */
+        if (observer->end && config->all) { /* what fits ends there as well */
+            observer->ending.stays = true;
             attach_end(observer);
+        }
         return observer;
     }
     snprintf(ret_why, size, "%s", kernel_why(first ? first : error, why));
@@ -124,6 +208,7 @@ void observer_end(struct observer *observer)
 {
     ring_buffer__free(observer->events);
     kernel_object_end(&observer->kernel);
+    kernel_object_end(&observer->cookies);
     free(observer);
 }
 
@@ -138,7 +223,7 @@ void observer_poll(struct observer *observer, int milliseconds,
     observer->take = take;
     observer->context = context;
     ring_buffer__poll(observer->events, milliseconds);
-    attach_if_cut(observer);
+    mind_end(observer);
 }
 
 void observer_sums(struct observer *observer,
@@ -150,7 +235,7 @@ void observer_sums(struct observer *observer,
     struct observe_key key, *last = NULL;
     struct observe_sums row;
 
-    attach_if_cut(observer);
+    mind_end(observer);
     while (bpf_map_get_next_key(map, last, &key) == 0) {
         if (bpf_map_lookup_elem(map, &key, &row) == 0)
             take(&key, &row, context);

@@ -47,6 +47,10 @@ void observer_sums(struct observer *observer,
                              void *context),
                    void *context);
 
+/* SO_COOKIE of a socket of AF_UNIX by its descriptor, which has one from now on. 0: it is gone, or this
+ * kernel cannot tell (before 6.1). */
+uint64_t observer_cookie(struct observer *observer, uint32_t pid, int fd);
+
 /* Events that had no room. */
 uint64_t observer_lost(const struct observer *observer);
 
