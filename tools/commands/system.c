@@ -76,7 +76,9 @@ struct observer *system_observe(const char *command, const struct observe_config
     if (config->pid)
         snprintf(of, sizeof of, "process %u", config->pid);
     complain("watching %s: %s; ^C ends it", of, system_watched(observer));
-    if (!view.udp || !view.local)
+    if (!view.udp && kernel_no_trampolines())
+        complain("UDP is not seen: %s", kernel_no_trampolines());
+    else if (!view.udp || !view.local)
         complain("this kernel does not show %s: see wsrx doctor --system",
                  view.udp ? "AF_UNIX" : "UDP");
     return observer;
@@ -103,6 +105,24 @@ static const char *unix_detail(enum observer_unix way)
     }
 }
 
+static const char *udp_detail(bool seen)
+{
+    const char *why = kernel_no_trampolines();
+
+    if (seen)
+        return "in skb_consume_udp";
+    return why ? why : "the kernel refuses trampolines (fentry)";
+}
+
+static const char *vsock_detail(bool seen)
+{
+    if (seen)
+        return "in virtio_transport_seqpacket_dequeue";
+    if (!kernel_has_capability(CAPABILITY_SYS_ADMIN))
+        return "CAP_SYS_ADMIN is missing";
+    return "its modules are not loaded, or the kernel refuses trampolines";
+}
+
 /* False: nothing can be seen. */
 static bool print_view(void)
 {
@@ -116,13 +136,9 @@ static bool print_view(void)
         return false;
     }
     view = observer_view(observer);
-    print_line("UDP", view.udp,
-               view.udp ? "in skb_consume_udp" : "the kernel refuses trampolines (fentry)");
+    print_line("UDP", view.udp, udp_detail(view.udp));
     print_line("AF_UNIX", view.local, unix_detail(view.local));
-    print_line("vsock", view.vsock,
-               view.vsock ? "in virtio_transport_seqpacket_dequeue"
-                          : "its modules are not loaded, trampolines are refused, or "
-                            "CAP_SYS_ADMIN is missing");
+    print_line("vsock", view.vsock, vsock_detail(view.vsock));
     observer_end(observer);
     return true;
 }
