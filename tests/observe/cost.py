@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the observer costs a receive over AF_UNIX that loses nothing, on this machine's own kernel:
-python3 tests/observe/cost.py build/tools/wsrx build/tests/observe/ [ROUNDS], as root.
+"""What the observer costs a receive that loses nothing, on this machine's own kernel:
+python3 tests/observe/cost.py build/tools/wsrx build/tests/observe [ROUNDS], as root; in instructions, in a
+guest: instructions.py.
 
 The cases take turns: without it; with it; after this process has lost a message there; and after
 io_uring has cut one in the program uring, which attaches a second program for some seconds. Each is
@@ -19,8 +20,9 @@ import sys
 import time
 
 
-def measure(cost):
-    return float(subprocess.run([cost], capture_output=True, check=True).stdout)
+def measure(directory, kind, blocks):
+    return float(subprocess.run([os.path.join(directory, "cost"), kind, str(blocks)],
+                                capture_output=True, check=True).stdout)
 
 
 def start(command):
@@ -50,7 +52,12 @@ def lose_by_io_uring(directory):
     time.sleep(1)
 
 
-CASES = {"nothing was cut": nothing, "after a loss": lose, "after one by io_uring": lose_by_io_uring}
+CASES = {
+    "unix, nothing was cut": nothing,
+    "unix, after a loss": lose,
+    "unix, after one by io_uring": lose_by_io_uring,
+    "udp": nothing,
+}
 
 
 def end(process):
@@ -73,20 +80,21 @@ def show_programs(command):
 
 def main():
     command, directory, rounds = sys.argv[1], sys.argv[2], int((*sys.argv, 15)[3])
-    cost = os.path.join(directory, "cost")
+    unit, blocks, scale = ("instructions", 20, 2) if sys.argv[4:] else ("ns", 4000, 1)
     seen = {name: [] for name in CASES}
     for _ in range(rounds):
         for name, prepare in CASES.items():
-            without = measure(cost)
+            kind = name.split(",")[0]
+            without = measure(directory, kind, blocks)
             process = start(command)
             prepare(directory)
-            seen[name].append((without, measure(cost)))
+            seen[name].append((without / scale, measure(directory, kind, blocks) / scale))
             end(process)
     for name, pairs in seen.items():
         more = sorted(after - before for before, after in pairs)
-        print(f"{name}: {statistics.median(before for before, _ in pairs):.0f} ns without, "
-              f"{statistics.median(more):+.0f} ns with the observer "
-              f"(half of the runs {more[len(more) // 4]:+.0f} to {more[-len(more) // 4]:+.0f})")
+        print(f"{name}: {statistics.median(before for before, _ in pairs):.0f} {unit} without, "
+              f"{statistics.median(more):+.0f} with the observer "
+              f"(half of the runs {more[len(more) // 4]:+.0f} to {more[-1 - len(more) // 4]:+.0f})")
     show_programs(command)
 
 

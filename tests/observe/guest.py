@@ -47,9 +47,14 @@ def archive(files):
 
 
 class Guest:
-    """A kernel (the directory of get-guest) with a first process."""
+    """A kernel (the directory of get-guest) with a first process. If `counts`, its clock counts its
+    instructions, and one takes 2 ns."""
 
-    def __init__(self, directory, init):
+    def __init__(self, directory, init, counts=False):
+        self.processor = ["-accel", "tcg,thread=multi", "-smp", "2"]
+        if counts:
+            self.processor = ["-accel", "tcg,thread=single", "-icount", "shift=1", "-rtc",
+                              "clock=vm", "-smp", "1"]
         self.kernel = (glob.glob(os.path.join(directory, "boot", "vmlinuz-*")) or [None])[0]
         if not self.kernel:
             raise Missing("no kernel for a guest: scripts/test gets one")
@@ -93,7 +98,7 @@ class Guest:
             while not os.path.exists(socket) and time.monotonic() < deadline:
                 time.sleep(0.02)
             return subprocess.Popen(
-                [self.qemu, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768M",
+                [self.qemu, *self.processor, "-cpu", "max", "-m", "768M",
                  "-machine", "q35,memory-backend=memory", "-object",
                  "memory-backend-memfd,id=memory,size=768M,share=on", "-nodefaults", "-no-reboot",
                  "-display", "none", "-kernel", self.kernel, "-initrd", self.path("initramfs"),

@@ -412,6 +412,33 @@ def top_shows_who_loses(bench):
 
 
 @test
+def top_ends_with_its_process(bench):
+    """And its socket keeps the name that it got meanwhile."""
+    code = """
+import socket, sys
+one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+sys.stdin.readline()
+one.send(bytes(300))
+other.recv(10)
+sys.stdin.readline()
+"""
+    process = subprocess.Popen([PYTHON, "-c", code], stdin=subprocess.PIPE)
+    top = subprocess.Popen([bench.command, "top", "--json", "-d", "0.5", "-p", str(process.pid)],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert b"watching" in top.stderr.readline()
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    rows = []
+    while not rows:
+        rows = json.loads(top.stdout.readline())["sockets"]
+    process.communicate(b"\n", LIMIT)
+    last = json.loads(top.communicate(timeout=LIMIT)[0].splitlines()[-1])["sockets"]
+    equal(top.returncode, 0)
+    equal([(row["socket"], row["messages_lost"]) for row in last], [(rows[0]["socket"], 1)])
+    assert rows[0]["socket"] > 0, rows
+
+
+@test
 def top_on_a_terminal(bench):
     """Nothing waits for the round, which is long."""
     screen = Screen([bench.command, "top", "-d", "100", "-p", str(own())], ("stdin", "stdout"), 40)

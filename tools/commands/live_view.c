@@ -40,7 +40,7 @@ void live_view_free(struct live_view *view)
     free(view);
 }
 
-static bool may_colour(FILE *out)
+bool live_view_may_colour(FILE *out)
 {
     const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
 
@@ -54,7 +54,7 @@ bool live_view_open(struct live_view *view, const char *name)
     view->out = name ? reader_output(view->reader, name) : stderr;
     if (!view->out)
         return false;
-    view->colour = may_colour(view->out);
+    view->colour = live_view_may_colour(view->out);
     return true;
 }
 

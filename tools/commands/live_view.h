@@ -41,6 +41,9 @@ struct live_view {
 struct live_view *live_view_new(bool counts);
 void live_view_free(struct live_view *view);
 
+/* Whether lines there may be coloured: a terminal that can, and nobody has said NO_COLOR. */
+bool live_view_may_colour(FILE *out);
+
 /* Opens the output, standard error for NULL. False: reported. */
 bool live_view_open(struct live_view *view, const char *name);
 

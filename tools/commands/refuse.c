@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { INTERVAL = 100 }; /* milliseconds */
@@ -50,7 +52,7 @@ static int stay(struct refuser *refuser, pid_t pid)
                             : "all",
              (int)pid);
     complain("refusing receives of %s that would cut a message; ^C ends it", of);
-    while (!system_is_interrupted() && !(pid && kill(pid, 0) < 0 && errno == ESRCH))
+    while (!system_is_interrupted() && !system_has_ended((unsigned)pid))
         poll(NULL, 0, INTERVAL);
     conclude(refuser);
     return 0;
@@ -90,6 +92,21 @@ static struct refuser *start(int cgroup)
     return refuser;
 }
 
+/* -1: reported. */
+static int open_cgroup(const char *path)
+{
+    int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct statfs facts;
+
+    if (cgroup >= 0 && fstatfs(cgroup, &facts) == 0 && facts.f_type == CGROUP2_SUPER_MAGIC)
+        return cgroup;
+    complain("refuse: %s: %s", path,
+             cgroup < 0 ? strerror(errno) : "expected a control group (version 2)");
+    if (cgroup >= 0)
+        close(cgroup);
+    return -1;
+}
+
 static int refuse(const char **program)
 {
     struct refuser *refuser;
@@ -99,11 +116,9 @@ static int refuse(const char **program)
     if (asked.pid && (error = system_process("refuse", asked.pid, &pid)))
         return error;
     if (asked.cgroup) {
-        cgroup = open(asked.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (cgroup < 0) {
-            complain("refuse: %s: %s", asked.cgroup, strerror(errno));
+        cgroup = open_cgroup(asked.cgroup);
+        if (cgroup < 0)
             return EXIT_TROUBLE;
-        }
     }
     if (!program)
         system_catch();
@@ -127,7 +142,7 @@ static int run(int argc, const char **argv)
     };
     poptContext context = command_options(
         &command_refuse, argc, argv, options,
-        "[OPTION...] -p PID | --cgroup DIRECTORY | [--] PROGRAM [ARGUMENT...]", true);
+        "[OPTION...] -p PID | --cgroup DIRECTORY | --system | [--] PROGRAM [ARGUMENT...]", true);
     const char **program;
     int result;
 

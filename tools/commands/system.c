@@ -53,6 +53,11 @@ int system_process(const char *command, const char *word, unsigned *ret_pid)
     return 0;
 }
 
+bool system_has_ended(unsigned pid)
+{
+    return pid != 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
 const char *system_watched(const struct observer *observer)
 {
     struct observer_view view = observer_view(observer);
@@ -88,7 +93,7 @@ struct observer *system_observe(const char *command, const struct observe_config
 
 static void print_line(const char *what, bool good, const char *detail)
 {
-    printf("  %-10s %s%s%s\n", what, good ? "yes" : "no", *detail ? ": " : "", detail);
+    printf("  %-11s %s%s%s\n", what, good ? "yes" : "no", *detail ? ": " : "", detail);
 }
 
 static const char *unix_detail(enum observer_unix way)

@@ -22,6 +22,9 @@ bool system_is_interrupted(void);
 /* The process of a word, if it is there. Else the exit code, and it was reported. */
 int system_process(const char *command, const char *word, unsigned *ret_pid);
 
+/* False for 0, which stands for all processes. */
+bool system_has_ended(unsigned pid);
+
 /* wsrx trace --system. `to` is NULL for text; `output` NULL for standard error. */
 struct system_trace_request {
     const char *pid, *to, *output;

@@ -10,6 +10,7 @@
 #include "util/exit_code.h"
 #include "util/suggest.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -56,6 +57,15 @@ static void leave_screen(void)
     printf("\033[?25h\033[?1049l");
     fflush(stdout);
     tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+}
+
+/* Whether there is a terminal for both, with a cursor that moves. */
+static bool is_screen(void)
+{
+    const char *terminal = getenv("TERM");
+
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && terminal && *terminal &&
+           strcmp(terminal, "dumb") != 0;
 }
 
 /* Keys come at once and are not shown; the terminal's contents come back at the end. */
@@ -106,6 +116,14 @@ static void next_sort(void)
     asked.sort = (char *)(top_keys[at + 1] ? top_keys[at + 1] : top_keys[0]);
 }
 
+enum { LOOK = 1 }; /* seconds: how often it is looked whether the process is there */
+
+/* Interrupted, or the one process has ended. */
+static bool is_over(void)
+{
+    return system_is_interrupted() || system_has_ended(asked.config.pid);
+}
+
 /* Waits for the time of the next round, or for a key; if the size changes meanwhile, `rows` are shown
  * again. False: this is the end. */
 static bool wait_until(double time, const struct top_rows *rows)
@@ -113,14 +131,14 @@ static bool wait_until(double time, const struct top_rows *rows)
     double left;
     char key;
 
-    while ((left = time - now()) > 0 && !system_is_interrupted()) {
+    while ((left = time - now()) > 0 && !is_over()) {
         struct pollfd keyboard = {.fd = on_screen ? STDIN_FILENO : -1, .events = POLLIN};
 
         if (resized) {
             resized = 0;
             show(rows, 0);
         }
-        if (poll(&keyboard, 1, (int)(left * 1000) + 1) <= 0)
+        if (poll(&keyboard, 1, left < LOOK ? (int)(left * 1000) + 1 : LOOK * 1000) <= 0)
             continue;
         if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q')
             return false;
@@ -129,7 +147,7 @@ static bool wait_until(double time, const struct top_rows *rows)
             return true;
         }
     }
-    return !system_is_interrupted();
+    return !is_over();
 }
 
 /* --- rounds ------------------------------------------------------------------------------ */
@@ -138,11 +156,11 @@ static int watch(struct observer *observer)
 {
     struct top_rows rows[2] = {{0}, {0}};
     double last = now();
-    bool good = true;
+    bool good = !asked.metrics || top_metrics(&rows[1], asked.metrics); /* whether it can be */
 
-    if (on_screen)
+    if (on_screen && good)
         show(&rows[1], 0);
-    for (int round = 0; good && (asked.rounds == 0 || round < asked.rounds); round++) {
+    for (int round = 0; good && round < asked.rounds; round++) {
         struct top_rows *mine = &rows[round % 2];
         bool more = wait_until(last + asked.delay, &rows[(round + 1) % 2]);
         double seconds = now() - last;
@@ -150,6 +168,8 @@ static int watch(struct observer *observer)
         top_collect(mine, &rows[(round + 1) % 2], observer, seconds > 0.001 ? seconds : 0.001,
                     asked.sort);
         last += seconds;
+        if (on_screen && system_has_ended(asked.config.pid))
+            leave_screen(); /* what was lost stays in sight */
         show(mine, seconds);
         good = is_written(stdout, NULL);
         if (asked.metrics)
@@ -157,8 +177,8 @@ static int watch(struct observer *observer)
         if (!more)
             break;
     }
-    free(rows[0].row);
-    free(rows[1].row);
+    top_free(&rows[0]);
+    top_free(&rows[1]);
     return good ? 0 : EXIT_OURS;
 }
 
@@ -167,11 +187,11 @@ static bool check(void)
     const char *near;
 
     if (asked.delay < 0.1 || asked.delay > 1e6) {
-        complain("top: -d %g: expected at least 0.1 seconds", asked.delay);
+        complain("top: -d %g: expected 0.1 to 1000000 seconds", asked.delay);
         return false;
     }
-    if (asked.rounds < 0) {
-        complain("top: -n %d: expected a number of rounds", asked.rounds);
+    if (asked.rounds < 1) {
+        complain("top: -n %d: expected a number of rounds, from 1", asked.rounds);
         return false;
     }
     for (int i = 0; top_keys[i]; i++)
@@ -194,7 +214,7 @@ static int observe(void)
     if (!observer)
         return EXIT_OURS;
     watched = system_watched(observer);
-    if (!asked.batch && !asked.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+    if (!asked.batch && !asked.json && is_screen())
         enter_screen();
     result = watch(observer);
     leave_screen();
@@ -223,6 +243,7 @@ static int run(int argc, const char **argv)
     int result;
 
     asked.delay = 1;
+    asked.rounds = INT_MAX;
     asked.sort = (char *)top_keys[0];
     context = command_options(&command_top, argc, argv, options, "[OPTION...]", false);
     if (!context || !check())

@@ -90,15 +90,35 @@ static struct top_row *other_row(const struct top_rows *rows, const struct top_r
     return NULL;
 }
 
-/* The first losses of a socket that had no cookie then are in a row of their own. */
-static void join_nameless(struct top_rows *rows, struct observer *observer)
+/* What it was in the last round, so that a counter stays the same when its process ends; or now. */
+static uint64_t cookie_of(const struct top_row *row, const struct top_rows *last,
+                          struct observer *observer)
 {
+    for (size_t i = 0; i < last->names; i++)
+        if (last->name[i].pid == row->key.pid && last->name[i].fd == row->sums.fd)
+            return last->name[i].cookie;
+    return observer_cookie(observer, row->key.pid, row->sums.fd);
+}
+
+static void keep_name(struct top_rows *rows, const struct top_row *row)
+{
+    rows->name = need(realloc(rows->name, (rows->names + 1) * sizeof *rows->name));
+    rows->name[rows->names++] = (struct top_name){row->key.pid, row->sums.fd, row->key.cookie};
+}
+
+/* The first losses of a socket that had no cookie then are in a row of their own. */
+static void join_nameless(struct top_rows *rows, const struct top_rows *last,
+                          struct observer *observer)
+{
+    rows->names = 0;
     for (size_t i = 0; i < rows->count; i++) {
         struct top_row *row = &rows->row[i], *other;
 
         if (row->key.cookie)
             continue;
-        row->key.cookie = observer_cookie(observer, row->key.pid, row->sums.fd);
+        row->key.cookie = cookie_of(row, last, observer);
+        if (row->key.cookie)
+            keep_name(rows, row);
         row->key.fd = row->key.cookie ? 0 : row->key.fd;
         other = other_row(rows, row);
         if (other) {
@@ -114,7 +134,7 @@ void top_collect(struct top_rows *to, struct top_rows *last, struct observer *ob
 {
     to->count = 0;
     observer_sums(observer, take, to);
-    join_nameless(to, observer);
+    join_nameless(to, last, observer);
     if (last->count > 0)
         qsort(last->row, last->count, sizeof *last->row, by_key);
     for (size_t i = 0; i < to->count; i++) {
@@ -340,4 +360,10 @@ bool top_metrics(const struct top_rows *rows, const char *path)
     free(list);
     free(socket);
     return written;
+}
+
+void top_free(struct top_rows *rows)
+{
+    free(rows->row);
+    free(rows->name);
 }

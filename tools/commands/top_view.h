@@ -15,9 +15,18 @@ struct top_row {
     double messages, bytes; /* lost a second */
 };
 
+/* What cookie a socket had that had none when it first lost something: it may be gone now. */
+struct top_name {
+    uint32_t pid;
+    int32_t fd;
+    uint64_t cookie;
+};
+
+/* All zero at first. */
 struct top_rows {
     struct top_row *row;
-    size_t count, room;
+    struct top_name *name;
+    size_t count, room, names;
 };
 
 /* How often, in which order; text for people, with the columns of --all. */
@@ -36,6 +45,8 @@ void top_collect(struct top_rows *to, struct top_rows *last, struct observer *ob
 
 void top_print(const struct top_rows *rows, const struct top_format *format, FILE *out);
 void top_print_json(const struct top_rows *rows, double seconds, FILE *out);
+
+void top_free(struct top_rows *rows);
 
 /* False: reported. */
 bool top_metrics(const struct top_rows *rows, const char *path);

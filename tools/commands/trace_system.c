@@ -3,6 +3,7 @@
  * wsrx trace --system: what any process loses, as the library's records.
  */
 #define _GNU_SOURCE
+#include "commands/live_view.h"
 #include "commands/system.h"
 
 #include "observe/observed.h"
@@ -94,6 +95,21 @@ static void take(const struct observe_event *event, void *context)
 }
 
 /* False: reported. */
+static bool make_directory(const char *path)
+{
+    struct stat facts;
+
+    if (!path) {
+        complain("trace: --to ring needs a directory for the files: use -o DIRECTORY");
+        return false;
+    }
+    if (mkdir(path, 0700) == 0 || (stat(path, &facts) == 0 && S_ISDIR(facts.st_mode)))
+        return true;
+    complain("%s: %s", path, strerror(errno));
+    return false;
+}
+
+/* False: reported. */
 static bool open_output(const struct system_trace_request *request)
 {
     const char *to = request->to, *output = request->output;
@@ -106,12 +122,7 @@ static bool open_output(const struct system_trace_request *request)
     trace.lines.module_of = observed_module_of;
     if (trace.to == RING) {
         trace.directory = output;
-        if (!output || (mkdir(output, 0700) < 0 && errno != EEXIST)) {
-            complain("trace: --to ring needs a directory for the files: %s",
-                     output ? strerror(errno) : "use -o DIRECTORY");
-            return false;
-        }
-        return true;
+        return make_directory(output);
     }
     if (!output && trace.to == JSONL)
         output = "-";
@@ -120,7 +131,7 @@ static bool open_output(const struct system_trace_request *request)
         complain("%s: %s", output, strerror(errno));
         return false;
     }
-    trace.colour = trace.to == TEXT && isatty(fileno(trace.out)) && !getenv("NO_COLOR");
+    trace.colour = trace.to == TEXT && live_view_may_colour(trace.out);
     return true;
 }
 
@@ -130,8 +141,7 @@ static int watch(struct observer *observer, const struct observe_config *config,
     bool ended = false, written = true;
 
     while (!ended) {
-        ended = system_is_interrupted() || !written ||
-                (config->pid && kill((pid_t)config->pid, 0) < 0 && errno == ESRCH);
+        ended = system_is_interrupted() || !written || system_has_ended(config->pid);
         observer_poll(observer, ended ? 0 : PATIENCE, take, observer);
         if (trace.out) {
             fflush(trace.out);
