@@ -36,10 +36,27 @@ bool system_is_interrupted(void)
     return interrupted;
 }
 
+/* The process of a thread, by proc(5); 0 if that cannot be read. */
+static unsigned process_of(unsigned long thread)
+{
+    char path[64], line[128];
+    unsigned process = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%lu/status", thread);
+    file = fopen(path, "re");
+    while (file && process == 0 && fgets(line, sizeof line, file))
+        sscanf(line, "Tgid: %u", &process);
+    if (file)
+        fclose(file);
+    return process;
+}
+
 int system_process(const char *command, const char *word, unsigned *ret_pid)
 {
     char *end;
     unsigned long pid = strtoul(word, &end, 10);
+    unsigned process;
 
     if (word[0] < '0' || word[0] > '9' || *end || pid == 0 || pid > INT32_MAX) {
         complain("%s: -p %s: expected the number of a process", command, word);
@@ -47,6 +64,11 @@ int system_process(const char *command, const char *word, unsigned *ret_pid)
     }
     if (kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
         complain("%s: process %lu: %s", command, pid, strerror(ESRCH));
+        return EXIT_TROUBLE;
+    }
+    process = process_of(pid);
+    if (process != 0 && process != pid) {
+        complain("%s: %lu is a thread of process %u", command, pid, process);
         return EXIT_TROUBLE;
     }
     *ret_pid = (unsigned)pid;

@@ -116,7 +116,7 @@ static void next_sort(void)
     asked.sort = (char *)(top_keys[at + 1] ? top_keys[at + 1] : top_keys[0]);
 }
 
-enum { LOOK = 1 }; /* seconds: how often it is looked whether the process is there */
+enum { LOOK = 1000 }; /* milliseconds: how often it is looked whether the process is there */
 
 /* Interrupted, or the one process has ended. */
 static bool is_over(void)
@@ -133,12 +133,13 @@ static bool wait_until(double time, const struct top_rows *rows)
 
     while ((left = time - now()) > 0 && !is_over()) {
         struct pollfd keyboard = {.fd = on_screen ? STDIN_FILENO : -1, .events = POLLIN};
+        int milliseconds = (int)(left * 1000) + 1;
 
         if (resized) {
             resized = 0;
             show(rows, 0);
         }
-        if (poll(&keyboard, 1, left < LOOK ? (int)(left * 1000) + 1 : LOOK * 1000) <= 0)
+        if (poll(&keyboard, 1, milliseconds < LOOK ? milliseconds : LOOK) <= 0)
             continue;
         if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q')
             return false;
