@@ -1,107 +1,67 @@
 /* SPDX-License-Identifier: MIT
  *
- * wsrx: the command. It knows its subcommands by the table, and not what they do.
+ * wsrx: the command. It becomes a program as quickly as it can; for everything else it loads another
+ * file, with the libraries that this needs.
  */
 #define _GNU_SOURCE
-#include "commands/command.h"
-#include "settings.h"
+#include "commands/all.h"
+#include "program/place.h"
+#include "program/run_program.h"
+#include "program/setting_options.h"
 #include "util/complain.h"
 #include "util/exit_code.h"
-#include "util/suggest.h"
 
-#include <stdio.h>
+#include <dlfcn.h>
 #include <string.h>
-#include <unistd.h>
 
-static int help(int argc, const char **argv);
+#define FILE_NAME "wsrx-commands.so"
 
-static const struct command command_help = {"help", "explain a subcommand, or the settings", help};
+/* In the build tree; under the prefix, wherever that is now; where it was to be installed. */
+static const char *const places[] = {FILE_NAME, WSRX_DIR_FROM_HERE "/" FILE_NAME,
+                                     WSRX_DIR "/" FILE_NAME};
 
-static const struct command *const commands[] = {
-    &command_run,    &command_trace, &command_stat, &command_report, &command_convert,
-    &command_doctor, &command_wine,  &command_top,  &command_refuse, &command_help,
-};
-
-enum { COMMANDS = sizeof commands / sizeof *commands };
-
-static const struct command *find(const char *name)
+static int load_and_run(int argc, const char **argv)
 {
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
-    return NULL;
-}
+    commands_main_function *others = NULL;
+    char path[PATH_MAX];
+    void *file = NULL;
 
-static const char *meant(const char *word)
-{
-    struct suggestion suggestion = suggestion_for(word, strlen(word));
-
-    for (size_t i = 0; i < COMMANDS; i++)
-        suggestion_add(&suggestion, commands[i]->name);
-    return suggestion.best;
-}
-
-static int list(void)
-{
-    printf("Usage: wsrx SUBCOMMAND [OPTION...] ...\n"
-           "       wsrx --help | --version\n\n"
-           "Find and fix programs that lose the end of long datagrams.\n\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
-    printf("\nwsrx help SUBCOMMAND lists its options; wsrx help settings lists the WSRX_\n"
-           "variables and their values.\n");
-    return 0;
-}
-
-static int help(int argc, const char **argv)
-{
-    static const char *const others[] = {"settings", "--help", NULL};
-    const char *word = argc > 1 ? argv[1] : "help", *near;
-    const struct command *command;
-    char what[256];
-
-    if (strcmp(word, "settings") == 0) {
-        int error = settings_help(STDOUT_FILENO);
-
-        if (!error)
-            return 0;
-        complain("standard output: %s", strerror(-error));
-        return EXIT_OURS;
-    }
-    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-        return list();
-    command = find(word);
-    if (command)
-        return command->run(2, (const char *[]){word, "--help", NULL});
-    near = meant(word);
-    snprintf(what, sizeof what, "help: %s", word);
-    complain_unknown(what, "subcommand", near ? near : suggest_word(word, others), "wsrx help");
+    for (size_t i = 0; !file && i < sizeof places / sizeof *places; i++)
+        if (place_has(places[i], path) && !(file = dlopen(path, RTLD_NOW)))
+            complain("%s", dlerror());
+    if (file)
+        *(void **)&others = dlsym(file, COMMANDS_MAIN);
+    if (others)
+        return others(argc, argv);
+    place_of_self(path);
+    complain("the file with this subcommand is not there: no %s/" FILE_NAME ", and none near %s",
+             WSRX_DIR, path);
     return EXIT_OURS;
 }
 
-/* A success whose output could not be written is a failure; the program's own exit code stays. */
-static int end(int result)
+/* Whether it is `wsrx run [--NAME=VALUE...] [--] PROGRAM`; and where that is. Whatever is written in
+ * another way, --help and mistakes as well, popt(3) reads. */
+static bool is_plain_run(int argc, const char **argv, int *ret_program)
 {
-    return is_written(stdout, NULL) || result > EXIT_TROUBLE ? result : EXIT_OURS;
+    int at = 2;
+
+    if (argc <= at || strcmp(argv[1], "run") != 0)
+        return false;
+    while (at < argc && setting_option_take(argv[at]))
+        at++;
+    if (at < argc && strcmp(argv[at], "--") == 0)
+        at++;
+    else if (at < argc && argv[at][0] == '-')
+        return false;
+    *ret_program = at;
+    return at < argc;
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const options[] = {"--help", "--version", NULL};
-    const char *name = argc > 1 ? argv[1] : "help", *near;
-    const struct command *command;
+    const char **words = (const char **)argv;
+    int program;
 
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        name = "help";
-    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        puts("wsrx " WSRX_VERSION);
-        return end(0);
-    }
-    command = find(name);
-    if (command)
-        return end(command->run(argc > 1 ? argc - 1 : 1, (const char **)argv + (argc > 1)));
-    near = name[0] == '-' ? suggest_word(name, options) : NULL;
-    complain_unknown(name, "subcommand", near ? near : meant(name + strspn(name, "-")),
-                     "wsrx help");
-    return EXIT_OURS;
+    return is_plain_run(argc, words, &program) ? run_program(words + program)
+                                               : load_and_run(argc, words);
 }

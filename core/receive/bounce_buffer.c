@@ -3,6 +3,7 @@
 #include "receive/bounce_buffer.h"
 
 #include "base/sys.h"
+#include "table/current.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -122,6 +123,7 @@ static bool take(struct bounce_buffer *area, const void *owner)
 
 struct bounce_buffer *bounce_acquire_another(size_t size, const void *owner)
 {
+    table_expects();
     sweep(owner);
     for (unsigned i = 0; i < BOUNCE_AREAS; i++) {
         struct bounce_buffer *area = &bounce_own.area[i];

@@ -24,6 +24,10 @@
 /* A file takes disk space. */
 enum { FILE_SLACK = 16 << 20 };
 
+/* Pages of a new file that get disk space: none that can be used. Most programs receive no message,
+ * and the others call table_prepare(). */
+enum { START = 1 };
+
 /* The smallest table in a mapping of its own. */
 enum { LEAST = 1 << 20 };
 
@@ -268,7 +272,7 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     if (!inside)
         return strerrordesc_np(-error);
 
-    error = reserve_disk(&(struct file){fd, inside}, &extents, TABLE_FIRST);
+    error = reserve_disk(&(struct file){fd, inside}, &extents, START);
     if (error) {
         unmap(inside, extents.size);
         sys_ftruncate(fd, 0);
@@ -276,7 +280,7 @@ static const char *make_file(int fd, size_t hold_max, struct inside **ret_inside
     }
     view_of(inside)->is_file = true;
     atomic_store(&view_of(inside)->suspect, true);
-    inside->populated = TABLE_FIRST;
+    inside->populated = START;
     atomic_store(&inside->table.shared, true);
     read_boot(inside->boot);
     make(inside, &extents);
@@ -312,6 +316,29 @@ static bool is_whole(const struct file *file, uint64_t on_disk)
     return on_disk >= needed || reserve_disk(file, extents, inside->populated) == 0;
 }
 
+/* Nothing was ever held in it, so there is nothing to check, and nothing to make anew: each program
+ * that is started opens the file, and most hold no tail. */
+static bool is_unused_locked(const struct inside *inside)
+{
+    return inside->top == 1 && inside->pages_used == 0 && table_is_quiet(&inside->table) &&
+           (atomic_load(&inside->version) & 1) == 0;
+}
+
+static const char *check_messages_locked(struct inside *inside)
+{
+    const char *why;
+
+    if (is_unused_locked(inside))
+        return NULL;
+    why = find_fault_in_messages_locked(inside);
+    if (!why) {
+        change_begin(inside);
+        links_rebuild(inside);
+        change_end(inside);
+    }
+    return why;
+}
+
 static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside **ret_inside)
 {
     struct inside *inside;
@@ -334,13 +361,9 @@ static const char *use_file(int fd, size_t size, uint64_t on_disk, struct inside
     if (!why && !mutex_lock(inside, PATIENCE_MS))
         why = "it is damaged";
     else if (!why) {
-        why = find_fault_in_messages_locked(inside);
-        if (!why) {
+        why = check_messages_locked(inside);
+        if (!why)
             atomic_store(&inside->table.shared, true);
-            change_begin(inside);
-            links_rebuild(inside);
-            change_end(inside);
-        }
         mutex_unlock(inside);
     }
     if (why) {

@@ -146,6 +146,12 @@ struct table *table_needed(void)
     return is_made() ? state.table : make_for_tail();
 }
 
+void table_expects(void)
+{
+    if (is_made() && !sys_is_sandboxed())
+        table_prepare(state.table);
+}
+
 /* --- processes --------------------------------------------------------------------------- */
 
 /* Nothing is held yet, so most programs that fork will lose nothing, and a host that allows no more

@@ -21,6 +21,9 @@ const char *table_start(void);
  * Async-signal-safe, and safe for threads and for a fork at any moment; leaves errno alone. */
 struct table *table_needed(void);
 
+/* Messages that may not fit are going to be received. */
+void table_expects(void);
+
 /* The process is about to fork: its child must find what is held, too. */
 void table_forks(void);
 

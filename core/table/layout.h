@@ -14,7 +14,7 @@ enum {
     PAGE = 4096,
     TABLE_FORMAT = 6,
     TABLE_AHEAD = 1024, /* pages of a file that get disk space before they are needed */
-    TABLE_FIRST = 256,  /* the same, in a new file */
+    TABLE_FIRST = 256,  /* the same, before the first message is received */
     /* How many orphans are kept: another process may still have their sockets. */
     ORPHANS_MAX = 1024,
 };

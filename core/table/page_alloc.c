@@ -168,6 +168,11 @@ void pages_reset(struct inside *inside)
     inside->search = 1;
 }
 
+bool pages_are_prepared(struct inside *inside)
+{
+    return populate(inside, TABLE_FIRST);
+}
+
 bool pages_are_full(struct inside *inside)
 {
     return inside->pages_used >= extents_of(inside)->pages_max ||

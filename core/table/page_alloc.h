@@ -30,6 +30,9 @@ void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used)
  * negative errno. */
 int pages_make_sure(void *at, size_t size);
 
+/* Whether there is disk space for what a program holds first. */
+bool pages_are_prepared(struct inside *inside);
+
 /* Whether WSRX_HOLD_MAX is reached, or a file has too little disk space left: then the next message
  * is held in the kernel. */
 bool pages_are_full(struct inside *inside);

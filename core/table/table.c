@@ -154,6 +154,19 @@ void table_leave(struct table *table, struct critical_section *section)
         report(inside);
 }
 
+void table_prepare(struct table *table)
+{
+    struct inside *inside = inside_of(table);
+    struct critical_section section;
+
+    if (LIKELY(!view_of(inside)->is_file) || inside->populated >= TABLE_FIRST)
+        return;
+    table_enter(table, &section);
+    if (!pages_are_prepared(inside))
+        atomic_store_explicit(&table->full, true, memory_order_relaxed);
+    table_leave(table, &section);
+}
+
 void table_leave_shared(struct table *table)
 {
     enum { PATIENCE_MS = 20 };

@@ -168,6 +168,10 @@ void table_announce_locked(struct table *table, bool peeking);
 void table_advance_locked(struct table *table, uint64_t cookie, const struct held *held);
 void table_finish_locked(struct table *table, uint64_t cookie);
 
+/* A table in a file gets disk space for the first messages that do not fit; if there is none, they are
+ * held in the kernel. Called before a message is received that may not fit. Async-signal-safe. */
+void table_prepare(struct table *table);
+
 /* From now on other processes use the table, too. What they write into it is checked. */
 void table_share(struct table *table);
 

@@ -34,6 +34,9 @@ def install(bench, *kinds):
         os.makedirs(bench.path(directory))
     shutil.copy(bench.command, bench.path("prefix/bin/wsrx"))
     shutil.copy(bench.library, bench.path(os.path.join(libraries, NAME)))
+    os.makedirs(bench.path(os.path.join(libraries, "wsrx")))
+    shutil.copy(os.path.join(os.path.dirname(bench.command), "wsrx-commands.so"),
+                bench.path(os.path.join(libraries, "wsrx")))
     for kind, library in kinds:
         os.makedirs(bench.path(os.path.join(beside, kind)), exist_ok=True)
         shutil.copy(library, bench.path(os.path.join(beside, kind, NAME)))

@@ -112,7 +112,9 @@ PRODUCT = (
     "shim/libwsrx-winsock.so",
     "shim/libwsrx-beneath.a.p/",
     "shim/unixlib/x86_64-unix/wsrx.so.p/",
+    "tools/libwsrx-run.a.p/",
     "tools/wsrx.p/",
+    "tools/wsrx-commands.so.p/",
 )
 
 

@@ -47,6 +47,27 @@ Test(table_open, takes_an_empty_file)
     table_path_open();
 }
 
+static long disk_space(void)
+{
+    struct stat status;
+
+    cr_assert_eq(stat(table_path, &status), 0);
+    return (long)status.st_blocks * 512;
+}
+
+/* Each program that is started opens it, and most receive nothing: to open it must not take time. */
+Test(table_open, takes_disk_space_when_a_message_is_received)
+{
+    enum { HEADS = 100 << 10, FIRST = TABLE_FIRST * PAGE };
+    struct table *table = table_path_open();
+
+    cr_expect_leq(disk_space(), HEADS, "%ld bytes at first", disk_space());
+    table_path_open();
+    cr_expect_leq(disk_space(), HEADS, "%ld bytes for a second program", disk_space());
+    table_prepare(table);
+    cr_expect_geq(disk_space(), FIRST, "%ld bytes when it receives", disk_space());
+}
+
 /* Another mapping, at another address, as in the next program. */
 Test(table_open, the_tails_outlast_the_mapping)
 {

@@ -84,3 +84,8 @@ void complain_unknown(const char *what, const char *kind, const char *meant, con
     complain("%s: no such %s; %s%s%s%s lists them", what, kind, meant ? "did you mean " : "",
              meant ? meant : "", meant ? "? " : "", help);
 }
+
+int commands_end(int result)
+{
+    return is_written(stdout, NULL) || result > EXIT_TROUBLE ? result : EXIT_OURS;
+}

@@ -27,4 +27,8 @@ poptContext command_options(const struct command *command, int argc, const char 
 /* "WHAT: no such KIND; did you mean …? HELP lists them". */
 void complain_unknown(const char *what, const char *kind, const char *meant, const char *help);
 
+/* The exit code after a subcommand's result: a success whose output could not be written is a
+ * failure; the program's own exit code stays. */
+int commands_end(int result);
+
 #endif

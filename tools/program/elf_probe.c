@@ -2,13 +2,13 @@
 #define _GNU_SOURCE
 #include "program/elf_probe.h"
 
+#include "program/elf_file.h"
 #include "program/pe_probe.h"
 #include "program/program_path.h"
 #include "util/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,22 +35,16 @@ static void note_import(struct executable *executable, const char *name)
         executable->io_uring = true;
 }
 
-static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
-                         struct executable *executable)
+static void read_symbols(const struct elf_file *file, const struct elf_piece *symbols,
+                         const struct elf_piece *names, struct executable *executable)
 {
-    Elf_Data *data = elf_getdata(section, NULL);
-    size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+    for (size_t i = 0; i < symbols->count; i++) {
+        const char *symbol = symbols->bytes + i * ELF_SIZE(file, Sym);
+        const char *name = elf_piece_text(names, ELF_FIELD(file, Sym, symbol, st_name));
 
-    for (size_t i = 0; data && i < count && i <= INT_MAX; i++) {
-        GElf_Sym symbol;
-        const char *name;
-
-        if (!gelf_getsym(data, (int)i, &symbol) ||
-            !(name = elf_strptr(elf, header->sh_link, symbol.st_name)))
-            continue;
-        if (symbol.st_shndx == SHN_UNDEF)
+        if (name && ELF_FIELD(file, Sym, symbol, st_shndx) == SHN_UNDEF)
             note_import(executable, name);
-        else if (strcmp(name, "__asan_init") == 0)
+        else if (name && strcmp(name, "__asan_init") == 0)
             executable->asan = true;
     }
 }
@@ -63,29 +57,27 @@ static void read_text(int fd, uint64_t offset, uint64_t size, char *to, size_t r
     to[got > 0 ? got : 0] = '\0';
 }
 
-/* How the program is loaded; of a file of `size` bytes. */
-static void read_segments(Elf *elf, int fd, uint64_t size, struct executable *executable)
+/* How the program is loaded. */
+static void read_segments(const struct elf_file *file, struct executable *executable)
 {
-    size_t headers = 0;
-    GElf_Ehdr start;
+    struct elf_piece headers;
 
     executable->is_static = true;
-    if (!gelf_getehdr(elf, &start) || elf_getphdrnum(elf, &headers) != 0 ||
-        (start.e_phnum != PN_XNUM && headers < start.e_phnum))
-        executable->damaged = true;
-    for (size_t i = 0; i < headers && i <= INT_MAX; i++) {
-        GElf_Phdr header;
+    executable->damaged = !elf_file_segments(file, &headers) || file->cut;
+    for (size_t i = 0; i < headers.count; i++) {
+        const char *header = headers.bytes + i * ELF_SIZE(file, Phdr);
+        uint64_t type = ELF_FIELD(file, Phdr, header, p_type);
+        uint64_t offset = ELF_FIELD(file, Phdr, header, p_offset);
+        uint64_t size = ELF_FIELD(file, Phdr, header, p_filesz);
 
-        if (!gelf_getphdr(elf, (int)i, &header) ||
-            (header.p_type == PT_LOAD &&
-             (header.p_offset > size || header.p_filesz > size - header.p_offset)))
+        if (type == PT_LOAD && (offset > file->size || size > file->size - offset)) {
             executable->damaged = true;
-        else if (header.p_type == PT_INTERP) {
+        } else if (type == PT_INTERP) {
             executable->is_static = false;
-            read_text(fd, header.p_offset, header.p_filesz, executable->loader,
-                      sizeof executable->loader);
+            read_text(file->fd, offset, size, executable->loader, sizeof executable->loader);
         }
     }
+    free(headers.bytes);
 }
 
 static enum elf_libc libc_of_loader(const char *loader)
@@ -113,26 +105,22 @@ static void take_needed(struct executable *executable, const char *name)
 
 /* Without an interpreter it is a static program or a library. Static programs for a fixed address
  * are ET_EXEC; of those that can be loaded anywhere the linker marks the programs. */
-static void read_dynamic(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
-                         struct executable *executable)
+static void read_dynamic(const struct elf_file *file, const struct elf_piece *entries,
+                         const struct elf_piece *texts, struct executable *executable)
 {
-    Elf_Data *data = elf_getdata(section, NULL);
-    size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
     bool program = executable->type != ET_DYN;
 
-    for (size_t i = 0; data && i < count && i <= INT_MAX; i++) {
-        const char *text;
-        GElf_Dyn entry;
+    for (size_t i = 0; i < entries->count; i++) {
+        const char *entry = entries->bytes + i * ELF_SIZE(file, Dyn);
+        uint64_t tag = ELF_FIELD(file, Dyn, entry, d_tag);
+        uint64_t value = ELF_FIELD(file, Dyn, entry, d_un.d_val);
+        const char *text = elf_piece_text(texts, value);
 
-        if (!gelf_getdyn(data, (int)i, &entry))
-            continue;
-        program = program || (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE));
-        if (entry.d_tag != DT_NEEDED && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH)
-            continue;
-        text = elf_strptr(elf, header->sh_link, entry.d_un.d_val);
-        if (text && entry.d_tag == DT_NEEDED)
+        program = program || (tag == DT_FLAGS_1 && (value & DF_1_PIE));
+        if (text && tag == DT_NEEDED)
             take_needed(executable, text);
-        else if (text) /* a RUNPATH comes behind an RPATH, and overrides it */
+        else if (text &&
+                 (tag == DT_RPATH || tag == DT_RUNPATH)) /* the latter overrides the former */
             snprintf(executable->search, sizeof executable->search, "%s", text);
     }
     if (executable->is_static && !program) {
@@ -141,37 +129,49 @@ static void read_dynamic(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
     }
 }
 
-static void read_elf(Elf *elf, struct executable *executable)
+static void read_section(const struct elf_file *file, const struct elf_piece *sections,
+                         uint64_t number, struct executable *executable)
 {
-    Elf_Scn *section = NULL;
-    GElf_Ehdr start;
-    size_t names;
+    const char *header = sections->bytes + number * ELF_SIZE(file, Shdr);
+    uint64_t type = ELF_FIELD(file, Shdr, header, sh_type);
+    struct elf_piece records, texts;
+
+    if (type != SHT_DYNAMIC && type != SHT_DYNSYM)
+        return;
+    records = elf_file_section(file, sections, number);
+    texts = elf_file_section(file, sections, ELF_FIELD(file, Shdr, header, sh_link));
+    if (type == SHT_DYNAMIC) {
+        read_dynamic(file, &records, &texts, executable);
+    } else {
+        executable->symbols = true;
+        read_symbols(file, &records, &texts, executable);
+    }
+    free(records.bytes);
+    free(texts.bytes);
+}
+
+static void read_elf(const struct elf_file *file, struct executable *executable)
+{
+    struct elf_piece sections, names;
+    size_t names_at;
 
     executable->elf = true;
-    executable->bits = gelf_getclass(elf) == ELFCLASS32 ? 32 : 64;
-    if (gelf_getehdr(elf, &start)) {
-        executable->machine = start.e_machine;
-        executable->type = start.e_type;
-    }
+    executable->bits = file->wide ? 64 : 32;
+    executable->machine = (unsigned)ELF_HEADER(file, e_machine);
+    executable->type = (unsigned)ELF_HEADER(file, e_type);
     executable->libc = libc_of_loader(executable->loader);
-    if (elf_getshdrstrndx(elf, &names) != 0)
-        return;
-    while ((section = elf_nextscn(elf, section))) {
-        GElf_Shdr header;
-        const char *name;
+    sections = elf_file_sections(file, &names_at);
+    names = elf_file_section(file, &sections, names_at);
+    for (size_t i = 0; i < sections.count; i++) {
+        const char *header = sections.bytes + i * ELF_SIZE(file, Shdr);
+        const char *name = elf_piece_text(&names, ELF_FIELD(file, Shdr, header, sh_name));
 
-        if (!gelf_getshdr(section, &header))
-            continue;
-        name = elf_strptr(elf, names, header.sh_name);
         if (name && (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0))
             executable->go = true;
-        if (header.sh_type == SHT_DYNAMIC)
-            read_dynamic(elf, section, &header, executable);
-        if (header.sh_type == SHT_DYNSYM) {
-            executable->symbols = true;
-            read_symbols(elf, section, &header, executable);
-        }
+        read_section(file, &sections, i, executable);
     }
+    free(names.bytes);
+    free(sections.bytes);
 }
 
 /* "#!/usr/bin/env python3" is python3's business, and so is "#!/usr/bin/env -S A=1 python3 -u". */
@@ -227,7 +227,7 @@ static int read_file(const char *path, struct executable *executable, int depth)
     /* Who opens a pipe to read waits for one who writes. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat now;
-    Elf *elf;
+    struct elf_file file;
 
     if (fd < 0)
         return errno == EACCES ? 0 : errno; /* it can be run, though not read */
@@ -245,13 +245,10 @@ static int read_file(const char *path, struct executable *executable, int depth)
         close(fd);
         return error ? error : read_file(found, executable, depth + 1);
     }
-    elf_version(EV_CURRENT);
-    elf = elf_begin(fd, ELF_C_READ, NULL);
-    if (elf && elf_kind(elf) == ELF_K_ELF) {
-        read_segments(elf, fd, (uint64_t)now.st_size, executable);
-        read_elf(elf, executable);
+    if (elf_file_open(fd, (uint64_t)now.st_size, &file)) {
+        read_segments(&file, executable);
+        read_elf(&file, executable);
     }
-    elf_end(elf);
     executable->windows = !executable->elf && pe_machine(fd) != 0;
     close(fd);
     return 0;

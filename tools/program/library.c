@@ -3,10 +3,12 @@
 #include "program/library.h"
 
 #include "program/elf_libraries.h"
+#include "program/place.h"
 #include "util/complain.h"
 
 #include <elf.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,37 +20,22 @@
  * now; where it was to be installed. */
 static const char *const places[] = {"../preload/libwsrx.so", WSRX_LIBRARY_FROM_HERE, WSRX_LIBRARY};
 
-static void directory_of_self(char to[PATH_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", to, PATH_MAX - 1);
-
-    strcpy(to + (length > 0 ? length : 0), length > 0 ? "" : "/");
-    strrchr(to, '/')[1] = '\0';
-}
-
-/* `place`: as in `places`. */
-static bool is_at(const char *place, char path[PATH_MAX])
-{
-    char self[PATH_MAX], full[PATH_MAX];
-
-    directory_of_self(self);
-    return snprintf(full, sizeof full, "%s%s", place[0] == '/' ? "" : self, place) < PATH_MAX &&
-           access(full, R_OK) == 0 && realpath(full, path);
-}
+static char own_path[PATH_MAX]; /* where it is, when it has been found */
 
 static bool find_own(char path[PATH_MAX])
 {
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (is_at(places[i], path))
-            return true;
-    return false;
+    for (size_t i = 0; !*own_path && i < sizeof places / sizeof *places; i++)
+        if (!place_has(places[i], own_path))
+            own_path[0] = '\0';
+    strcpy(path, own_path);
+    return *own_path;
 }
 
 void library_report_missing(void)
 {
     char self[PATH_MAX];
 
-    directory_of_self(self);
+    place_of_self(self);
     complain("the library is not there: no %s, and none near %s", WSRX_LIBRARY, self);
 }
 
@@ -80,18 +67,31 @@ static bool is_same_kind(const struct executable *one, const struct executable *
     return one->machine == other->machine && one->bits == other->bits && one->libc == other->libc;
 }
 
+/* The linker's name for the start of our own file, wherever it is mapped. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+/* What this command is built for. */
+static const struct executable *self(void)
+{
+    static struct executable us = {
+        .elf = true,
+        .bits = 8 * (int)sizeof(void *),
+#ifdef __GLIBC__
+        .libc = LIBC_GLIBC,
+#else
+        .libc = LIBC_MUSL,
+#endif
+    };
+
+    us.machine = __ehdr_start.e_machine;
+    return &us;
+}
+
 bool library_is_other(const struct executable *program)
 {
-    struct executable self;
-    bool other;
-
     /* Nothing is loaded into these; what they start has most likely our own kind. */
-    if (!program || !program->elf || program->damaged || program->is_static)
-        return false;
-    elf_probe_file("/proc/self/exe", &self);
-    other = self.elf && !is_same_kind(program, &self);
-    elf_probe_free(&self);
-    return other;
+    return program && program->elf && !program->damaged && !program->is_static &&
+           !is_same_kind(program, self());
 }
 
 static bool fits(const char *path, const struct executable *program)
@@ -119,7 +119,7 @@ static bool find_beside(const char *own, const struct executable *program, char 
 
         if (snprintf(place, sizeof place, "%.*s/%s%s%s/libwsrx.so.0", (int)(slash - own), own,
                      directories[i], named ? "/" : "", named ? kind : "") < PATH_MAX &&
-            is_at(place, path) && fits(path, program))
+            place_has(place, path) && fits(path, program))
             return true;
     }
     return false;
@@ -189,16 +189,24 @@ static void searched(const struct executable *library, char to[PATH_MAX])
     close(file);
 }
 
+static bool is_searched(const struct executable *library, const char *path, size_t directory)
+{
+    char list[PATH_MAX];
+
+    searched(library, list);
+    return lists(list, path, directory);
+}
+
 /* By its name alone each loader finds the library of its own kind. */
 static bool is_found_by_name(const char *path, size_t directory)
 {
-    char list[PATH_MAX];
     struct executable library;
     bool found;
 
+    if (strcmp(path, own_path) == 0)
+        return is_searched(self(), path, directory);
     elf_probe_file(path, &library);
-    searched(&library, list);
-    found = library.elf && lists(list, path, directory);
+    found = library.elf && is_searched(&library, path, directory);
     elf_probe_free(&library);
     return found;
 }

@@ -5,6 +5,7 @@
 #include "util/complain.h"
 #include "util/suggest.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,22 @@ const struct poptOption *setting_option(enum settings_index setting)
         number++;
     options[0] = all[number];
     return options;
+}
+
+bool setting_option_take(const char *word)
+{
+    const char *value = strchr(word, '=');
+
+    for (size_t i = 0; value && strncmp(word, "--", 2) == 0 && i < OPTIONS; i++) {
+        const char *name = rows[i].option.longName;
+        size_t length = strlen(name);
+
+        if ((size_t)(value - word) == 2 + length && strncmp(word + 2, name, length) == 0) {
+            values[rows[i].setting] = (char *)(uintptr_t)value + 1;
+            return true;
+        }
+    }
+    return false;
 }
 
 void setting_filter(struct trace_filter *ret_filter)

@@ -18,6 +18,9 @@ const struct poptOption *setting_options(bool for_run);
 /* One of them alone, for a subcommand that runs no program. One array, as above. */
 const struct poptOption *setting_option(enum settings_index setting);
 
+/* Takes "--NAME=VALUE", if it is one of run's; as popt(3) would, for a command that does without. */
+bool setting_option_take(const char *word);
+
 /* The filter that the option asks for; without it, one that lets everything pass. */
 void setting_filter(struct trace_filter *ret_filter);
 
