@@ -163,11 +163,12 @@ static void control_locked(int epfd, int operation, int fd, const struct epoll_e
     struct registration *registration;
     struct set *set = set_of(epfd), *inner = set_of(fd);
 
-    if (!set) {
-        learn_set(epfd); /* what was registered just now is in it */
-        show_asked(epfd, fd);
+    if (!set && learn_set(epfd)) {
+        show_asked(epfd, fd); /* what was registered just now is in it */
         return;
     }
+    if (!set && !(set = set_of(epfd)) && !(set = learn_make_set(epfd)))
+        return;
     if (inner && operation != EPOLL_CTL_DEL)
         proxy_watch(inner);
     registration = change_locked(set, operation, fd, event);
@@ -234,9 +235,9 @@ static int call_without_lock(int epfd, int operation, int fd, struct epoll_event
         return error;
     /* A tail came meanwhile, and the set may have been read before the call. */
     registry_enter(&section);
-    if (learn_following())
-        learn_set(epfd);
-    else if (operation != EPOLL_CTL_DEL)
+    if (learn_following() && !learn_set(epfd) && !error)
+        control_locked(epfd, operation, fd, event);
+    else if (!learn_following() && operation != EPOLL_CTL_DEL)
         learn_note(epfd, fd);
     registry_leave(&section);
     return error;

@@ -138,7 +138,7 @@ static void fill_from_memory(const struct learned *learned)
             learn_entry(set, learned, &entry);
 }
 
-/* 0, or the error for which /proc cannot be read. */
+/* 0, or the error for which /proc cannot be read: then what was known of the set still is. */
 static int fill_from_proc(const struct learned *learned)
 {
     struct set *set = set_of(learned->epfd);
@@ -148,6 +148,8 @@ static int fill_from_proc(const struct learned *learned)
 
     if (error)
         return error;
+    if (set)
+        empty_set(set);
     while (fdinfo_next(&info, &entry))
         if (set || (set = make_set(learned)))
             learn_entry(set, learned, &entry);
@@ -166,8 +168,6 @@ static int fill_set(int epfd)
     if (error == -EBADF)
         return 0; /* it is closed */
     learned.anonymous = error ? 0 : file.inode;
-    if (set_of(epfd))
-        empty_set(set_of(epfd));
     error = fill_from_proc(&learned);
     if (error)
         fill_from_memory(&learned);
@@ -243,21 +243,6 @@ static void note_nested(const struct set *set)
     }
 }
 
-void learn_set(int epfd)
-{
-    struct set *set;
-
-    fill_set(epfd);
-    join_copies();
-    set = set_of(epfd);
-    if (!set)
-        return;
-    note_nested(set);
-    scan_set(set);
-}
-
-/* --- the registry ------------------------------------------------------------------------ */
-
 static void report(int error)
 {
     static atomic_int reported;
@@ -268,6 +253,29 @@ static void report(int error)
               strerrordesc_np(error));
     state_hold_in_kernel();
 }
+
+bool learn_set(int epfd)
+{
+    int error = fill_set(epfd);
+    struct set *set;
+
+    if (error)
+        report(-error);
+    join_copies();
+    set = set_of(epfd);
+    if (set) {
+        note_nested(set);
+        scan_set(set);
+    }
+    return !error;
+}
+
+struct set *learn_make_set(int epfd)
+{
+    return make_set(&(struct learned){.epfd = epfd, .own = hints_is_own(epfd)});
+}
+
+/* --- the registry ------------------------------------------------------------------------ */
 
 static void stop_following(void)
 {

@@ -63,8 +63,11 @@ void learn_end(void);
 
 /* With the registry's lock held: */
 
-/* Reads one set from /proc, also if it is known already. */
-void learn_set(int epfd);
+/* Reads one set from /proc, also if it is known already. False: it cannot be read, which was reported;
+ * then the few remembered registrations were entered, if they were not known. */
+bool learn_set(int epfd);
+/* Makes a set of which nothing is known. NULL: there is no room. */
+struct set *learn_make_set(int epfd);
 /* The registry is cleared, unless something is shown. */
 void learn_rest(void);
 

@@ -23,16 +23,37 @@ static int number_now(const struct registration *registration)
     return fd_next_duplicate(registration->fd, -1, registration->cookie);
 }
 
+/* A program whose limit of descriptors is 0 cannot poll(2) even one, but may select(2). What a set
+ * has no room for is told to be readable rather than never. */
+static uint32_t select_events(int fd, uint32_t events)
+{
+    fd_set reading, writing;
+
+    if (fd >= FD_SETSIZE)
+        return events & PROXY_READABLE;
+    FD_ZERO(&reading);
+    FD_SET(fd, &reading);
+    writing = reading;
+    if (next_calls.pselect(fd + 1, events & EPOLLIN ? &reading : NULL,
+                           events & EPOLLOUT ? &writing : NULL, NULL, &(struct timespec){0, 0},
+                           NULL) <= 0)
+        return 0;
+    return (events & EPOLLIN && FD_ISSET(fd, &reading) ? EPOLLIN : 0) |
+           (events & EPOLLOUT && FD_ISSET(fd, &writing) ? EPOLLOUT : 0);
+}
+
 /* Which of the program's events the socket itself has. */
 static uint32_t kernel_events(const struct registration *registration)
 {
     struct pollfd socket = {.fd = number_now(registration),
                             .events = (short)(registration->events & EVENTS)};
+    int ready = 0;
 
-    if (socket.fd < 0 || next_calls.ppoll(&socket, 1, &(struct timespec){0, 0}, NULL) <= 0 ||
-        (socket.revents & POLLNVAL))
-        return 0;
-    return (uint32_t)(unsigned short)socket.revents;
+    if (socket.fd >= 0)
+        ready = next_calls.ppoll(&socket, 1, &(struct timespec){0, 0}, NULL);
+    if (ready < 0)
+        return select_events(socket.fd, registration->events);
+    return ready == 0 || (socket.revents & POLLNVAL) ? 0 : (uint32_t)(unsigned short)socket.revents;
 }
 
 /* Whether the program waits for more than something to receive. */

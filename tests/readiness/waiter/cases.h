@@ -89,7 +89,8 @@
     CASE(one_shot_at_the_end, PASSES, PROCESS)   \
     CASE(one_shot_then_the_end, FAILS, ANYWHERE) \
     CASE(sleeps_after_a_fork, FAILS, ANYWHERE)   \
-    CASE(fork_wakes_nobody, PASSES, ANYWHERE)
+    CASE(fork_wakes_nobody, PASSES, ANYWHERE)    \
+    CASE(set_without_a_descriptor, FAILS, ANYWHERE)
 
 #define EPOLL_LEFT_CASES(CASE)                            \
     CASE(shot_left_by_a_close, FAILS, ANYWHERE)           \

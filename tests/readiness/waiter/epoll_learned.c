@@ -273,3 +273,30 @@ void case_fork_wakes_nobody(void)
     if (!fork_blocks_signals())
         EQUAL(interrupted, 0);
 }
+
+/* No descriptor is free when a set gets its first registration, so it cannot be looked up; and too
+ * many have been made to remember them all. Nor is what is known of another set forgotten. */
+void case_set_without_a_descriptor(void)
+{
+    enum { MANY = 70 };
+    struct pair pair = pair_make();
+    int set = set_make(), later = set_make();
+    struct rlimit usual, none;
+    unsigned message;
+
+    for (uint64_t i = 0; i < MANY; i++)
+        set_add(set, pair_make().r, EPOLLIN, 100 + i);
+    set_add(set, pair.r, EPOLLIN, 1);
+    message = tail_begin(pair);
+    EVENT(set, EPOLLIN, 1);
+    EQUAL(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = usual.rlim_max};
+    EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+    set_add(later, pair.r, EPOLLIN, 2);
+    EVENT(later, EPOLLIN, 2);
+    EVENT(set, EPOLLIN, 1);
+    EQUAL(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    tail_end(pair.r, message);
+    NO_EVENT(later);
+    NO_EVENT(set);
+}
