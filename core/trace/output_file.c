@@ -281,7 +281,7 @@ void *output_file_map_open(int fd, uint64_t offset, size_t size, size_t ready, i
         error = reserve(fd, offset, ready);
     if (!error)
         at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
-    if (at)
+    if (at && ready < size)
         sys_madvise(at, size, MADV_RANDOM); /* nothing around a page is worth reading: it is new */
     if (at && (error = populate(at, ready)) != 0) {
         sys_unmap(at, size);
