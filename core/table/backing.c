@@ -246,14 +246,11 @@ static int reserve(const struct file *file, size_t at, size_t size)
  * disk is found now, and not by a SIGBUS later. 0, or a negative errno. */
 static int reserve_disk(const struct file *file, const struct extents *extents, uint32_t populated)
 {
-    int error = reserve(file, 0, sizeof *file->inside);
+    int error = reserve(file, 0, extents->slots_at + populated * sizeof(struct slot));
 
     if (!error)
-        error = reserve(file, extents->bitmap_at, extents->arena_at - extents->bitmap_at);
-    if (!error)
-        error = reserve(file, extents->slots_at, populated * sizeof(struct slot));
-    if (!error)
-        error = reserve(file, extents->arena_at, (size_t)populated * PAGE);
+        error = reserve(file, extents->bitmap_at,
+                        extents->arena_at - extents->bitmap_at + (size_t)populated * PAGE);
     return error;
 }
 
