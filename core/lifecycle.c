@@ -402,7 +402,8 @@ START_CODE static void report_cut(void)
         return;
     diag_once(reported,
               "receives that filled their buffers after the program had installed a filter of "
-              "system calls: %zu; the rest of a longer message is not kept there",
+              "system calls, or a thread had unshared its descriptors: %zu; the rest of a longer "
+              "message is not kept there",
               cut);
     atomic_store(&sys_sandboxed, true);
 }
