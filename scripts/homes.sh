@@ -112,6 +112,7 @@ targets() {
     local name
 
     echo tools/wsrx
+    echo tools/wsrx-commands.so # for doctor
     for name in "$@"; do
         case $name in
         /*) ;;
