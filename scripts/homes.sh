@@ -112,7 +112,7 @@ targets() {
     local name
 
     echo tools/wsrx
-    echo tools/wsrx-commands.so # for doctor
+    echo tools/wsrx-commands # for doctor
     for name in "$@"; do
         case $name in
         /*) ;;

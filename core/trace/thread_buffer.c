@@ -3,6 +3,7 @@
 #include "trace/thread_buffer.h"
 
 #include "base/critical_section.h"
+#include "base/libc.h"
 #include "base/sys.h"
 #include "state.h"
 

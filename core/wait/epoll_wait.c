@@ -27,19 +27,20 @@ static int number_now(const struct registration *registration)
  * has no room for is told to be readable rather than never. */
 static uint32_t select_events(int fd, uint32_t events)
 {
+    unsigned number = (unsigned)fd;
     fd_set reading, writing;
 
     if (fd >= FD_SETSIZE)
         return events & PROXY_READABLE;
     FD_ZERO(&reading);
-    FD_SET(fd, &reading);
+    FD_SET(number, &reading);
     writing = reading;
     if (next_calls.pselect(fd + 1, events & EPOLLIN ? &reading : NULL,
                            events & EPOLLOUT ? &writing : NULL, NULL, &(struct timespec){0, 0},
                            NULL) <= 0)
         return 0;
-    return (events & EPOLLIN && FD_ISSET(fd, &reading) ? EPOLLIN : 0) |
-           (events & EPOLLOUT && FD_ISSET(fd, &writing) ? EPOLLOUT : 0);
+    return (events & EPOLLIN && FD_ISSET(number, &reading) ? EPOLLIN : 0) |
+           (events & EPOLLOUT && FD_ISSET(number, &writing) ? EPOLLOUT : 0);
 }
 
 /* Which of the program's events the socket itself has. */
