@@ -91,9 +91,7 @@ static bool bounce_grow(struct bounce_buffer *area, size_t size)
     return true;
 }
 
-/* Whether the call that used an area is gone: where it ended there is now a piece of the stack
- * between `owner`, at which a call ends that is under way, and ourselves. */
-static bool is_gone(const void *call, const void *owner)
+bool bounce_call_is_gone(const void *call, const void *owner)
 {
     return (uintptr_t)call >= (uintptr_t)__builtin_frame_address(0) &&
            (uintptr_t)call <= (uintptr_t)owner;
@@ -104,10 +102,10 @@ static bool is_gone(const void *call, const void *owner)
 static void sweep(const void *owner)
 {
     for (unsigned i = 0; i < BOUNCE_AREAS; i++)
-        if (is_gone(bounce_own.area[i].owner, owner))
+        if (bounce_call_is_gone(bounce_own.area[i].owner, owner))
             bounce_own.area[i].owner = NULL;
     for (struct bounce_buffer *more = bounce_own.more; more; more = more->more)
-        if (is_gone(more->owner, owner))
+        if (bounce_call_is_gone(more->owner, owner))
             more->owner = NULL;
 }
 

@@ -65,6 +65,11 @@ extern __thread struct bounce_own bounce_own;
 /* Prepares the release of buffers when their threads end. 0, or a negative errno. */
 int bounce_start(void);
 
+/* Whether a call is gone that has not ended, as far as one knows: where it would end (BOUNCE_CALL)
+ * there is now a piece of the stack between `owner`, at which a call ends that is under way, and
+ * ourselves. */
+bool bounce_call_is_gone(const void *call, const void *owner);
+
 /* Internal: bounce_acquire() where the first area at hand will not do. */
 struct bounce_buffer *bounce_acquire_another(size_t size, const void *owner);
 

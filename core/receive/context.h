@@ -32,8 +32,9 @@ struct receive {
     size_t touched;               /* bytes of it */
     bool sure;                    /* the class has been queried, and is not stale */
     bool stale;                   /* it is stale: to be queried */
-    bool held_before;             /* this part was the next one of a held message */
-    bool tail_only;               /* takes nothing but the rest of a message: drop_tail.c */
+    bool fits_not;     /* a moment ago the first message did not fit, or there was none */
+    bool held_before;  /* this part was the next one of a held message */
+    bool tail_only;    /* takes nothing but the rest of a message: drop_tail.c */
     bool control_came; /* the msghdr already has the control data of a message behind it */
     struct receive_report report;
     struct receive_site site;

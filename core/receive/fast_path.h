@@ -14,6 +14,7 @@
 #include "base/user_memory.h"
 #include "fd/fd_class.h"
 #include "receive/bounce_buffer.h"
+#include "receive/fitting.h"
 #include "receive/receive.h"
 #include "table/held.h"
 #include "trace/session.h"
@@ -92,11 +93,11 @@ static inline bool receive_may_bounce(fd_class class, const void *buf, const str
 }
 
 /* The rest of receive_buffer(): everything but an ordinary datagram, and what to do after a bounce.
- * `room`: *namelen from before. */
-__attribute__((noinline)) struct receive_result receive_slow_path(int fd, void *buf, size_t len,
-                                                                  int flags, struct sockaddr *name,
-                                                                  socklen_t *namelen,
-                                                                  struct receive_site site);
+ * `room`: *namelen from before. `fits_not`: a moment ago the first message did not fit, or there was
+ * none. */
+__attribute__((noinline)) struct receive_result
+receive_slow_path(int fd, void *buf, size_t len, int flags, struct sockaddr *name,
+                  socklen_t *namelen, struct receive_site site, bool fits_not);
 /* The same where a large message is expected, or no bounce buffer is at hand. */
 __attribute__((noinline)) struct receive_result receive_large(int fd, void *buf, size_t len,
                                                               int flags, struct sockaddr *name,
@@ -152,9 +153,11 @@ receive_buffer(int fd, void *buf, size_t len, int flags, struct sockaddr *name, 
           LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) &&
           LIKELY(receive_bounces_with(now, table)) && LIKELY(!receive_may_be_held(table, class)) &&
           LIKELY(receive_may_bounce(class, buf, name, namelen))))
-        return receive_passes(class, len)
-                   ? receive_pass()
-                   : receive_slow_path(fd, buf, len, flags, name, namelen, RECEIVE_HERE(call));
+        return receive_passes(class, len) ? receive_pass()
+               : atomic_load_explicit(&now->peeks, memory_order_acquire)
+                   ? fitting_receive(fd, buf, len, flags, name, namelen, RECEIVE_HERE(call))
+                   : receive_slow_path(fd, buf, len, flags, name, namelen, RECEIVE_HERE(call),
+                                       false);
     if (!(LIKELY(bounce_takes_small(fd, len)) &&
           LIKELY(bounce = bounce_acquire_own(longest, BOUNCE_STACK))))
         return receive_large(fd, buf, len, flags, name, namelen, RECEIVE_HERE(call));

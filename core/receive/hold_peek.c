@@ -321,7 +321,7 @@ static bool is_sure_locked(struct attempt *attempt, bool parts)
     struct receive *receive = attempt->receive;
 
     if (!receive->sure && parts && table_idle(state.table)) {
-        attempt->fits_not = !fits(receive);
+        attempt->fits_not = attempt->fits_not || !fits(receive);
         if (!attempt->fits_not)
             return true;
     }
@@ -380,7 +380,7 @@ static OWN_FRAME ssize_t wait_for_message(const struct receive *receive)
     return result < 0 ? -errno : result;
 }
 
-/* No message is taken without the table's mutex here. */
+/* No message is taken without the table's mutex here; see fitting.h for one that fits. */
 static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, uint64_t cookie,
                                                        bool parts)
 {
@@ -397,7 +397,8 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
 
         attempt.receive = receive;
         attempt.cookie = cookie;
-        attempt.moved = attempt.whole = attempt.fits_not = false;
+        attempt.moved = attempt.whole = false;
+        attempt.fits_not = again == 0 && receive->fits_not;
         table_enter(table_needed(), &section);
         /* Before the peek: a receive without the mutex that takes this message sees it before it
          * hands over the message (hold_process.c). */

@@ -15,6 +15,7 @@
 #include "receive/passthrough.h"
 #include "receive/plan.h"
 #include "receive/traced.h"
+#include "receive/unlocked.h"
 #include "wait/sigio.h"
 
 #include <errno.h>
@@ -149,7 +150,8 @@ static struct receive_result act(struct receive *receive, enum receive_plan plan
         return hold(receive, &hold_process, class, true);
     case PLAN_PEEK:
     case PLAN_PEEK_WHOLE:
-        if (found->kind == HELD_NOT && has_peek_offset(receive->fd))
+        if (found->kind == HELD_NOT &&
+            (has_peek_offset(receive->fd) || unlocked_is_interrupted(receive->stack)))
             return plan == PLAN_PEEK ? hold(receive, &hold_process, class, true) : receive_pass();
         return hold(receive, &hold_peek, class, plan == PLAN_PEEK);
     case PLAN_PEEK_OFFSET:
@@ -303,10 +305,9 @@ static __attribute__((noinline)) struct receive_result try_next_part(struct rece
     return result;
 }
 
-static __attribute__((noinline)) struct receive_result run_slowly(int fd, void *buf, size_t len,
-                                                                  int flags, struct sockaddr *name,
-                                                                  socklen_t *namelen,
-                                                                  struct receive_site site)
+static __attribute__((noinline)) struct receive_result
+run_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, socklen_t *namelen,
+           struct receive_site site, bool fits_not)
 {
     struct iovec one = {buf, len};
     struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
@@ -314,6 +315,7 @@ static __attribute__((noinline)) struct receive_result run_slowly(int fd, void *
     struct receive_result result = receive_again();
 
     receive.stack = BOUNCE_CALL;
+    receive.fits_not = fits_not;
     user_memory_catch_up();
     if (!table_idle(state.table))
         result = try_next_part(&receive);
@@ -366,7 +368,7 @@ struct receive_result receive_large(int fd, void *buf, size_t len, int flags, st
     ssize_t result;
 
     if (trace_on() || !(bounce = bounce_acquire_own(longest, BOUNCE_CALL)))
-        return run_slowly(fd, buf, len, flags, name, namelen, site);
+        return run_slowly(fd, buf, len, flags, name, namelen, site, false);
     iov[1] = (struct iovec){bounce->data, bounce->size};
     if (name) {
         msg.msg_name = &address;
@@ -400,11 +402,11 @@ static inline bool is_large(int fd, fd_class class, size_t len, int flags)
 
 struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
                                         struct sockaddr *name, socklen_t *namelen,
-                                        struct receive_site site)
+                                        struct receive_site site, bool fits_not)
 {
     return is_large(fd, fd_class_cached(fd), len, flags)
                ? receive_large(fd, buf, len, flags, name, namelen, site)
-               : run_slowly(fd, buf, len, flags, name, namelen, site);
+               : run_slowly(fd, buf, len, flags, name, namelen, site, fits_not);
 }
 
 struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int flags,
@@ -421,6 +423,7 @@ struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int fl
     receive.bounce = bounce;
     receive.name_room = room;
     result = hold_process_bounced(&receive, got, room);
+    unlocked_end(bounce->owner);
     if (result.outcome == RECEIVE_AGAIN)
         result = receive_run(&receive);
     else
