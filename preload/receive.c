@@ -90,13 +90,18 @@ static __attribute__((noinline)) ssize_t
 core_message(ssize_t (*own)(int fd, struct msghdr *msg, int flags), int fd, struct msghdr *msg,
              int flags, const void *caller)
 {
-    int saved = errno;
     struct receive_site site = {RECORD_RECVMSG, caller};
-    struct receive_result made = receive_message(fd, msg, flags, site);
-    ssize_t result = made.value;
+    struct receive_result made = receive_message_now(fd, msg, flags, site);
+    ssize_t result;
 
-    errno = saved;
-    result = made.outcome == RECEIVE_DONE ? real_result(result) : own(fd, msg, flags);
+    if (!LIKELY(made.outcome == RECEIVE_DONE)) {
+        int saved = errno;
+
+        if (made.outcome == RECEIVE_AGAIN)
+            made = receive_message(fd, msg, flags, site);
+        errno = saved;
+    }
+    result = made.outcome == RECEIVE_DONE ? real_result(made.value) : own(fd, msg, flags);
     return after_message(made.outcome == RECEIVE_PASS, fd, msg, flags, result, site);
 }
 

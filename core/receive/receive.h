@@ -25,7 +25,8 @@
 enum receive_outcome {
     RECEIVE_DONE,  /* `value` is what the call returns: a length, or a negative errno */
     RECEIVE_PASS,  /* the core leaves it alone: make the program's own call */
-    RECEIVE_AGAIN, /* what was held has changed meanwhile: plan again. Only inside receive/ */
+    RECEIVE_AGAIN, /* what was held has changed meanwhile: plan again. Only inside receive/, and of
+                    * receive_message_now() */
 };
 
 struct receive_result {
@@ -70,6 +71,11 @@ void receive_note_peek_offset(void);
 /* readv(2) on a socket. */
 struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt, int flags,
                                      struct receive_site site);
+
+/* recvmsg(2) with WSRX_CALLS=all, first: a message that fits, on a socket for which nothing is held.
+ * Leaves errno alone. RECEIVE_AGAIN: nothing has been taken, and it is for receive_message(). */
+struct receive_result receive_message_now(int fd, struct msghdr *msg, int flags,
+                                          struct receive_site site);
 
 /* recvmsg(2). */
 struct receive_result receive_message(int fd, struct msghdr *msg, int flags,

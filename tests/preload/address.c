@@ -148,3 +148,35 @@ static const struct scenario kernel_rows[] = {
 };
 
 SCENARIOS(address, kernel, kernel_rows)
+
+/* From the second one on, the first buffer that the library looks at is known to be good. */
+static const struct scenario reporting_rows[] = {
+    {
+        .name = "messages that fit, with room for all of an address, some of it, or none",
+        .kinds = KIND_UDP4,
+        .environment = {"WSRX_CALLS=all"},
+        .transcript = "send 100\n"
+                      "send 110\n"
+                      "recvmsg 1000 -> 100 m1[0..99] from s\n"
+                      "recvmsg 1000 -> 110 m2[0..109] from s\n"
+                      "send 120\n"
+                      "recvmsg 1000 namelen=16 -> 120 m3[0..119] from s\n"
+                      "send 130\n"
+                      "recvmsg 1000 namelen=4 -> 130 m4[0..129] namelen 4 of 16 from s\n"
+                      "send 140\n"
+                      "recvmsg 1000 namelen=0 -> 140 m5[0..139] namelen 0 of 16\n"
+                      "send 150\n"
+                      "recvmsg 1000 noname -> 150 m6[0..149]\n"
+                      "send 2500\n"
+                      "recvmsg 1000 -> 1000 m7[0..999] from s flags TRUNC\n"
+                      "recvfrom 1000 -> 1000 m7[1000..1999] from s\n"
+                      "recvmsg 1000 -> 500 m7[2000..2499] from s\n"
+                      "send 2500\n"
+                      "recvmsg 1000 noname -> 1000 m8[0..999] flags TRUNC\n"
+                      "recvmsg 1000 -> 1000 m8[1000..1999] from s flags TRUNC\n"
+                      "recvmsg 1000 namelen=4 -> 500 m8[2000..2499] namelen 4 of 16 from s\n",
+    },
+};
+
+SCENARIOS(address, reporting, reporting_rows, .modes = MODE_NONBLOCK, .holds = HOLD_BOTH,
+          .without = WITHOUT_DIFFERS)
