@@ -247,6 +247,18 @@ static WCHAR *line_of(const WCHAR *program)
     return line;
 }
 
+static int part_is_missing(void)
+{
+#ifdef _WIN64
+    fputs("wsrx: wsrx's part for 64-bit programs is not there (Debian: wsrx-wine)\n", stderr);
+#else
+    fputs("wsrx: this Wine runs 32-bit programs in 32-bit processes, and wsrx's part for those "
+          "is not there (Debian: wsrx-wine:i386)\n",
+          stderr);
+#endif
+    return 126;
+}
+
 int wmain(int argc, WCHAR **argv)
 {
     char directory[NAME_SIZE - 32], order[32] = "";
@@ -264,12 +276,8 @@ int wmain(int argc, WCHAR **argv)
     if (argc < 4 || !dos_name)
         return fail("wsrx-run.exe is started by `wsrx wine run`");
     from = argv[is_in_64_bits() ? 2 : 1];
-    if (wcscmp(from, L"-") == 0) {
-        fputs("wsrx: this Wine runs 32-bit programs in 32-bit processes, and wsrx's part for those "
-              "is not there (Debian: wsrx-wine:i386)\n",
-              stderr);
-        return 126;
-    }
+    if (wcscmp(from, L"-") == 0)
+        return part_is_missing();
     WideCharToMultiByte(CP_ACP, 0, windows_path(from), -1, directory, sizeof directory, NULL, NULL);
     program = windows_path(argv[3]);
     line = line_of(program);

@@ -173,6 +173,7 @@ def check_command(wine, files, folders, names):
     code, output = wine.run(command, "wine", "run", wine.scratch / "half.exe", cwd=stock)
     tap.case(code == 126 and output.rstrip().endswith("truncated or damaged (error 193)"),
              "wsrx wine run: half a program", f"exit code {code}\n{output}")
+    words.check_missing(wine, files["pe"], "", "64", stock)
     says("wsrx wine run: help", ["run", "--help"], 0, "PREFIX is $WINEPREFIX")
     says("wsrx wine: a slip", ["isntall"], 125, "did you mean install? ")
     says("wsrx wine run: no wine", ["run", "victim.exe"], 127, "no wine on the PATH",

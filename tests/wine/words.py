@@ -64,6 +64,18 @@ def check_beside(wine, files, folders):
     (folders["stock"] / "mswsock.dll").unlink()
 
 
+def check_missing(wine, pe, under, word, folder):
+    """The launcher, where the part that this Wine needs is not installed, and by itself."""
+    launcher = pe / under / "wsrx-run.exe"
+    code, output = wine.run("wine", launcher, "-", pe / under, folder / "victim.exe", cwd=folder)
+    tap.case(code == 126 and re.fullmatch(rf"wsrx: .*\b{word}-bit program.* is not there .*\n",
+                                          output.replace("\r", "")),
+             f"{word}-bit: wsrx's part is missing", f"exit code {code}\n{output}")
+    code, output = wine.run("wine", launcher, cwd=folder)
+    tap.case(code == 125 and "is started by `wsrx wine run`" in output,
+             f"{word}-bit: the launcher by itself", f"exit code {code}\n{output}")
+
+
 def why_not(wine, files):
     """Why this Wine runs no 32-bit programs, or none of ours; None: it does."""
     if not files["victim32"]:
@@ -98,6 +110,7 @@ def check_32_bit(wine, files, names, silent_peer):
                             WSRX_MODE="contniue")
     tap.case(code == 125 and "is not started" in output, "32-bit: WSRX_STRICT=1",
              f"exit code {code}\n{output}")
+    check_missing(wine, files["pe"], "i386", "32", folders["stock"])
     check_run("32-bit", wine, files["wsrx"], folders["stock"], names)
     check_beside(wine, files, folders)
     check_install("32-bit", wine, files["wsrx"], folders["stock"], names)
