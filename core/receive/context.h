@@ -10,6 +10,7 @@
 #include "receive/policy.h"
 #include "receive/receive.h"
 #include "table/part.h"
+#include "table/table.h"
 
 #include <errno.h>
 
@@ -54,9 +55,10 @@ struct taken {
     /* The caller's room, before the kernel or we wrote to the lengths. */
     socklen_t name_room;
     msghdr_room control_room;
-    /* Where the above may point to. */
-    struct iovec whole;
-    struct sockaddr_storage address;
+    struct iovec whole; /* where `iov` may point to */
+    /* What is put into the table, if it is held. The kernel may have written to its `peer`, and
+     * `peer` points there: an address more would be an address more on the stack. */
+    struct held held;
 };
 
 /* The receive's flags, as enum part_how. */

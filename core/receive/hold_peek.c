@@ -36,9 +36,11 @@ struct attempt {
     bool whole;    /* a message that fits is in flight: */
     union {
         struct taken taken;
-        struct head head; /* before it is taken */
+        struct { /* before it is taken */
+            struct head head;
+            struct held held; /* what is held, or will be */
+        };
     };
-    struct held held; /* what is held, or will be */
 };
 
 /* Peeks or takes it; does not block. `control`: with its control data. */

@@ -13,6 +13,7 @@
 #include "wait/epoll_ctl.h"
 
 #include <limits.h>
+#include <stddef.h>
 
 /* One after the other these take less stack than all at once. */
 #define OWN_FRAME __attribute__((noinline))
@@ -77,8 +78,8 @@ static OWN_FRAME ssize_t take_vectored(struct receive *receive, struct taken *ta
         memcpy(bounce->iov, receive->iov, receive->iovlen * sizeof *bounce->iov);
     bounce->iov[receive->iovlen] = (struct iovec){bounce->data, bounce->size};
     if (receive->name || receive->msg) {
-        msg.msg_name = &taken->address;
-        msg.msg_namelen = sizeof taken->address;
+        msg.msg_name = &taken->held.peer;
+        msg.msg_namelen = sizeof taken->held.peer;
     }
     if (receive->msg && !receive->control_came) {
         msg.msg_control = receive->msg->msg_control;
@@ -160,6 +161,17 @@ static OWN_FRAME struct receive_result next_or_again(struct receive *receive, ui
     return hold_process_next(receive, &found);
 }
 
+/* All but the peer's address, which may be there already. */
+static struct held *begin_held(struct taken *taken)
+{
+    struct held *held = &taken->held;
+
+    memset(held, 0, offsetof(struct held, peer));
+    held->length = taken->length;
+    held->msg_flags = taken->msg_flags;
+    return held;
+}
+
 static void note_peer(struct held *held, const struct taken *taken)
 {
     if (!taken->peer)
@@ -167,7 +179,8 @@ static void note_peer(struct held *held, const struct taken *taken)
     held->peer_known = true;
     held->peer_length =
         taken->peer_length < sizeof held->peer ? taken->peer_length : (socklen_t)sizeof held->peer;
-    memcpy(&held->peer, taken->peer, held->peer_length);
+    if (taken->peer != (const struct sockaddr *)&held->peer)
+        memcpy(&held->peer, taken->peer, held->peer_length);
 }
 
 /* Into the table, and shown to the epoll sets. As table_hold(), whose frame would be one more. */
@@ -246,11 +259,11 @@ static inline struct receive_result finish_put(struct receive *receive, uint64_t
 }
 
 /* A message that does not fit, or one that was taken while an earlier one is held. */
-static struct receive_result finish_held(struct receive *receive, const struct taken *taken)
+static struct receive_result finish_held(struct receive *receive, struct taken *taken)
 {
     struct policy policy =
         receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
-    struct held held = {.length = taken->length, .msg_flags = taken->msg_flags};
+    struct held *held = begin_held(taken);
     struct part part = part_next(taken->length, receive->room, 0);
     bool fits = taken->length <= receive->room, stream = false;
     enum held_kind kind = HELD_NOT; /* of the message that is held before it */
@@ -259,32 +272,31 @@ static struct receive_result finish_held(struct receive *receive, const struct t
 
     /* The filter came while the receive slept: nothing can be asked any more. */
     if (sys_is_sandboxed())
-        return cut(receive, taken, &part, &held, deliver(receive, taken));
+        return cut(receive, taken, &part, held, deliver(receive, taken));
     cookie = fd_cookie(receive->fd);
     if (!fits || cookie == 0 || table_look(state.table, cookie, NULL) != HELD_NOT)
         error = fd_identify(receive->fd, &cookie, &stream);
     if (!error)
         kind = table_look(state.table, cookie, NULL);
-    held.kind = stream ? HELD_STREAM : HELD_HERE;
+    held->kind = stream ? HELD_STREAM : HELD_HERE;
     if (!fits || kind == HELD_NOT) {
         fault = deliver(receive, taken);
         if (fits)
-            return receive_done(fault ? fault
-                                      : copy_out_part(receive, &part, taken->length, &held));
+            return receive_done(fault ? fault : copy_out_part(receive, &part, taken->length, held));
         if (fault || (!stream && !policy.hold))
-            return cut(receive, taken, &part, &held, fault);
+            return cut(receive, taken, &part, held, fault);
         if (error)
             return receive_done(
                 copy_out_cut(receive, taken->length, "the socket cannot be identified"));
-        held.offset = part.given;
+        held->offset = part.given;
     }
 
-    note_peer(&held, taken);
+    note_peer(held, taken);
     /* It may be the message that is held in the kernel: peeked by another receive, then taken by
      * us. */
     if (kind == HELD_KERNEL)
-        held.fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
-    return finish_put(receive, cookie, &held, taken, &part);
+        held->fingerprint = message_fingerprint(taken->iov, taken->iovlen, taken->length);
+    return finish_put(receive, cookie, held, taken, &part);
 }
 
 static void note_touched(struct receive *receive, const struct taken *taken)

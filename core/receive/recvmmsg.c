@@ -74,8 +74,10 @@ static ssize_t receive_one(int fd, struct mmsghdr *at, int flags, struct receive
 
 /* How many were received, or a negative errno. recvmmsg(2): an error after a message is reported by
  * the next call, and the timeout is checked after each message. */
-static ssize_t receive_list(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
-                            struct receive_site site, int64_t deadline)
+static inline __attribute__((always_inline)) ssize_t receive_list(int fd, struct mmsghdr *vec,
+                                                                  unsigned vlen, int flags,
+                                                                  struct receive_site site,
+                                                                  int64_t deadline)
 {
     unsigned count = 0;
 
@@ -101,13 +103,27 @@ static ssize_t receive_list(int fd, struct mmsghdr *vec, unsigned vlen, int flag
     return (ssize_t)count;
 }
 
+/* With a timeout. A function of its own, so that the other calls take less stack. */
+static __attribute__((noinline)) struct receive_result
+receive_within(int fd, struct mmsghdr *vec, unsigned vlen, int flags, struct receive_site site,
+               struct receive_timeout timeout)
+{
+    int64_t deadline, limit, rest;
+    ssize_t count;
+
+    if (!read_timeout(timeout, &limit))
+        return receive_pass();
+    deadline = clock_read(CLOCK_MONOTONIC) + limit;
+    count = receive_list(fd, vec, vlen, flags, site, deadline);
+    if (count < 0)
+        return receive_done(count);
+    rest = deadline - clock_read(CLOCK_MONOTONIC);
+    return receive_done(write_timeout(timeout, rest > 0 ? rest : 0) != 0 ? -EFAULT : count);
+}
+
 struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                                        struct receive_timeout timeout, struct receive_site site)
 {
-    bool limited = timeout.at || timeout.at64;
-    int64_t deadline = NO_DEADLINE, limit;
-    ssize_t count;
-
     if (!receive_may_act_on(CALL_REPORTING, fd) || vlen == 0)
         return receive_pass();
     if (!state.settings.calls_all && !trace_on() && !receive_peeks() &&
@@ -115,18 +131,7 @@ struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vle
         return receive_pass();
     if (vlen > BOUNCE_IOVECS) /* recvmmsg(2): at most UIO_MAXIOV */
         vlen = BOUNCE_IOVECS;
-    if (limited) {
-        if (!read_timeout(timeout, &limit))
-            return receive_pass();
-        deadline = clock_read(CLOCK_MONOTONIC) + limit;
-    }
-
-    count = receive_list(fd, vec, vlen, flags, site, deadline);
-    if (limited && count >= 0) {
-        int64_t rest = deadline - clock_read(CLOCK_MONOTONIC);
-
-        if (write_timeout(timeout, rest > 0 ? rest : 0) != 0)
-            return receive_done(-EFAULT);
-    }
-    return receive_done(count);
+    if (timeout.at || timeout.at64)
+        return receive_within(fd, vec, vlen, flags, site, timeout);
+    return receive_done(receive_list(fd, vec, vlen, flags, site, NO_DEADLINE));
 }

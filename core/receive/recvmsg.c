@@ -152,12 +152,12 @@ static inline void set_name(struct taking *taking, struct taken *taken)
 {
     const struct msghdr *theirs = &taking->theirs;
 
-    if (theirs->msg_name && LIKELY(theirs->msg_namelen >= sizeof taken->address)) {
+    if (theirs->msg_name && LIKELY(theirs->msg_namelen >= sizeof taken->held.peer)) {
         taking->ours.msg_name = theirs->msg_name;
         taking->ours.msg_namelen = theirs->msg_namelen;
     } else {
-        taking->ours.msg_name = &taken->address;
-        taking->ours.msg_namelen = sizeof taken->address;
+        taking->ours.msg_name = &taken->held.peer;
+        taking->ours.msg_namelen = sizeof taken->held.peer;
     }
 }
 
@@ -186,11 +186,11 @@ static void set_peer(const struct taking *taking, struct taken *taken)
 {
     const struct msghdr *ours = &taking->ours;
 
-    taken->peer = (const struct sockaddr *)&taken->address;
+    taken->peer = (const struct sockaddr *)&taken->held.peer;
     taken->peer_length = ours->msg_namelen;
-    if (ours->msg_name != &taken->address &&
-        (ours->msg_namelen > sizeof taken->address ||
-         user_memory_read(&taken->address, ours->msg_name, ours->msg_namelen) != 0))
+    if (ours->msg_name != &taken->held.peer &&
+        (ours->msg_namelen > sizeof taken->held.peer ||
+         user_memory_read(&taken->held.peer, ours->msg_name, ours->msg_namelen) != 0))
         taken->peer_length = 0;
 }
 

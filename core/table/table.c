@@ -302,32 +302,52 @@ static bool each_piece(char *at, const struct iovec *iov, size_t iovlen, size_t 
     return true;
 }
 
-/* Writes the message, in its new generation, and all but its kind. Where other processes write,
- * too, its sums are right only if what was summed is still the message. */
+/* Functions of their own, so that write_message() takes little stack. */
+static __attribute__((noinline)) void write_pieces(char *page, const struct iovec *iov,
+                                                   size_t iovlen, size_t skip, size_t size)
+{
+    each_piece(page, iov, iovlen, skip, size, overwrite);
+}
+
+static __attribute__((noinline)) bool is_written(char *page, const struct iovec *iov, size_t iovlen,
+                                                 size_t skip, size_t size)
+{
+    return each_piece(page, iov, iovlen, skip, size, is_equal);
+}
+
+/* Where other processes write, too, the sums are right only if what was summed is still the message. */
+static __attribute__((noinline)) void seal_written(struct inside *inside, uint32_t at,
+                                                   const struct message *message,
+                                                   const struct iovec *iov, size_t iovlen,
+                                                   size_t size)
+{
+    enum { TRIES = 4 };
+
+    slot_seal(inside, at, message);
+    for (unsigned i = 0;
+         i < TRIES && !is_written(page_of(inside, at), iov, iovlen, message->stored, size); i++) {
+        write_pieces(page_of(inside, at), iov, iovlen, message->stored, size);
+        slot_seal(inside, at, message);
+    }
+}
+
+/* Writes the message, in its new generation, and all but its kind. */
 static __attribute__((noinline)) void write_message(struct inside *inside, uint32_t at,
                                                     const struct message *message,
                                                     const struct iovec *iov, size_t iovlen,
                                                     size_t size)
 {
-    enum { TRIES = 4 };
     struct slot *slot = slot_of(inside, at);
-    char *page = page_of(inside, at);
     /* Whoever reads a byte of the new message finds that the old one is gone. */
     uint64_t old = atomic_fetch_add(&slot->state, state_of(1, 0));
 
-    each_piece(page, iov, iovlen, message->stored, size, overwrite);
+    write_pieces(page_of(inside, at), iov, iovlen, message->stored, size);
     slot_write(slot, message);
     slot->orphan = false;
     slot->holder = is_suspect(inside) ? sys_getpid() : 0;
     atomic_store(&slot->state, state_of((old >> 32) + 1, message->stored));
-    if (!is_suspect(inside))
-        return;
-    slot_seal(inside, at, message);
-    for (unsigned i = 0;
-         i < TRIES && !each_piece(page, iov, iovlen, message->stored, size, is_equal); i++) {
-        each_piece(page, iov, iovlen, message->stored, size, overwrite);
-        slot_seal(inside, at, message);
-    }
+    if (is_suspect(inside))
+        seal_written(inside, at, message, iov, iovlen, size);
 }
 
 /* Whether the message is the one that the socket's first record says is in the kernel. */
@@ -350,11 +370,13 @@ static uint32_t take_room_locked(struct inside *inside, enum held_kind kind, uin
     return at;
 }
 
-int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
-                      const struct iovec *iov, size_t iovlen)
+/* As table_hold_locked(). `link`: to the socket's first message, or the end of the chain. A function of
+ * its own, for it has a message on its stack, and so has find_locked(). */
+static __attribute__((noinline)) int hold_at(struct inside *inside, uint32_t *link, uint64_t cookie,
+                                             const struct held *held, const struct iovec *iov,
+                                             size_t iovlen)
 {
-    struct inside *inside = inside_of(table);
-    uint32_t *link = find_locked(inside, cookie);
+    struct table *table = &inside->table;
     struct slot *slot = slot_of(inside, *link);
     size_t gone = (uint32_t)atomic_load(&slot->state);
     bool behind = *link != 0;
@@ -396,6 +418,14 @@ int table_hold_locked(struct table *table, uint64_t cookie, const struct held *h
     else if (pending_error)
         hold_error_locked(table, cookie, pending_error);
     return behind;
+}
+
+int table_hold_locked(struct table *table, uint64_t cookie, const struct held *held,
+                      const struct iovec *iov, size_t iovlen)
+{
+    struct inside *inside = inside_of(table);
+
+    return hold_at(inside, find_locked(inside, cookie), cookie, held, iov, iovlen);
 }
 
 /* A function of its own, for it takes much stack, and seldom. */
