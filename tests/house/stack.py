@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """No call takes more than 2 KiB of stack more with the library than without it.
 
+(stack.c says how many in this build.)
+
 And each runs in a thread of 16 KiB and on a signal stack of 8 KiB (small_stacks.c).
 
 Takes the root of the sources and of the build, the library, and the programs stack and small_stacks.
@@ -13,7 +15,6 @@ import tempfile
 
 import house
 
-MOST = 2048  # bytes
 SETTINGS = (
     {},
     {"CALLS": "all"},
@@ -59,15 +60,16 @@ def main():
     assert os.path.exists(library), library
     tap = house.Tap()
     alone = depths(program, None, {})
+    most = alone["most"]
     for settings in SETTINGS:
         words = "".join(f" {key}={value}" for key, value in settings.items()) or " no settings"
         deeper = {name: depth - min(depth, alone.get(name, 0))
-                  for name, depth in depths(program, library, settings).items()}
+                  for name, depth in depths(program, library, settings).items() if name != "most"}
         wrong = [f"{name}: {more} bytes more than without the library"
-                 for name, more in sorted(deeper.items(), key=lambda one: -one[1]) if more > MOST]
+                 for name, more in sorted(deeper.items(), key=lambda one: -one[1]) if more > most]
         if not deeper:
             wrong = ["nothing was measured"]
-        tap.case(f"at most {MOST} bytes of stack:{words} ({max(deeper.values(), default=0)} bytes)", wrong)
+        tap.case(f"at most {most} bytes of stack:{words} ({max(deeper.values(), default=0)} bytes)", wrong)
     alone = lines(small, None, {})
     for settings in SETTINGS:
         words = "".join(f" {key}={value}" for key, value in settings.items()) or " no settings"
