@@ -26,11 +26,13 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     struct held held;
     struct part part;
     struct critical_section section;
-    bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK) && !sys_is_sandboxed();
+    bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK) &&
+                !sys_is_sandboxed() && epoll_ctl_is_concerned();
     ssize_t result;
     int taken, error;
 
-    /* The last part changes the table, and then what the epoll sets report. */
+    /* The last part changes the table, and then what the epoll sets report: no handler sees one of the
+     * two alone. */
     if (last)
         critical_section_enter(&section);
     taken = table_take_found(state.table, found, receive->room, receive_how(receive),
@@ -191,6 +193,12 @@ static OWN_FRAME int put(const struct receive *receive, uint64_t cookie, const s
     struct table *table;
     int result;
 
+    if (held->kind == HELD_HERE && cookie == fd_class_cookie(fd_class_cached(receive->fd)) &&
+        !epoll_ctl_is_concerned() &&
+        table_hold_lockless(state.table, cookie, held, taken->iov, taken->iovlen)) {
+        epoll_ctl_tail_changed(cookie); /* a set may have come meanwhile */
+        return 0;
+    }
     critical_section_enter(&section);
     table = table_needed();
     table_enter(table, &locked);

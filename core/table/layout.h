@@ -12,7 +12,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE_FORMAT = 6,
+    TABLE_FORMAT = 7,
     TABLE_AHEAD = 1024, /* pages of a file that get disk space before they are needed */
     TABLE_FIRST = 256,  /* the same, before the first message is received */
     /* How many orphans are kept: another process may still have their sockets. */
@@ -29,8 +29,8 @@ enum {
  * Fields marked = do not change while the message is held: the seal is their checksum. */
 struct slot {
     /* * Generation in the upper half, offset of the next part in the lower. The offset is `length`
-     * when all of the message has been taken. Changes by compare-and-swap, also without the mutex;
-     * only a new message, which is a new generation, is written with the mutex. */
+     * when all of the message has been taken, or one of those named OFFSET_. Changes by
+     * compare-and-swap, also without the mutex. A new message is a new generation. */
     _Alignas(8) _Atomic uint64_t state;
     _Alignas(8) uint64_t cookie; /* *= */
     uint64_t sequence;           /* *= in the order of arrival, over all sockets */
@@ -44,10 +44,10 @@ struct slot {
     int32_t msg_flags;           /* *= */
     uint32_t peer_known;         /* *= */
     uint32_t peer_length;        /* *= */
-    uint32_t next;               /* the socket's next message */
+    uint32_t next;               /* * the socket's next message */
     uint32_t last;               /* the socket's last message (first messages only) */
     uint32_t chain;              /* * the bucket's next socket (first messages only) */
-    uint32_t orphan;             /* its socket is closed here, but may be open elsewhere */
+    uint32_t orphan;             /* * its socket is closed here, but may be open elsewhere */
     int32_t holder;              /* process id of who held it; 0: the table was not shared then */
     int32_t error;               /* * */
     int64_t missed;
@@ -89,7 +89,9 @@ struct inside {
     _Atomic uint32_t lock; /* the mutex: 0, or its owner's thread id, and FUTEX_WAITERS */
     /* Odd: a change is in progress, or its maker has died. Each change makes it another number. */
     _Alignas(8) _Atomic uint64_t version;
-    uint64_t sequence;
+    _Atomic uint64_t sequence;
+    atomic_uint recounts; /* how often `used` and `here` were made anew; odd: they are being made */
+    atomic_int vacant;    /* slots; see vacant.h */
     uint32_t orphans;
     uint32_t top; /* pages above it were never used */
     uint32_t pages_used;
@@ -156,13 +158,26 @@ static inline size_t round_up(size_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-/* In place of an offset: the message was taken by a process that could not remove it
- * (separate.c). */
-#define OFFSET_GONE UINT32_MAX
+/* In place of an offset, where the slot holds nothing. */
+#define OFFSET_GONE    UINT32_MAX /* taken by a process that could not remove it: separate.c */
+#define OFFSET_VACANT  (UINT32_MAX - 1) /* taken without the mutex: vacant.h, as the next two */
+#define OFFSET_CLAIMED (UINT32_MAX - 2)
+#define OFFSET_REVOKED (UINT32_MAX - 3)
 
 static inline uint64_t state_of(uint64_t generation, size_t offset)
 {
     return generation << 32 | (uint32_t)offset;
+}
+
+static inline bool state_holds(uint64_t now)
+{
+    return (uint32_t)now < OFFSET_REVOKED;
+}
+
+/* Whether it is a message's. Whoever asks has the mutex. */
+static inline bool slot_holds(const struct slot *slot)
+{
+    return slot->kind != HELD_NOT && state_holds(atomic_load(&slot->state));
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include "fd/fd_class.h"
 #include "table/page_alloc.h"
 #include "table/slot.h"
+#include "table/vacant.h"
 
 #include <string.h>
 
@@ -57,7 +58,7 @@ static uint32_t *link_behind(struct inside *inside, struct slot *first, uint32_t
                              steps < extents_of(inside)->slot_count;
          steps++)
         link = &slot_of(inside, *link)->next;
-    slot->next = *link;
+    table_write(slot->next, *link);
     return link;
 }
 
@@ -69,7 +70,7 @@ static void insert(struct inside *inside, uint32_t *bucket, uint32_t at)
     if (!link)
         return;
     slot->last = at;
-    slot->next = *link;
+    table_write(slot->next, *link);
     table_write(slot->chain, 0);
     if (*link) {
         first = slot_of(inside, *link);
@@ -108,6 +109,51 @@ void links_update_full(struct inside *inside)
     atomic_store_explicit(&inside->table.full, pages_are_full(inside), memory_order_relaxed);
 }
 
+void links_free(struct inside *inside, uint32_t at, uint32_t pages)
+{
+    table_write(slot_of(inside, at)->kind, HELD_NOT);
+    pages_release(inside, at, pages);
+    links_update_full(inside);
+}
+
+/* Takes the slot that `link` leads to out of the lists if it holds nothing, and frees it if nobody
+ * writes to it. false: it holds a message. */
+static bool clear_vacant(struct inside *inside, uint32_t *link)
+{
+    uint32_t at = *link;
+    struct slot *slot = slot_of(inside, at);
+    uint32_t was = vacant_end(slot);
+
+    if (!was)
+        return false;
+    links_remove(inside, link);
+    inside->orphans -= slot->orphan != 0;
+    if (was == OFFSET_VACANT) {
+        atomic_fetch_sub(&inside->vacant, 1);
+        links_free(inside, at, 1);
+    }
+    return true;
+}
+
+uint32_t *links_find_held(struct inside *inside, uint64_t cookie)
+{
+    uint32_t *link = links_find(inside, cookie);
+
+    while (link && *link && clear_vacant(inside, link))
+        link = links_find(inside, cookie);
+    return link;
+}
+
+void links_clear_all_vacant(struct inside *inside)
+{
+    for (uint32_t at = 1; at < top_of(inside); at++) {
+        const struct slot *slot = slot_of(inside, at);
+
+        if (slot->kind != HELD_NOT && !slot_holds(slot))
+            links_find_held(inside, slot->cookie);
+    }
+}
+
 /* Whether to keep the message at `at`; the one before ends at `end`. */
 static bool is_whole(struct inside *inside, uint32_t at, uint32_t end, uint32_t *ret_end)
 {
@@ -120,7 +166,7 @@ static bool is_whole(struct inside *inside, uint32_t at, uint32_t end, uint32_t 
     if (message.kind == HELD_NOT)
         return false;
     /* Nothing is left of one that was taken to its end. */
-    if (offset == OFFSET_GONE || (message.length > 0 && offset == message.length))
+    if (!state_holds(offset) || (message.length > 0 && offset == message.length))
         return false;
     if (at >= end && message_is_sound(inside, at, &message) && offset >= message.stored &&
         offset <= message.length)
@@ -141,12 +187,19 @@ void links_rebuild(struct inside *inside)
     memset(remade, 0, sizeof remade);
     pages_reset(inside);
     inside->orphans = 0;
+    atomic_store(&inside->vacant, 0);
     atomic_store(&inside->table.peeking, false);
+    atomic_fetch_add(&inside->recounts, 1);
 
     for (uint32_t at = 1; at < top_of(inside); at++) {
         struct slot *slot = slot_of(inside, at);
         uint32_t next;
 
+        if (vacant_is_written_to(slot)) {
+            if (at >= end)
+                pages_mark(inside, at, 1, true);
+            continue;
+        }
         if (!is_whole(inside, at, end, &next)) {
             table_write(slot->kind, HELD_NOT);
             continue;
@@ -162,5 +215,6 @@ void links_rebuild(struct inside *inside)
         table_write(inside->table.bucket[i], remade[i]);
     atomic_store(&inside->table.used, used);
     atomic_store(&inside->table.here, here);
+    atomic_fetch_add(&inside->recounts, 1);
     links_update_full(inside);
 }

@@ -21,6 +21,17 @@ void links_insert(struct inside *inside, uint32_t at);
 /* Takes the first message out of its socket's list. */
 void links_remove(struct inside *inside, uint32_t *link);
 
+/* Frees a slot that is in no list, and its pages. */
+void links_free(struct inside *inside, uint32_t at, uint32_t pages);
+
+/* As links_find(), after the socket's slots that are vacant or claimed (vacant.h) have been taken out of
+ * the lists. So nobody else holds a message of the socket as long as the mutex is held; but one that was found
+ * before may still be taken to its end. */
+uint32_t *links_find_held(struct inside *inside, uint64_t cookie);
+
+/* The same for all sockets. */
+void links_clear_all_vacant(struct inside *inside);
+
 /* Calls `act` for each message of the sockets that this process has. Their cookies are queried,
  * since a cached class may be stale. */
 void links_each_own(struct inside *inside, void (*act)(void *context, uint32_t at), void *context);

@@ -20,6 +20,7 @@
 
 #include "base/sys.h"
 #include "table/slot.h"
+#include "table/vacant.h"
 
 #include <errno.h>
 
@@ -30,6 +31,14 @@ static bool unchanged(const struct inside *inside, uint64_t version)
            atomic_load_explicit(&inside->version, memory_order_relaxed) == version;
 }
 
+/* Whether the slot is in the lists, and holds nothing: in a sandbox bury() does that. */
+static bool is_passed_over(const struct inside *inside, const struct slot *slot, uint64_t state)
+{
+    if (sys_is_sandboxed() && table_read(slot->kind) == HELD_NOT)
+        return true;
+    return !state_holds(state) && (uint32_t)state != OFFSET_GONE && !is_suspect(inside);
+}
+
 bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *ret_found)
 {
     uint64_t version = atomic_load_explicit(&inside->version, memory_order_acquire);
@@ -38,6 +47,7 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
     /* While links are changed, they may lead in a circle. */
     for (uint32_t steps = 0; unchanged(inside, version); steps++) {
         const struct slot *slot = slot_of(inside, at);
+        uint64_t state = atomic_load(&slot->state);
         uint32_t length;
 
         if (steps >= extents_of(inside)->slot_count)
@@ -46,7 +56,7 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
             at = index_in(inside, table_read(slot->chain));
             continue;
         }
-        if (at && sys_is_sandboxed() && table_read(slot->kind) == HELD_NOT) {
+        if (at && is_passed_over(inside, slot, state)) {
             at = index_in(inside, table_read(slot->next));
             continue;
         }
@@ -55,10 +65,10 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
             return unchanged(inside, version);
         length = table_read(slot->length);
         ret_found->kind = table_read(slot->kind);
-        ret_found->left = length - (uint32_t)atomic_load(&slot->state);
+        ret_found->left = length - (uint32_t)state;
         /* A message that is gone, or impossible, hides the next one: the mutex is needed. */
-        return unchanged(inside, version) && ret_found->left <= length &&
-               ret_found->kind - HELD_HERE <= HELD_STREAM - HELD_HERE;
+        return unchanged(inside, version) && state >> 32 == atomic_load(&slot->state) >> 32 &&
+               ret_found->left <= length && ret_found->kind - HELD_HERE <= HELD_STREAM - HELD_HERE;
     }
     return false;
 }
@@ -73,6 +83,8 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
     struct message message;
     int error;
 
+    if (!state_holds(state))
+        return -EAGAIN;
     slot_read(slot, &message);
     slot_to_held(slot, &message, state, ret_held);
     /* It was there with this state. From now on the state says whether it still is. */
@@ -89,10 +101,13 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
         how |= PART_STREAM;
     *ret_part = part_next(message.length - ret_held->offset, take->room, how);
     if (!(how & PART_PEEK)) {
-        if (version && ret_part->left == 0 && !sys_is_sandboxed())
-            return -EINTR;
         then = state_of((state >> 32) + (ret_part->left == 0 && sys_is_sandboxed()),
                         message.length - ret_part->left);
+        if (version && ret_part->left == 0 && !sys_is_sandboxed()) {
+            if (!vacant_may_become(inside, at, &message))
+                return -EINTR;
+            then = state_of(state >> 32, OFFSET_VACANT);
+        }
     }
 
     error = take->copy(take->context, page_of(inside, at) + ret_held->offset - message.stored,
@@ -102,7 +117,11 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
     /* Checked after the copy, so that a change meanwhile is found. */
     if (!message_is_intact(inside, at, &message, ret_held->offset, ret_part->given))
         return -EBADMSG;
-    return atomic_compare_exchange_strong(&slot->state, &state, then) ? 1 : -EAGAIN;
+    if (!atomic_compare_exchange_strong(&slot->state, &state, then))
+        return -EAGAIN;
+    if ((uint32_t)then == OFFSET_VACANT)
+        atomic_fetch_add(&inside->vacant, 1);
+    return 1;
 }
 
 /* In a sandbox nobody takes the mutex, which needs system calls. Whoever took the last part says so in

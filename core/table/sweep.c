@@ -52,11 +52,11 @@ static unsigned mark(struct inside *inside, bool records)
 
         /* One that is held in the kernel takes no page, and its record is needed: it says how much
          * was received. */
-        slot->orphan &= ORPHAN;
-        if (slot->kind == HELD_NOT || (slot->kind == HELD_KERNEL && !records))
+        table_write(slot->orphan, slot->orphan & ORPHAN);
+        if (!slot_holds(slot) || (slot->kind == HELD_KERNEL && !records))
             continue;
         dead = slot->holder == own || slot->holder == 0 ? !shared : is_gone(&answers, slot->holder);
-        slot->orphan |= dead ? CANDIDATE : 0;
+        table_write(slot->orphan, slot->orphan | (dead ? CANDIDATE : 0));
         marked += dead;
     }
     return marked;
@@ -65,7 +65,9 @@ static unsigned mark(struct inside *inside, bool records)
 /* This process may have inherited the socket of one that has ended. */
 static void unmark(void *inside, uint32_t at)
 {
-    slot_of(inside, at)->orphan &= ORPHAN;
+    struct slot *slot = slot_of(inside, at);
+
+    table_write(slot->orphan, slot->orphan & ORPHAN);
 }
 
 static void drop(struct inside *inside, uint32_t at)
@@ -77,12 +79,13 @@ static void drop(struct inside *inside, uint32_t at)
 
     table_write(slot->kind, HELD_NOT);
     pages_release(inside, at, pages);
-    table_count_lost(&inside->table, length - (uint32_t)state_before);
+    if (state_holds(state_before))
+        table_count_lost(&inside->table, length - (uint32_t)state_before);
 }
 
 static bool is_marked(const struct slot *slot, uint32_t bit)
 {
-    return slot->kind != HELD_NOT && (slot->orphan & bit) &&
+    return slot_holds(slot) && (slot->orphan & bit) &&
            (slot->kind != HELD_KERNEL || bit == CANDIDATE);
 }
 

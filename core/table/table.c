@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "base/sys.h"
 #include "state.h"
+#include "table/fill.h"
 #include "table/links.h"
 #include "table/lockless.h"
 #include "table/mutex.h"
@@ -15,6 +16,7 @@
 #include "table/separate.h"
 #include "table/slot.h"
 #include "table/sweep.h"
+#include "table/vacant.h"
 
 #include <errno.h>
 #include <string.h>
@@ -25,7 +27,7 @@
 static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
 {
     static uint32_t none;
-    uint32_t *link = links_find(inside, cookie);
+    uint32_t *link = links_find_held(inside, cookie);
     struct message message;
 
     for (unsigned tries = 0; tries < 2; tries++) {
@@ -34,11 +36,11 @@ static uint32_t *find_locked(struct inside *inside, uint64_t cookie)
         if (link) {
             slot_read(slot_of(inside, *link), &message);
             if (message.cookie == cookie && message_is_sound(inside, *link, &message) &&
-                (uint32_t)atomic_load(&slot_of(inside, *link)->state) != OFFSET_GONE)
+                state_holds(atomic_load(&slot_of(inside, *link)->state)))
                 return link;
         }
         links_rebuild(inside);
-        link = links_find(inside, cookie);
+        link = links_find_held(inside, cookie);
     }
     return &none;
 }
@@ -53,15 +55,18 @@ static size_t remove_locked(struct inside *inside, uint32_t *link)
     /* A take in flight without the mutex either has its part already, or gets nothing. */
     uint64_t end = atomic_exchange(&slot->state, state_of(generation, length));
 
-    atomic_fetch_sub(&inside->table.used, 1);
-    if (slot->kind != HELD_KERNEL)
-        atomic_fetch_sub(&inside->table.here, 1);
+    if (state_holds(end)) {
+        atomic_fetch_sub(&inside->table.used, 1);
+        if (slot->kind != HELD_KERNEL)
+            atomic_fetch_sub(&inside->table.here, 1);
+    } else {
+        atomic_fetch_sub(&inside->vacant, 1);
+    }
     inside->orphans -= slot->orphan != 0;
     table_write(slot->kind, HELD_NOT);
     links_remove(inside, link);
-    pages_release(inside, at, pages);
-    links_update_full(inside);
-    return length - (uint32_t)end;
+    links_free(inside, at, pages);
+    return state_holds(end) ? length - (uint32_t)end : 0;
 }
 
 static void lose_locked(struct inside *inside, uint32_t *link)
@@ -88,12 +93,12 @@ static bool evict_orphan_locked(struct inside *inside)
     for (uint32_t at = 1; at < top_of(inside); at++) {
         struct slot *slot = slot_of(inside, at);
 
-        if (slot->kind != HELD_NOT && slot->orphan &&
+        if (slot_holds(slot) && slot->orphan &&
             (!oldest || slot->sequence < slot_of(inside, oldest)->sequence))
             oldest = at;
     }
     link = find_locked(inside, slot_of(inside, oldest)->cookie);
-    if (!oldest || !*link)
+    if (!oldest || !*link || !slot_of(inside, *link)->orphan)
         return false;
     lose_locked(inside, link);
     return true;
@@ -200,8 +205,9 @@ void table_share(struct table *table)
         return;
     table_enter(table, &section);
     atomic_store(&view_of(inside)->suspect, true);
+    links_clear_all_vacant(inside);
     for (uint32_t at = 1; at < top_of(inside); at++)
-        if (slot_of(inside, at)->kind != HELD_NOT) {
+        if (slot_holds(slot_of(inside, at))) {
             slot_read(slot_of(inside, at), &message);
             slot_seal(inside, at, &message);
         }
@@ -210,126 +216,48 @@ void table_share(struct table *table)
     table_leave(table, &section);
 }
 
+/* --- counts, without the mutex ------------------------------------------------------------ */
+
+/* This thread changes a message's state and then the counts, or a handler's jump has left it in
+ * between. */
+static __thread bool is_counting;
+
+static __attribute__((noinline)) void recount(struct table *table)
+{
+    struct critical_section section;
+
+    is_counting = false;
+    if (sys_is_sandboxed())
+        return;
+    table_enter(table, &section);
+    links_rebuild(inside_of(table));
+    table_leave(table, &section);
+}
+
+/* Before a state is changed. Returns what count_end() needs. */
+static inline unsigned count_begin(struct table *table)
+{
+    if (!LIKELY(!is_counting))
+        recount(table);
+    is_counting = true;
+    return atomic_load(&inside_of(table)->recounts);
+}
+
+static inline void count(struct table *table, int change)
+{
+    atomic_fetch_add(&table->used, (unsigned)change);
+    atomic_fetch_add(&table->here, (unsigned)change);
+}
+
+/* If the counts were made anew meanwhile, they may be wrong by what this thread has changed. */
+static inline void count_end(struct table *table, unsigned begun)
+{
+    is_counting = false;
+    if (!LIKELY(!(begun & 1) && atomic_load(&inside_of(table)->recounts) == begun))
+        recount(table);
+}
+
 /* --- hold -------------------------------------------------------------------------------- */
-
-/* Without a copy on the stack, which an initializer may make. */
-static void message_init(struct message *message, const struct held *held, uint64_t cookie,
-                         size_t offset)
-{
-    memset(message, 0, sizeof *message);
-    message->cookie = cookie;
-    message->fingerprint = held->fingerprint;
-    message->kind = held->kind;
-    message->stored = (uint32_t)offset;
-    message->length = (uint32_t)held->length;
-    message->peer_known = held->peer_known;
-    message->peer_length = held->peer_length;
-    message->msg_flags = held->msg_flags;
-    memcpy(message->peer, &held->peer, held->peer_length);
-}
-
-#ifdef __x86_64__
-/* The compiler must not take the loops for a memcpy(), and put one there. */
-RACES_ON_PURPOSE static void overwrite_short(char *to, const char *from, size_t size)
-{
-    typedef long long words __attribute__((vector_size(16), aligned(1), may_alias));
-
-    for (; size >= 4 * sizeof(words); size -= 4 * sizeof(words)) {
-        const words *at = (const words *)(const void *)from;
-        words piece[4] = {at[0], at[1], at[2], at[3]};
-
-        for (unsigned i = 0; i < 4; i++)
-            ((words *)(void *)to)[i] = piece[i];
-        to += 4 * sizeof(words);
-        from += 4 * sizeof(words);
-        __asm__ volatile("" : : : "memory");
-    }
-    for (; size >= sizeof(words); size -= sizeof(words)) {
-        *(words *)(void *)to = *(const words *)(const void *)from;
-        to += sizeof(words);
-        from += sizeof(words);
-        __asm__ volatile("" : : : "memory");
-    }
-    for (; size > 0; size--) {
-        *to++ = *from++;
-        __asm__ volatile("" : : : "memory");
-    }
-}
-#endif
-
-/* Writes one piece. A receive without the mutex may be copying what was there before, and throws it
- * away then. Not by memcpy(): a race detector in the program would replace it, and report. */
-static bool overwrite(char *to, const char *from, size_t size)
-{
-#ifdef __x86_64__
-    /* Up to here the one instruction is slower: it takes its time to begin. */
-    enum { SHORT = 1024 };
-
-    if (size <= SHORT)
-        overwrite_short(to, from, size);
-    else
-        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
-#else
-    memcpy(to, from, size);
-#endif
-    return true;
-}
-
-static bool is_equal(char *to, const char *from, size_t size)
-{
-    return memcmp(to, from, size) == 0;
-}
-
-/* Does it for the bytes of the message that are to be stored at `at`: `size` of them, after the
- * first `skip`. false: `act` was false for a piece, and the rest is left out. */
-static bool each_piece(char *at, const struct iovec *iov, size_t iovlen, size_t skip, size_t size,
-                       bool (*act)(char *to, const char *from, size_t size))
-{
-    for (size_t i = 0; i < iovlen && size > 0; i++) {
-        size_t piece = iov[i].iov_len;
-
-        if (skip >= piece) {
-            skip -= piece;
-            continue;
-        }
-        piece = piece - skip < size ? piece - skip : size;
-        if (!act(at, (char *)iov[i].iov_base + skip, piece))
-            return false;
-        at += piece;
-        size -= piece;
-        skip = 0;
-    }
-    return true;
-}
-
-/* Functions of their own, so that write_message() takes little stack. */
-static __attribute__((noinline)) void write_pieces(char *page, const struct iovec *iov,
-                                                   size_t iovlen, size_t skip, size_t size)
-{
-    each_piece(page, iov, iovlen, skip, size, overwrite);
-}
-
-static __attribute__((noinline)) bool is_written(char *page, const struct iovec *iov, size_t iovlen,
-                                                 size_t skip, size_t size)
-{
-    return each_piece(page, iov, iovlen, skip, size, is_equal);
-}
-
-/* Where other processes write, too, the sums are right only if what was summed is still the message. */
-static __attribute__((noinline)) void seal_written(struct inside *inside, uint32_t at,
-                                                   const struct message *message,
-                                                   const struct iovec *iov, size_t iovlen,
-                                                   size_t size)
-{
-    enum { TRIES = 4 };
-
-    slot_seal(inside, at, message);
-    for (unsigned i = 0;
-         i < TRIES && !is_written(page_of(inside, at), iov, iovlen, message->stored, size); i++) {
-        write_pieces(page_of(inside, at), iov, iovlen, message->stored, size);
-        slot_seal(inside, at, message);
-    }
-}
 
 /* Writes the message, in its new generation, and all but its kind. */
 static __attribute__((noinline)) void write_message(struct inside *inside, uint32_t at,
@@ -341,13 +269,12 @@ static __attribute__((noinline)) void write_message(struct inside *inside, uint3
     /* Whoever reads a byte of the new message finds that the old one is gone. */
     uint64_t old = atomic_fetch_add(&slot->state, state_of(1, 0));
 
-    write_pieces(page_of(inside, at), iov, iovlen, message->stored, size);
-    slot_write(slot, message);
-    slot->orphan = false;
+    fill(inside, at, message, iov, iovlen, size);
+    table_write(slot->orphan, false);
     slot->holder = is_suspect(inside) ? sys_getpid() : 0;
     atomic_store(&slot->state, state_of((old >> 32) + 1, message->stored));
     if (is_suspect(inside))
-        seal_written(inside, at, message, iov, iovlen, size);
+        fill_seal(inside, at, message, iov, iovlen, size);
 }
 
 /* Whether the message is the one that the socket's first record says is in the kernel. */
@@ -359,15 +286,19 @@ static bool is_the_same(const struct slot *first, const struct held *held)
 
 static void hold_error_locked(struct table *table, uint64_t cookie, int error);
 
-/* Before a message is lost, all goes that the dead have left. */
+/* Before a message is lost, the vacant slots go, and then all that the dead have left. */
 static uint32_t take_room_locked(struct inside *inside, enum held_kind kind, uint32_t pages)
 {
-    uint32_t at;
+    bool cleared = false;
 
-    do
-        at = kind == HELD_KERNEL ? pages_take_slot(inside) : pages_take(inside, pages);
-    while (!at && sweep_all_locked(inside));
-    return at;
+    for (;; cleared = true) {
+        uint32_t at = kind == HELD_KERNEL ? pages_take_slot(inside) : pages_take(inside, pages);
+
+        if (at || (cleared && !sweep_all_locked(inside)))
+            return at;
+        if (!cleared)
+            links_clear_all_vacant(inside);
+    }
 }
 
 /* As table_hold_locked(). `link`: to the socket's first message, or the end of the chain. A function of
@@ -399,7 +330,7 @@ static __attribute__((noinline)) int hold_at(struct inside *inside, uint32_t *li
         if (*link)
             remove_locked(inside, link);
     } else {
-        message.sequence = ++inside->sequence;
+        message.sequence = atomic_fetch_add(&inside->sequence, 1) + 1;
     }
 
     slot = slot_of(inside, at);
@@ -413,6 +344,8 @@ static __attribute__((noinline)) int hold_at(struct inside *inside, uint32_t *li
     table_write(slot->kind, held->kind); /* whole from here on */
     links_insert(inside, at);
     links_update_full(inside);
+    if (atomic_load(&table->full) && atomic_load(&inside->vacant) > 0)
+        links_clear_all_vacant(inside);
     if (!same)
         atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
     else if (pending_error)
@@ -449,6 +382,49 @@ int table_hold(struct table *table, uint64_t cookie, const struct held *held,
     return result;
 }
 
+/* The claim was revoked, so the message has not been held. */
+static __attribute__((noinline)) void give_back(struct table *table, uint64_t cookie, uint32_t at,
+                                                uint64_t claimed)
+{
+    struct critical_section section;
+
+    table_enter(table, &section);
+    find_locked(inside_of(table), cookie); /* if it has not been revoked yet */
+    if (vacant_return(slot_of(inside_of(table), at), claimed))
+        links_free(inside_of(table), at, 1);
+    table_leave(table, &section);
+}
+
+bool table_hold_lockless(struct table *table, uint64_t cookie, const struct held *held,
+                         const struct iovec *iov, size_t iovlen)
+{
+    struct inside *inside = inside_of(table);
+    size_t size = held->length - held->offset;
+    struct message message;
+    unsigned begun;
+    uint64_t claimed;
+    uint32_t at;
+    bool published;
+
+    if (held->kind != HELD_HERE || size > PAGE || !(at = vacant_claim(inside, cookie, &claimed)))
+        return false;
+    message_init(&message, held, cookie, held->offset);
+    message.pages = 1;
+    message.sequence = atomic_fetch_add(&inside->sequence, 1) + 1;
+    fill(inside, at, &message, iov, iovlen, size);
+    begun = count_begin(table);
+    count(table, 1); /* first, for if `used` is 0, nobody looks for it */
+    published = vacant_publish(inside, at, claimed, held->offset);
+    if (!LIKELY(published))
+        count(table, -1);
+    count_end(table, begun);
+    if (LIKELY(published))
+        atomic_fetch_add_explicit(&table->counters.held, 1, memory_order_relaxed);
+    else
+        give_back(table, cookie, at, claimed);
+    return published;
+}
+
 /* --- take -------------------------------------------------------------------------------- */
 
 void table_count_part(struct table *table, const struct part *part, size_t remaining)
@@ -468,6 +444,8 @@ enum held_kind table_find(struct table *table, uint64_t cookie, struct table_fou
 
     enum { TRIES_IN_SANDBOX = 1000 }; /* somebody who began before the filter is in a change */
 
+    if (!LIKELY(!is_counting))
+        recount(table);
     for (unsigned tries = 0; !table_idle(table) && tries < TRIES_IN_SANDBOX; tries++)
         if (lockless_find(inside_of(table), cookie, ret_found))
             return ret_found->kind;
@@ -513,7 +491,21 @@ static int take_with_mutex(struct table *table, uint64_t cookie, const struct ta
     }
     if (result == 1 && ret_part->left == 0 && !(take->how & PART_PEEK))
         remove_locked(inside, link);
+    if (atomic_load(&inside->vacant) >= VACANT_MAX)
+        links_clear_all_vacant(inside);
     table_leave(table, &section);
+    return result;
+}
+
+static int take_lockless(struct table *table, const struct table_found *found,
+                         const struct take *take, struct held *ret_held, struct part *ret_part)
+{
+    unsigned begun = count_begin(table);
+    int result = lockless_take(inside_of(table), found, take, ret_held, ret_part);
+
+    if (result == 1 && ret_part->left == 0 && !(take->how & PART_PEEK) && !sys_is_sandboxed())
+        count(table, -1);
+    count_end(table, begun);
     return result;
 }
 
@@ -529,7 +521,7 @@ int table_take_found(struct table *table, struct table_found *found, size_t room
             return 0;
         result = -EINTR;
         if (found->at && tries < TRIES)
-            result = lockless_take(inside_of(table), found, &take, ret_held, ret_part);
+            result = take_lockless(table, found, &take, ret_held, ret_part);
         if (result == -EINTR && sys_is_sandboxed())
             return 0;
         if (result == -EINTR)
@@ -546,13 +538,19 @@ int table_take_found(struct table *table, struct table_found *found, size_t room
 bool table_get_locked(struct table *table, uint64_t cookie, struct held *ret_held)
 {
     struct inside *inside = inside_of(table);
-    const struct slot *slot = slot_of(inside, *find_locked(inside, cookie));
+    const struct slot *slot;
     struct message message;
+    uint64_t now;
 
+    /* A take that began before the mutex was taken may end now. */
+    do {
+        slot = slot_of(inside, *find_locked(inside, cookie));
+        if (slot == slot_of(inside, 0))
+            return false;
+        now = atomic_load(&slot->state);
+    } while (!state_holds(now));
     slot_read(slot, &message);
-    if (slot == slot_of(inside, 0))
-        return false;
-    slot_to_held(slot, &message, atomic_load(&slot->state), ret_held);
+    slot_to_held(slot, &message, now, ret_held);
     ret_held->missed = slot->missed;
     return true;
 }
@@ -598,7 +596,7 @@ void table_abandon(struct table *table, uint64_t cookie, bool last)
         for (uint32_t i = 0; i < count && at; i++, at = slot_of(inside, at)->next) {
             if (!slot_of(inside, at)->orphan)
                 inside->orphans++;
-            slot_of(inside, at)->orphan = true;
+            table_write(slot_of(inside, at)->orphan, true);
         }
         while (inside->orphans > ORPHANS_MAX && evict_orphan_locked(inside))
             continue;

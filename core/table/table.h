@@ -11,9 +11,10 @@
  * owner dies, nobody is locked out, and the next one in repairs the table. No call that can block
  * is made under it. No other lock is taken under it, so it may be taken under any other. Signals:
  * they are blocked while it is taken and held. So no handler waits for its own thread, and none
- * leaves it locked by siglongjmp(). That costs two system calls, as much as a receive. So a lookup,
- * and a take that leaves something of the message, do without the mutex: they read, check that the
- * table has not changed meanwhile, and end with one compare-and-swap. It fails if another thread,
+ * leaves it locked by siglongjmp(). That costs two system calls, as much as a receive. So a lookup and
+ * a take do without the mutex, where nothing else has to change: they read, check that the table has not
+ * changed meanwhile, and end with one compare-and-swap. So does a hold, where the socket's last
+ * message has left its slot (vacant.h). It fails if another thread,
  * another process or a handler on the same thread was faster. If a change is in progress, or its
  * maker has died, they take the mutex as well. fork: the mutex is in shared memory and belongs to a
  * thread of one process. A child does not inherit it, and needs no atfork handler.
@@ -123,6 +124,11 @@ typedef int (*table_copy)(void *context, const void *from, size_t size);
  * below. */
 int table_hold(struct table *table, uint64_t cookie, const struct held *held,
                const struct iovec *iov, size_t iovlen);
+
+/* The same without the mutex, in the slot that the socket's last message has left (vacant.h); nothing is
+ * held for the socket then. false: not held, for there is no such slot. */
+bool table_hold_lockless(struct table *table, uint64_t cookie, const struct held *held,
+                         const struct iovec *iov, size_t iovlen);
 
 /* The first message that is held for a socket, and where it was found, for the take that
  * follows. */

@@ -53,6 +53,11 @@ void epoll_ctl_tail_changed(uint64_t cookie)
         learn_start(); /* which shows the tail as well */
 }
 
+bool epoll_ctl_is_concerned(void)
+{
+    return any_sockets() || learn_concerned();
+}
+
 int epoll_ctl_highest(int other)
 {
     int highest = hints_highest();

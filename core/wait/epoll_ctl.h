@@ -31,6 +31,9 @@ bool epoll_ctl_expose(int fd);
 /* The highest descriptor that may be a set, or `other` if that is higher. */
 int epoll_ctl_highest(int other);
 
+/* Whether a socket is in an epoll set, as far as is known, so that what is held may concern a wait. */
+bool epoll_ctl_is_concerned(void);
+
 /* What is held for the socket has changed. Async-signal-safe; may change errno. */
 void epoll_ctl_tail_changed(uint64_t cookie);
 

@@ -24,8 +24,17 @@ void interrupt_set_up(void)
     interrupt_socket = tails_collide(77, 1);
     interrupt_neighbour[1] = tails_collide(77, 2);
     pattern_fill(content, NEW, 0, sizeof content);
-    /* One page, so that a page that stays used for nothing shows as `full`. */
-    table = tails_create(1);
+    interrupt_make_table(1);
+}
+
+/* In a table of one page, a page that stays used for nothing shows as `full`. In a larger one slots
+ * become vacant, and are claimed. */
+static unsigned pages;
+
+void interrupt_make_table(unsigned count)
+{
+    pages = count;
+    table = tails_create(count * (size_t)4096);
 }
 
 /* --- operations, and a model of them ------------------------------------------------------ */
@@ -140,7 +149,9 @@ void operation_run(struct run *run)
         break;
     case HOLD:
         held = tails_record(HELD_HERE, NEW, sizeof content, 50);
-        run->result = table_hold(table, interrupt_socket, &held, &whole, 1);
+        run->result = table_hold_lockless(table, interrupt_socket, &held, &whole, 1)
+                          ? 0
+                          : table_hold(table, interrupt_socket, &held, &whole, 1);
         break;
     case ABANDON:
         table_abandon(table, interrupt_socket, true);
@@ -215,6 +226,21 @@ void interrupt_leave(int signal)
     siglongjmp(interrupt_left, 1);
 }
 
+void interrupt_hold_none(struct state *ret_state)
+{
+    struct tail tail;
+    size_t wrong;
+
+    tails_hold(table, interrupt_neighbour[0], 10, 100, 10);
+    tails_hold(table, interrupt_socket, 1, 600, 100);
+    tails_hold(table, interrupt_neighbour[1], 11, 100, 10);
+    cr_assert_eq(tails_drain(table, interrupt_socket, &tail, 1, &wrong), 1);
+    *ret_state = (struct state){0};
+    memset(&outer, 0, sizeof outer);
+    memset(&inner, 0, sizeof inner);
+    handled = 0;
+}
+
 void interrupt_hold(struct state *ret_state)
 {
     tails_hold(table, interrupt_neighbour[0], 10, 100, 10);
@@ -278,6 +304,18 @@ void interrupt_take_all(struct state *ret_state, const char *where)
     cr_assert_eq(atomic_load(&table->used), 0, "%s: used is %u", where, atomic_load(&table->used));
     cr_assert_eq(atomic_load(&table->here), 0, "%s: here is %u", where, atomic_load(&table->here));
     cr_assert_not(atomic_load(&table->full), "%s: a page is lost", where);
+}
+
+void interrupt_assert_no_page_lost(const char *outer_name, const char *inner_name)
+{
+    struct tail tail;
+    size_t wrong;
+
+    if (pages == 1)
+        return;
+    cr_assert_eq(tails_hold(table, 99, 4, (pages - 1) * (size_t)4096, 0), 0);
+    cr_assert_not(atomic_load(&table->full), "%s under %s: a page is lost", outer_name, inner_name);
+    cr_assert_eq(tails_drain(table, 99, &tail, 1, &wrong), 1);
 }
 
 void interrupt_assert_some_order(const struct state *before, const char *where)

@@ -64,8 +64,9 @@ extern uint64_t interrupt_socket, interrupt_neighbour[2];
 extern struct run outer, inner;
 extern volatile sig_atomic_t handled; /* how often the handler was called */
 
-void interrupt_set_up(void);
-void interrupt_handler(int signal); /* runs the inner operation */
+void interrupt_set_up(void);               /* a table of one page */
+void interrupt_make_table(unsigned pages); /* another one */
+void interrupt_handler(int signal);        /* runs the inner operation */
 
 /* A handler that does not return: recv(2) may be left by siglongjmp(). */
 extern sigjmp_buf interrupt_left;
@@ -73,9 +74,14 @@ void interrupt_leave(int signal);
 
 /* Holds the messages of the socket and of its neighbours in the chain. */
 void interrupt_hold(struct state *ret_state);
+/* The socket's have been taken again: its slot is vacant, if there are pages enough. */
+void interrupt_hold_none(struct state *ret_state);
 
 /* Takes all that is there. The neighbours' messages must be as they were. */
 void interrupt_take_all(struct state *ret_state, const char *where);
+
+/* When all has been taken. */
+void interrupt_assert_no_page_lost(const char *outer_name, const char *inner_name);
 
 /* Both results, and what is left, are those of one order or of the other. */
 void interrupt_assert_some_order(const struct state *before, const char *where);

@@ -45,20 +45,30 @@ static const struct pair pairs[] = {
     {TAKE, REPLACE},   {PEEK, REPLACE}, {LOOK, REPLACE}, {SKIP, REPLACE},
 };
 
-ROWS(table_signal_steps, at_any_instruction, ROWS_OF(pairs))
+/* In a table in which slots become vacant. */
+static const struct pair vacating_pairs[] = {
+    {TAKE_REST, TAKE}, {TAKE_REST, TAKE_REST}, {TAKE_REST, DRAIN},
+    {TAKE_REST, HOLD}, {TAKE_REST, ABANDON},   {TAKE_REST, REPLACE},
+};
+
+/* Nothing is held, and the last one's slot is vacant. */
+static const struct pair vacant_pairs[] = {
+    {HOLD, HOLD},    {HOLD, TAKE_REST}, {HOLD, DRAIN}, {HOLD, ABANDON},
+    {HOLD, REPLACE}, {HOLD, LOOK},      {LOOK, HOLD},  {ABANDON, HOLD},
+};
+
+static unsigned long interrupt_at_any_instruction(const struct pair *pair,
+                                                  void (*hold)(struct state *ret_state))
 {
-    const struct pair *pair = &pairs[*row];
     bool interrupted = true;
     unsigned long count = 1;
 
-    if (!step_supported())
-        cr_skip_test("no single steps on this processor");
     signal(SIGUSR1, interrupt_handler);
     for (; interrupted; count = step_next(count, 0)) {
         char where[100];
         struct state before;
 
-        interrupt_hold(&before);
+        hold(&before);
         outer.operation = pair->outer;
         inner.operation = pair->inner;
         interrupted = step_interrupt(count, run_outer, raise_signal, NULL);
@@ -70,7 +80,31 @@ ROWS(table_signal_steps, at_any_instruction, ROWS_OF(pairs))
                  operation_names[pair->outer], operation_names[pair->inner], count);
         interrupt_assert_some_order(&before, where);
     }
-    cr_assert_gt(count, 100);
+    interrupt_assert_no_page_lost(operation_names[pair->outer], operation_names[pair->inner]);
+    return count;
+}
+
+ROWS(table_signal_steps, at_any_instruction, ROWS_OF(pairs))
+{
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    cr_assert_gt(interrupt_at_any_instruction(&pairs[*row], interrupt_hold), 100);
+}
+
+ROWS(table_signal_steps, at_any_instruction_with_room, ROWS_OF(vacating_pairs))
+{
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    interrupt_make_table(16);
+    cr_assert_gt(interrupt_at_any_instruction(&vacating_pairs[*row], interrupt_hold), 100);
+}
+
+ROWS(table_signal_steps, at_any_instruction_with_a_vacant_slot, ROWS_OF(vacant_pairs))
+{
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    interrupt_make_table(16);
+    cr_assert_gt(interrupt_at_any_instruction(&vacant_pairs[*row], interrupt_hold_none), 50);
 }
 
 /* What a take was copying is lost in its midst, and the pages are given back to the system: either
@@ -119,17 +153,13 @@ Test(table_signal_steps, abandoned_within_a_take)
 
 /* recv(2) may be left by siglongjmp() at any moment. Nothing is locked then: what the call was to
  * change is as before it or as after it, for this thread and for the next process. */
-static const enum operation left[] = {TAKE, TAKE_REST, PEEK, LOOK, HOLD, ABANDON};
-
-ROWS(table_signal_steps, left_at_any_instruction, ROWS_OF(left))
+static void leave_at_any_instruction(enum operation operation,
+                                     void (*hold)(struct state *ret_state), unsigned long least)
 {
-    enum operation operation = left[*row];
     static volatile bool ended; /* by itself */
     static unsigned long count;
     static unsigned afters;
 
-    if (!step_supported())
-        cr_skip_test("no single steps on this processor");
     signal(SIGUSR1, interrupt_leave);
     for (count = 1; !ended; count = step_next(count, 0)) {
         struct state before, after, found;
@@ -138,7 +168,7 @@ ROWS(table_signal_steps, left_at_any_instruction, ROWS_OF(left))
         int status;
         pid_t other;
 
-        interrupt_hold(&before);
+        hold(&before);
         after = before;
         operation_model(operation, &after, &outcome);
         outer.operation = operation;
@@ -160,8 +190,27 @@ ROWS(table_signal_steps, left_at_any_instruction, ROWS_OF(left))
         afters += WEXITSTATUS(status) == 2;
         cr_assert(table_idle(table));
     }
-    cr_assert_gt(count, 100);
+    cr_assert_gt(count, least);
     cr_assert_gt(afters, 0);
+}
+
+static const enum operation left[] = {TAKE, TAKE_REST, PEEK, LOOK, HOLD, ABANDON};
+
+ROWS(table_signal_steps, left_at_any_instruction, ROWS_OF(left))
+{
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    leave_at_any_instruction(left[*row], interrupt_hold, 100);
+}
+
+/* A jump out of a claim leaves a page that is used for nothing, so there are many. */
+ROWS(table_signal_steps, left_at_any_instruction_with_room, ROWS_OF(left))
+{
+    if (!step_supported())
+        cr_skip_test("no single steps on this processor");
+    interrupt_make_table(2048);
+    leave_at_any_instruction(left[*row], left[*row] == HOLD ? interrupt_hold_none : interrupt_hold,
+                             50);
 }
 
 /* --- a signal during the repair after a death --------------------------------------------- */
