@@ -74,12 +74,13 @@ build_programs() {
     ) >"$log" 2>&1 </dev/null || build_failed "the build of the programs under test" "$log"
 }
 
-# build_library DIRECTORY CROSS_FILE: into DIRECTORY/build.
+# build_library DIRECTORY CROSS_FILE: into DIRECTORY/build, with the unit tests.
 build_library() {
     local directory=$1 log=$scratch/cross.log
 
-    if [ ! -e "$directory/build/build.ninja" ]; then
-        CC='' meson setup --cross-file "$2" -Dtests=disabled -Dtools=disabled -Dwine=disabled \
+    if [ ! -e "$directory/build/build.ninja" ] || [ ! -e "$directory/build/tests/unit" ]; then
+        rm -rf "$directory/build"
+        CC='' meson setup --cross-file "$2" -Dtests=enabled -Dtools=disabled -Dwine=disabled \
             -Dffi=disabled "$directory/build" "$top" >"$log" 2>&1 </dev/null ||
             build_failed "meson setup" "$log"
     fi
@@ -194,9 +195,18 @@ build_in_debian() {
         build_for "$1" "$homes/$1"' test "$home" </dev/null
 }
 
+# What qemu-user can show: not what goes by its memory or robust mutexes, nor SO_COOKIE, preadv2 and
+# programs that a shell starts.
+processor_tests=(
+    preload-{address,descriptors,hold,modes,public,readiness,reporting,selectors,splice,stale}
+    readiness-{poll,signals,epoll_modes,epoll_sets,epoll_others}
+)
+processor_units=(bounce_buffer epoll_registry fd_select filter message plan settings settings_help
+    table table_abandon table_model table_signal)
+
 test_processor() {
     local home=$1 prefix qemu directory=$homes/$1 root=
-    local -a tests=(preload-descriptors preload-hold preload-public)
+    local -a tests=("${processor_tests[@]}")
 
     read -r prefix _ _ qemu _ < <(sed -n "s/^$home //p" <<<"$processors")
     if ! (need_packages "qemu-user-static qemu-$qemu-static") >&2; then
@@ -223,6 +233,7 @@ test_processor() {
     # The test programs themselves are this system's.
     # shellcheck disable=SC2046 # words
     build_it $(targets "${tests[@]}") >&2
+    tests+=("${processor_units[@]/#/$directory/build/tests/unit/test_}")
     run_tests "$home" "$directory" "qemu-$qemu-static -L $root/usr/$prefix" "${tests[@]}"
 }
 
@@ -245,6 +256,10 @@ musl_tests=(
     preload-{reporting,selectors,settings,splice,stale}
     readiness-{poll,epoll_modes,epoll_sets,epoll_errors,epoll_others,epoll_learned,signals,ending}
     process-{forks,daemons,prefork,cancel,blocked}
+)
+musl_units=(
+    bounce_buffer epoll_registry fd_cached fd_select filter message plan settings settings_help table
+    table_{abandon,damaged,death,hostile,memory,model,process,signal} user_memory
 )
 
 test_musl() {
@@ -278,7 +293,8 @@ test_musl() {
     build_it preload/wsrx:shared_library tests/preload/victim/victim >&2
     write_kinds "$directory" >"$directory/kinds"
     chmod +x "$directory/kinds"
-    run_tests musl "$directory" '' "${tests[@]}" "$directory/kinds"
+    tests+=("${musl_units[@]/#/$directory/build/tests/unit/test_}" "$directory/kinds")
+    run_tests musl "$directory" '' "${tests[@]}"
 }
 
 # `wsrx run` on programs of both libcs, as a test program.

@@ -4,7 +4,7 @@
 Takes the home's name, a file of what cannot be shown there, and the test programs. The tests are
 this system's; what they start is named by WSRX_TEST_LIBRARY, WSRX_TEST_VICTIM, WSRX_TEST_WAITER and
 WSRX_TEST_PROCESS_VICTIM, and by WSRX_TEST_EMULATOR what runs it. A test program of that home itself
-(shim-…) is run as it is.
+(shim-..., or a unit test: test_...) is run so, too.
 A line of the file is a home (a pattern), a test program, a case or a line that it says (a pattern),
 and the reason: a case that fails there counts as skipped.
 
@@ -20,6 +20,7 @@ import sys
 import tempfile
 
 SECONDS = 240  # for one program
+EMULATOR = os.environ.get("WSRX_TEST_EMULATOR", "").split()
 CASE = re.compile(r"(not ok|ok)\b[ \d-]*(?P<name>.*?)\s*(?:# SKIP(?P<reason>.*))?$", re.I)
 
 
@@ -34,8 +35,11 @@ def cases(program):
     environment = dict(os.environ)
     if os.path.basename(program).startswith("process-"):
         environment["WSRX_TEST_VICTIM"] = os.environ["WSRX_TEST_PROCESS_VICTIM"]
+    command = [program, "--tap"]
+    if os.path.basename(program).startswith(("shim-", "test_")):
+        command = [*EMULATOR, *command]
     try:
-        done = subprocess.run([program, "--tap"], capture_output=True, timeout=SECONDS, check=False,
+        done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False,
                               stdin=subprocess.DEVNULL, env=environment)
         out, ending = done.stdout, f"exit status {done.returncode}"
     except subprocess.TimeoutExpired as error:
@@ -59,11 +63,10 @@ def cases(program):
 
 def ring_case():
     """A ring that is written there, and read by this system's command (WSRX_TEST_TOOL)."""
-    emulator = os.environ.get("WSRX_TEST_EMULATOR", "").split()
     library, victim = os.environ["WSRX_TEST_LIBRARY"], os.environ["WSRX_TEST_VICTIM"]
     with tempfile.TemporaryDirectory(prefix="wsrx-home-") as directory:
         ring = os.path.join(directory, "a.ring")
-        subprocess.run([*emulator, victim, "udp4; send 3000; recv 1000; recv 5000"], check=True,
+        subprocess.run([*EMULATOR, victim, "udp4; send 3000; recv 1000; recv 5000"], check=True,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60,
                        env={"LD_PRELOAD": library, "WSRX_TRACE": "ring", "WSRX_TRACE_FILE": ring})
         done = subprocess.run([os.environ["WSRX_TEST_TOOL"], "convert", "--to", "text", ring],

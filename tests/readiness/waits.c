@@ -58,9 +58,11 @@ static void play_everywhere(const struct row *row)
 {
     static const char *const calls[] = {"epoll_wait", "epoll_pwait", "epoll_pwait2"};
     static const char *const kinds[] = {"udp", "unix"};
+    /* qemu-user has no epoll_pwait2(2). */
+    const size_t count = !WAITS_EPOLL ? 1 : ROWS_OF(calls) - !!getenv("WSRX_TEST_EMULATOR");
 
     for (size_t kind = 0; kind < ROWS_OF(kinds); kind++) {
-        for (size_t call = 0; call < (WAITS_EPOLL ? ROWS_OF(calls) : 1); call++) {
+        for (size_t call = 0; call < count; call++) {
             play(row, kinds[kind], calls[call], "process", "none");
             if (row->where != PROCESS)
                 play(row, kinds[kind], calls[call], "kernel", "none");

@@ -315,7 +315,7 @@ Test(table_process, a_death_at_any_time)
     for (unsigned death = 0; death < DEATHS; death++) {
         struct notes *notes = child_memory(sizeof *notes);
         struct queue found[QUEUES];
-        struct timespec life = {.tv_nsec = (dice = dice * 1103515245 + 12345) >> 12};
+        struct timespec life = {.tv_nsec = (long)((dice = dice * 1103515245 + 12345) >> 12)};
         size_t sum = 0, wrong;
         unsigned now, used;
         pid_t pid = child_start();
