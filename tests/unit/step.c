@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ static void trapped(int signal, siginfo_t *info, void *context)
     int saved = errno;
 
     (void)signal;
-    if (info->si_code == SI_TKILL) { /* raise(): begin or end */
+    if (info->si_code == SI_TKILL) { /* begin or end */
         *flags = step.left > 0 ? *flags | trap_flag : *flags & ~trap_flag;
     } else if (step.left > 0 && --step.left == 0) {
         *flags &= ~trap_flag;
@@ -69,6 +70,12 @@ bool step_supported(void)
     return true;
 }
 
+/* raise() of musl blocks all signals meanwhile, and a step while SIGTRAP is blocked is the end. */
+static void begin_or_end(void)
+{
+    syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGTRAP);
+}
+
 bool step_interrupt(unsigned long count, void (*body)(void *context), void (*then)(void *context),
                     void *context)
 {
@@ -80,11 +87,11 @@ bool step_interrupt(unsigned long count, void (*body)(void *context), void (*the
     step.context = context;
     step.interrupted = false;
     step.left = count;
-    raise(SIGTRAP);
+    begin_or_end();
     body(context);
     left_over = step.left;
     step.left = 0;
-    raise(SIGTRAP);
+    begin_or_end();
     return step.interrupted;
 }
 
