@@ -50,7 +50,7 @@ START_CODE static bool find_word(const struct word *words, const char *value, in
     return false;
 }
 
-START_CODE static bool size(const char *value, size_t *ret_size)
+START_CODE static bool size(const char *value, uint64_t *ret_size)
 {
     static const char units[] = "KMG";
     const char *end = value + strlen(value);
@@ -61,7 +61,7 @@ START_CODE static bool size(const char *value, size_t *ret_size)
         shift = 10 * (unsigned)(unit - units + 1);
         end--;
     }
-    if (!read_number(value, (size_t)(end - value), SIZE_MAX >> shift, ret_size))
+    if (!read_number(value, (size_t)(end - value), UINT64_MAX >> shift, ret_size))
         return false;
     *ret_size <<= shift;
     return true;
@@ -93,14 +93,14 @@ START_CODE static bool parse_switch(const struct setting *setting, const char *v
 
 START_CODE static bool parse_size(const struct setting *setting, const char *value, void *ret_field)
 {
-    size_t least = 0, most, parsed;
-
     /* What is more than 32 bits can count is as much as a process may well have. */
-    if (!size(setting->most, &most))
-        most = SIZE_MAX / 4 + 1;
-    if (!size(setting->least, &least) || !size(value, &parsed) || parsed < least || parsed > most)
+    const uint64_t possible = SIZE_MAX / 4 + 1;
+    uint64_t least = 0, most = 0, parsed;
+
+    if (!size(setting->least, &least) || !size(setting->most, &most) || !size(value, &parsed) ||
+        parsed < least || parsed > most)
         return false;
-    *(size_t *)ret_field = parsed;
+    *(size_t *)ret_field = (size_t)(parsed < possible ? parsed : possible);
     return true;
 }
 
@@ -149,7 +149,7 @@ enum { PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
 /* What follows the = of a selector, or nothing. */
 static bool parse_argument(struct selector *selector, const char *item, const char *end)
 {
-    size_t parsed = 0;
+    uint64_t parsed = 0;
 
     switch (selector->kind) {
     case SELECT_PORT:

@@ -80,16 +80,18 @@ static inline char *put_hex(char *to, uint64_t number)
 }
 
 /* The other way round: a whole number in decimal that is all of `text`, and at most `max`. */
-static inline bool read_number(const char *text, size_t length, size_t max, size_t *ret_number)
+static inline bool read_number(const char *text, size_t length, uint64_t max, uint64_t *ret_number)
 {
-    size_t result = 0;
+    uint64_t result = 0;
 
     for (size_t i = 0; i < length; i++) {
-        size_t digit = (size_t)(text[i] - '0');
+        uint64_t digit = (uint64_t)(text[i] - '0');
 
-        if (digit > 9 || result > (max - digit) / 10)
+        if (digit > 9 || result > (UINT64_MAX - 9) / 10)
             return false;
         result = result * 10 + digit;
+        if (result > max)
+            return false;
     }
     *ret_number = result;
     return length > 0;

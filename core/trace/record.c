@@ -160,7 +160,8 @@ static bool starts(const char *item, size_t length, const char *prefix, size_t *
 static bool parse_item(struct trace_filter_items *items, const char *item, size_t length)
 {
     static const char *const states[] = {"partial", "lost", "error", "peek", "dropped"};
-    size_t after, number;
+    size_t after;
+    uint64_t number;
 
     for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
         if (strlen(states[i]) == length && memcmp(states[i], item, length) == 0) {

@@ -5,6 +5,7 @@
 #include "environment.h"
 #include "rows.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +23,9 @@ static const char *line(const char *rest)
 
 /* --- assertions -------------------------------------------------------------------------- */
 
-#define MIB ((size_t)1 << 20)
+#define MIB          ((size_t)1 << 20)
+/* As much as a process of this word size may have. */
+#define AT_MOST(mib) (((mib) < (SIZE_MAX >> 22) + 1 ? (size_t)(mib) : (SIZE_MAX >> 22) + 1) * MIB)
 
 struct simple {
     enum mode mode;
@@ -91,11 +94,13 @@ static const struct good goods[] = {
     {"WSRX_HOLD_MAX=00010", {MODE_CONTINUE, false, HOLD_AUTO, 10, false, false}},
     {"WSRX_HOLD_MAX=3K", {MODE_CONTINUE, false, HOLD_AUTO, 3072, false, false}},
     {"WSRX_HOLD_MAX=64M", {DEFAULTS}},
-    {"WSRX_HOLD_MAX=2G", {MODE_CONTINUE, false, HOLD_AUTO, 2048 * MIB, false, false}},
+    {"WSRX_HOLD_MAX=2G", {MODE_CONTINUE, false, HOLD_AUTO, AT_MOST(2048), false, false}},
     {"WSRX_HOLD_MAX=0G", {MODE_CONTINUE, false, HOLD_AUTO, 0, false, false}},
-    {"WSRX_HOLD_MAX=1024G", {MODE_CONTINUE, false, HOLD_AUTO, MIB << 20, false, false}},
-    {"WSRX_HOLD_MAX=1048576M", {MODE_CONTINUE, false, HOLD_AUTO, MIB << 20, false, false}},
-    {"WSRX_HOLD_MAX=1099511627776", {MODE_CONTINUE, false, HOLD_AUTO, MIB << 20, false, false}},
+    {"WSRX_HOLD_MAX=4G", {MODE_CONTINUE, false, HOLD_AUTO, AT_MOST(4096), false, false}},
+    {"WSRX_HOLD_MAX=1024G", {MODE_CONTINUE, false, HOLD_AUTO, AT_MOST(1 << 20), false, false}},
+    {"WSRX_HOLD_MAX=1048576M", {MODE_CONTINUE, false, HOLD_AUTO, AT_MOST(1 << 20), false, false}},
+    {"WSRX_HOLD_MAX=1099511627776",
+     {MODE_CONTINUE, false, HOLD_AUTO, AT_MOST(1 << 20), false, false}},
 };
 
 ROWS(settings_read, takes_good_values, ROWS_OF(goods))
