@@ -91,6 +91,7 @@ __attribute__((noreturn, format(printf, 1, 2))) void forked_skip(const char *for
 #define cr_expect_lt(a, b, ...)    FORKED_CHECK(false, (a) < (b), #a " < " #b, __VA_ARGS__)
 #define cr_expect_gt(a, b, ...)    FORKED_CHECK(false, (a) > (b), #a " > " #b, __VA_ARGS__)
 #define cr_expect_geq(a, b, ...)   FORKED_CHECK(false, (a) >= (b), #a " >= " #b, __VA_ARGS__)
+#define cr_expect_leq(a, b, ...)   FORKED_CHECK(false, (a) <= (b), #a " <= " #b, __VA_ARGS__)
 #define cr_expect_null(a, ...)     FORKED_CHECK(false, !(a), #a " is NULL", __VA_ARGS__)
 #define cr_expect_not_null(a, ...) FORKED_CHECK(false, (a), #a " is not NULL", __VA_ARGS__)
 #define cr_expect_str_eq(a, b, ...) \
