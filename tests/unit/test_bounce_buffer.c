@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "receive/bounce_buffer.h"
+#include "table/current.h"
 
 #include "step.h"
 
@@ -27,6 +28,7 @@ enum { SMALL = 65535, LARGE = 8 << 20, PAGE = 4096 };
 
 static void set_up(void)
 {
+    cr_assert_null(table_start());
     cr_assert_eq(bounce_start(), 0);
 }
 
