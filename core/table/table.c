@@ -266,7 +266,7 @@ static __attribute__((noinline)) void write_message(struct inside *inside, uint3
                                                     size_t size)
 {
     struct slot *slot = slot_of(inside, at);
-    /* Whoever reads a byte of the new message finds that the old one is gone. */
+    /* The old one is gone from here on. */
     uint64_t old = atomic_fetch_add(&slot->state, state_of(1, 0));
 
     fill(inside, at, message, iov, iovlen, size);
