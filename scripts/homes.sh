@@ -113,7 +113,6 @@ targets() {
     local name
 
     echo tools/wsrx
-    echo tools/wsrx-commands # for doctor
     for name in "$@"; do
         case $name in
         /*) ;;
