@@ -149,6 +149,21 @@ ssize_t sys_pwrite(int fd, const void *buf, size_t size, uint64_t offset)
     return quiet_leave(&quiet, result, size);
 }
 
+ssize_t sys_write_zeros(int fd, size_t size)
+{
+    enum { MOST = 32 };      /* little stack */
+    static char zeros[4096]; /* not among constants: those of a record lie close together */
+    struct iovec pieces[MOST];
+    size_t wanted = size < sizeof zeros * MOST ? size : sizeof zeros * MOST, left = wanted;
+    struct quiet quiet;
+    int count = 0;
+
+    for (; left > 0; left -= pieces[count++].iov_len)
+        pieces[count] = (struct iovec){zeros, left < sizeof zeros ? left : sizeof zeros};
+    quiet_enter(&quiet);
+    return quiet_leave(&quiet, CALL3(SYS_writev, fd, pieces, count), wanted);
+}
+
 ssize_t sys_write_now(int fd, const void *buf, size_t size)
 {
     const struct iovec piece = {(void *)buf, size};
@@ -302,16 +317,16 @@ int sys_ftruncate(int fd, uint64_t size)
     return (int)quiet_leave(&quiet, result, 0);
 }
 
-int sys_fallocate(int fd, uint64_t offset, uint64_t size)
+int sys_fallocate(int fd, int mode, uint64_t offset, uint64_t size)
 {
     struct quiet quiet;
     long result;
 
     quiet_enter(&quiet);
 #ifdef __LP64__
-    result = CALL6(SYS_fallocate, fd, 0, offset, size, 0, 0);
+    result = CALL6(SYS_fallocate, fd, mode, offset, size, 0, 0);
 #else
-    result = sys_call(SYS_fallocate, fd, 0, OFFSET(offset), OFFSET(size));
+    result = sys_call(SYS_fallocate, fd, mode, OFFSET(offset), OFFSET(size));
 #endif
     return (int)quiet_leave(&quiet, result, 0);
 }

@@ -209,7 +209,10 @@ int sys_fstat(int fd, struct sys_file *ret_file);
  * before us allows. */
 unsigned sys_fstat_number(void);
 int sys_ftruncate(int fd, uint64_t size);
-int sys_fallocate(int fd, uint64_t offset, uint64_t size);
+/* `mode` as in fallocate(2). */
+int sys_fallocate(int fd, int mode, uint64_t offset, uint64_t size);
+/* Writes so many bytes of zeros, or fewer, as write(2) does. Their number, or a negative errno. */
+ssize_t sys_write_zeros(int fd, size_t size);
 int sys_fchmod(int fd, mode_t mode);
 int sys_flock(int fd, int operation);
 int sys_unlink(const char *path);

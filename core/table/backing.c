@@ -235,7 +235,7 @@ struct file {
 /* Where a file system can, without making each page and mapping it, which takes twice the time. */
 static int reserve(const struct file *file, size_t at, size_t size)
 {
-    int error = sys_fallocate(file->fd, at, size);
+    int error = sys_fallocate(file->fd, 0, at, size);
 
     return error == -EOPNOTSUPP || error == -ENOSYS
                ? pages_make_sure((char *)file->inside + at, size)

@@ -32,23 +32,24 @@ static void close_if_open(int fd)
         sys_close(fd);
 }
 
-static bool is_same(const struct output_file *output, int fd)
-{
-    struct sys_file now;
-
-    return sys_fstat(fd, &now) == 0 && now.device == output->device && now.inode == output->inode;
-}
-
 /* Opens it once more. A descriptor, or a negative errno. */
-static int open_again(const struct output_file *output, int flags)
+static int open_and_ask(const struct output_file *output, int flags, struct sys_file *ret_now)
 {
     int fd = open_path(output->path, flags);
 
-    if (fd >= 0 && !is_same(output, fd)) {
+    if (fd >= 0 && (sys_fstat(fd, ret_now) != 0 || ret_now->device != output->device ||
+                    ret_now->inode != output->inode)) {
         sys_close(fd);
         return -ESTALE;
     }
     return fd;
+}
+
+static int open_again(const struct output_file *output, int flags)
+{
+    struct sys_file now;
+
+    return open_and_ask(output, flags, &now);
 }
 
 /* --- its life ---------------------------------------------------------------------------- */
@@ -84,7 +85,7 @@ static int check_stream(const struct sys_file *file)
 /* ENOSPC now is better than SIGBUS later. Never makes the file shorter: others may be at it. */
 static int reserve(int fd, uint64_t offset, size_t size)
 {
-    int error = sys_fallocate(fd, offset, size);
+    int error = sys_fallocate(fd, 0, offset, size);
     struct sys_file now;
 
     if (error != -EOPNOTSUPP && error != -ENOSYS)
@@ -253,9 +254,9 @@ void output_file_end(struct output_file *output, uint64_t size)
 
 /* All pages at once: cheaper than one by one, and where the file system could not reserve (EFAULT)
  * the trouble comes now. Linux before 5.14 does not know it, and need not. */
-static int populate(void *at, size_t size)
+static int populate(void *at, size_t size, int how)
 {
-    return sys_madvise(at, size, MADV_POPULATE_WRITE) == -EFAULT ? -ENOSPC : 0;
+    return sys_madvise(at, size, how) == -EFAULT ? -ENOSPC : 0;
 }
 
 /* Makes the file at least so long; longer, where more pieces of this size are likely to follow, as
@@ -283,7 +284,7 @@ void *output_file_map_open(int fd, uint64_t offset, size_t size, size_t ready, i
         at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
     if (at && ready < size)
         sys_madvise(at, size, MADV_RANDOM); /* nothing around a page is worth reading: it is new */
-    if (at && (error = populate(at, ready)) != 0) {
+    if (at && (error = populate(at, ready, MADV_POPULATE_WRITE)) != 0) {
         sys_unmap(at, size);
         at = NULL;
     }
@@ -317,7 +318,7 @@ bool output_file_reserve(struct output_file *output, void *at, uint64_t offset, 
     if (fd >= 0)
         error = reserve(fd, offset, size);
     if (!error)
-        error = populate(at, size);
+        error = populate(at, size, MADV_POPULATE_WRITE);
     if (error < 0)
         output_file_give_up(output, error);
     close_if_open(fd);
@@ -335,15 +336,72 @@ static bool is_inside(const struct output_file_window *window, uint64_t position
     return window->at && position - window->offset < window->size;
 }
 
+/* Makes the piece by adding zeros to the file, whose space is reserved before. A disk has large pages
+ * for them, while those of a hole are made one by one. What others write meanwhile stays, and so does
+ * what they add. By a descriptor that appends. */
+static int append(int fd, struct sys_file *now, uint64_t offset, size_t size)
+{
+    /* Shorter than that: another thread is behind us, or somebody has cut it. */
+    int error = sys_fallocate(fd, now->size < offset ? 0 : FALLOC_FL_KEEP_SIZE, offset, size);
+
+    if (error && error != -EOPNOTSUPP && error != -ENOSYS)
+        return error;
+    while ((error = sys_fstat(fd, now)) == 0 && now->size < offset + size) {
+        ssize_t written = sys_write_zeros(fd, (size_t)(offset + size - now->size));
+
+        if (written <= 0)
+            return written < 0 ? (int)written : -ENOSPC;
+    }
+    return error;
+}
+
+/* A file in memory (tmpfs) can be sealed, others cannot. */
+static bool is_in_memory(int fd)
+{
+    return sys_fcntl(fd, F_GET_SEALS, 0) >= 0;
+}
+
+/* All pages of a piece, by a descriptor that appends. */
+static char *map_window(int fd, struct sys_file *now, uint64_t offset, size_t size, int *ret_error)
+{
+    enum { WORTH_ZEROS = 64 << 10 };
+    bool is_new = now->size < offset + size, in_memory = is_new && is_in_memory(fd);
+    bool zeros = is_new && (!in_memory || size >= WORTH_ZEROS);
+    int error = zeros ? append(fd, now, offset, size) : reserve(fd, offset, size);
+    char *at = NULL;
+
+    if (!error)
+        at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
+    /* Pages in memory that have content are mapped sixteen at a time when they are read, and may be
+     * written to then. Those of a disk may not: it has to be told of each. */
+    if (at && (error = populate(
+                   at, size, in_memory && zeros ? MADV_POPULATE_READ : MADV_POPULATE_WRITE)) != 0) {
+        sys_unmap(at, size);
+        at = NULL;
+    }
+    *ret_error = error;
+    return at;
+}
+
 static bool move_window(struct output_file *output, struct output_file_window *window,
                         uint64_t position, size_t size, size_t longest)
 {
-    size_t mapped = round_up_to(size + longest, PAGE);
     uint64_t offset = position & ~(uint64_t)(size - 1);
-    void *at = output_file_map(output, offset, mapped, mapped);
+    size_t mapped = round_up_to(size + longest, PAGE);
+    struct sys_file now;
+    char *at = NULL;
+    int fd, error;
 
-    if (!at)
+    if (sys_is_sandboxed())
         return false;
+    error = fd = open_and_ask(output, O_RDWR | O_APPEND, &now);
+    if (fd >= 0)
+        at = map_window(fd, &now, offset, mapped, &error);
+    close_if_open(fd);
+    if (!at) {
+        output_file_give_up(output, error);
+        return false;
+    }
     if (window->at)
         sys_unmap(window->at, window->mapped);
     *window = (struct output_file_window){at, offset, size, mapped};
