@@ -154,6 +154,13 @@ def a_limit_of_files_ends_no_program(bench):
         for what, done in speak(bench, stderr=errors, before=limit):
             equal(done.returncode, 0, what)
     code = "for i in range(2000): c.sendto(b'x' * 20, to); assert len(s.recv(99)) == 20\n"
+    done = run(bench, code, TRACE="jsonl", TRACE_FILE="t.l", before=lambda: resource.setrlimit(
+        resource.RLIMIT_FSIZE, (200000, 200000)))
+    equal((done.returncode, done.stderr.count(b"cannot write")), (0, 1), done.stderr)
+    with open(bench.path("t.l"), "rb") as file:
+        lines = file.read()
+    # A window that does not fit as a whole is not written to: what comes before it is all there.
+    assert len(lines) > 60000 and b"\0" not in lines, (len(lines), lines[-400:])
     for settings in ({"TRACE": "ring", "TRACE_FILE": "t.r"},
                      {"TRACE": "ring", "TRACE_FILE": "t.r2", "TRACE_SIZE": "4K",
                       "TRACE_KEEP": "all"},

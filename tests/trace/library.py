@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The records that the library makes, checked against what was sent and received."""
 
+import json
 import os
 import re
 import signal
 import stat
 import struct
 import sys
+import tempfile
 
 from harness import LIMIT, PYTHON, equal, main, send, test
 from traces import fields
@@ -299,6 +301,28 @@ def threads_are_merged_by_time(bench):
         equal(len(mine), 500, (tid, length))
     # Threads that ended left their rings to those that came after.
     assert os.path.getsize(bench.path("t")) < 9 * (4 << 20) + 8192
+
+
+@test
+def lines_of_threads_make_one_file_without_gaps(bench):
+    """In memory, and where temporary files are, which is often a disk: their pages come differently."""
+    code = """
+        def work():
+            a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            for i in range(1500):
+                a.send(b"x"); b.recv(100)
+        them = [threading.Thread(target=work) for n in range(6)]
+        for t in them: t.start()
+        for t in them: t.join()
+        """
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        for path in os.path.join(memory, "t"), bench.path("t"):
+            done = bench.python(code, TRACE="jsonl", TRACE_FILE=path)
+            equal(done.stderr, b"", path)
+            with open(path, "rb") as file:
+                lines = [json.loads(line) for line in file]
+            equal(sorted(line["seq"] for line in lines if "seq" in line),
+                  list(range(1, 6 * 1500 + 1)), path)
 
 
 @test
