@@ -11,6 +11,7 @@
 #include "table/current.h"
 #include "table/held.h"
 #include "wait/epoll_ctl.h"
+#include "wait/epoll_linger.h"
 
 #include <limits.h>
 #include <stddef.h>
@@ -27,7 +28,7 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     struct part part;
     struct critical_section section;
     bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK) &&
-                !sys_is_sandboxed() && epoll_ctl_is_concerned();
+                !sys_is_sandboxed() && epoll_ctl_is_concerned() && !linger_may(found->cookie);
     ssize_t result;
     int taken, error;
 
@@ -37,7 +38,8 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
         critical_section_enter(&section);
     taken = table_take_found(state.table, found, receive->room, receive_how(receive),
                              copy_out_bytes, receive, &held, &part);
-    if (taken == 1 && part.left == 0 && !(receive->flags & MSG_PEEK))
+    if (taken == 1 && part.left == 0 && !(receive->flags & MSG_PEEK) &&
+        (last || !linger_tail_ended(found->cookie)))
         epoll_ctl_tail_changed(found->cookie);
     if (last)
         critical_section_leave(&section);
@@ -185,6 +187,23 @@ static void note_peer(struct held *held, const struct taken *taken)
         memcpy(&held->peer, taken->peer, held->peer_length);
 }
 
+/* Where no epoll set needs to know. */
+static OWN_FRAME bool put_lockless(uint64_t cookie, const struct held *held,
+                                   const struct taken *taken)
+{
+    bool concerned = epoll_ctl_is_concerned(), done, known = false;
+
+    if (concerned && !linger_begin(cookie))
+        return false;
+    done = table_hold_lockless(state.table, cookie, held, taken->iov, taken->iovlen,
+                               concerned ? linger_goes_on : NULL);
+    if (concerned)
+        known = linger_end(cookie);
+    if (done && !known)
+        epoll_ctl_tail_changed(cookie); /* a set may have come meanwhile */
+    return done;
+}
+
 /* Into the table, and shown to the epoll sets. As table_hold(), whose frame would be one more. */
 static OWN_FRAME int put(const struct receive *receive, uint64_t cookie, const struct held *held,
                          const struct taken *taken)
@@ -194,11 +213,8 @@ static OWN_FRAME int put(const struct receive *receive, uint64_t cookie, const s
     int result;
 
     if (held->kind == HELD_HERE && cookie == fd_class_cookie(fd_class_cached(receive->fd)) &&
-        !epoll_ctl_is_concerned() &&
-        table_hold_lockless(state.table, cookie, held, taken->iov, taken->iovlen)) {
-        epoll_ctl_tail_changed(cookie); /* a set may have come meanwhile */
+        put_lockless(cookie, held, taken))
         return 0;
-    }
     critical_section_enter(&section);
     table = table_needed();
     table_enter(table, &locked);

@@ -395,8 +395,17 @@ static __attribute__((noinline)) void give_back(struct table *table, uint64_t co
     table_leave(table, &section);
 }
 
+void table_revoke(struct table *table, uint64_t cookie)
+{
+    struct critical_section section;
+
+    table_enter(table, &section);
+    find_locked(inside_of(table), cookie);
+    table_leave(table, &section);
+}
+
 bool table_hold_lockless(struct table *table, uint64_t cookie, const struct held *held,
-                         const struct iovec *iov, size_t iovlen)
+                         const struct iovec *iov, size_t iovlen, bool (*may)(uint64_t cookie))
 {
     struct inside *inside = inside_of(table);
     size_t size = held->length - held->offset;
@@ -408,6 +417,10 @@ bool table_hold_lockless(struct table *table, uint64_t cookie, const struct held
 
     if (held->kind != HELD_HERE || size > PAGE || !(at = vacant_claim(inside, cookie, &claimed)))
         return false;
+    if (may && !may(cookie)) {
+        give_back(table, cookie, at, claimed);
+        return false;
+    }
     message_init(&message, held, cookie, held->offset);
     message.pages = 1;
     message.sequence = atomic_fetch_add(&inside->sequence, 1) + 1;

@@ -126,9 +126,13 @@ int table_hold(struct table *table, uint64_t cookie, const struct held *held,
                const struct iovec *iov, size_t iovlen);
 
 /* The same without the mutex, in the slot that the socket's last message has left (vacant.h); nothing is
- * held for the socket then. false: not held, for there is no such slot. */
+ * held for the socket then. false: not held, for there is no such slot; or it was claimed, and then
+ * `may` (or NULL) said no. */
 bool table_hold_lockless(struct table *table, uint64_t cookie, const struct held *held,
-                         const struct iovec *iov, size_t iovlen);
+                         const struct iovec *iov, size_t iovlen, bool (*may)(uint64_t cookie));
+
+/* From now on nothing is published that is claimed for the socket. */
+void table_revoke(struct table *table, uint64_t cookie);
 
 /* The first message that is held for a socket, and where it was found, for the take that
  * follows. */

@@ -340,9 +340,11 @@ bool learn_call_idles(void)
 
 void learn_rest(void)
 {
-    for (struct set *set = set_next(NULL); set; set = set_next(set))
+    for (struct set *set = set_next(NULL); set; set = set_next(set)) {
+        registration_each_active(set, proxy_end_lingering);
         if (registration_first(set, REGISTRATION_ACTIVE))
             return;
+    }
     stop_following();
 }
 

@@ -249,6 +249,14 @@ static void begin_unasked(struct registration *registration)
         begin(registration);
 }
 
+/* If it has lingered, it is pending for a tail that has just come. */
+static bool is_pending_in_vain(const struct registration *registration)
+{
+    return !(registration->events & (EPOLLET | EPOLLONESHOT)) &&
+           registration_state(registration) == TAIL_PENDING && registration->proxy < 0 &&
+           !is_inherited(registration) && !proxy_only_waits_look(registration_set(registration));
+}
+
 void proxy_update(struct registration *registration, bool held, bool requested)
 {
     enum tail_state before = registration_state(registration);
@@ -262,13 +270,23 @@ void proxy_update(struct registration *registration, bool held, bool requested)
         begin(registration);
     } else if (before == TAIL_IDLE) {
         begin_unasked(registration);
+    } else if (is_pending_in_vain(registration)) {
+        proxy_expose(registration);
     }
+}
+
+void proxy_end_lingering(struct registration *registration)
+{
+    if (registration_state(registration) == TAIL_PENDING && registration->proxy < 0 &&
+        !proxy_look(registration->cookie, NULL))
+        proxy_end(registration, false);
 }
 
 void proxy_settle(struct registration *registration)
 {
     enum tail_state before = registration_state(registration);
 
+    proxy_end_lingering(registration);
     if (before == TAIL_UNSURE)
         registration_set_state(registration, is_armed(registration) ? TAIL_PENDING : TAIL_IDLE);
     if (before != TAIL_LOOSE)

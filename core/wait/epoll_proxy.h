@@ -88,6 +88,8 @@ void proxy_reported(struct registration *registration);
 
 /* A pending tail gets a proxy after all: others may look, or the wait has no room for its event. */
 void proxy_expose(struct registration *registration);
+/* A pending registration without a tail becomes idle (epoll_linger.h). */
+void proxy_end_lingering(struct registration *registration);
 /* Whether nobody can be asleep in the set, and only our waits look at it: what is shown there need
  * not be known to the kernel. Needs no lock. */
 bool proxy_only_waits_look(const struct set *set);

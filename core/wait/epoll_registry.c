@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "table/table.h"
 #include "wait/chunks.h"
+#include "wait/epoll_linger.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -43,6 +44,7 @@ void registry_enter(struct critical_section *section)
 {
     critical_section_enter(section);
     pthread_mutex_lock(&lock);
+    linger_interrupted();
 }
 
 void registry_leave(const struct critical_section *section)

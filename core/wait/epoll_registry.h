@@ -47,6 +47,7 @@ struct set {
     atomic_bool inherited;     /* made before a fork: other processes may have it */
     atomic_bool exposed;   /* others than its own waits may look at it: by poll, by an outer set */
     atomic_uint looked_at; /* what others had muted when nothing was left so (epoll_scan.c) */
+    unsigned lingered;     /* 0: a tail was seen last; else waits that saw none, and one more */
     uint32_t first[REGISTRATION_LISTS];
     uint32_t next_free;
 };

@@ -8,6 +8,7 @@
 #include "table/held.h"
 #include "wait/epoll_hints.h"
 #include "wait/epoll_learn.h"
+#include "wait/epoll_linger.h"
 #include "wait/epoll_scan.h"
 
 #include <errno.h>
@@ -260,6 +261,16 @@ static int add_pending(struct set *set, struct epoll_event *events, int count, i
     return count;
 }
 
+/* Whether it is pending without a tail, and that is not for long yet (epoll_linger.h). */
+static bool goes_on_lingering(struct registration *registration)
+{
+    enum { WAITS = 16 };
+
+    return !(registration->events & EPOLLONESHOT) && registration->cookie &&
+           !proxy_look(registration->cookie, NULL) &&
+           registration_set(registration)->lingered++ <= WAITS;
+}
+
 /* With one thread and one tail, in a set at which only our waits look, the answer needs no lock: a
  * signal handler's changes show in the registration's word. -1: it does need it. */
 static int complete_one(const struct epoll_wait_call *wait, int count)
@@ -277,8 +288,11 @@ static int complete_one(const struct epoll_wait_call *wait, int count)
     word = registration_word(tail);
     event = (struct epoll_event){tail->events, tail->data};
     if (tail_state_of(word) != TAIL_PENDING || tail->proxy >= 0 || (event.events & EPOLLET) ||
-        !registration_is_alone(tail) || !has_tail(tail))
+        !registration_is_alone(tail))
         return -1;
+    if (!has_tail(tail))
+        return goes_on_lingering(tail) && registration_word(tail) == word ? count : -1;
+    set->lingered = 0;
     while (at < count && wait->events[at].data.u64 != event.data.u64)
         at++;
     if (at == wait->max)
@@ -364,7 +378,9 @@ static int64_t sleep_limit(int epfd, int64_t timeout)
     if (learn_from_family() && (table_tails_here() || any_shown() || may_be_left(epfd)))
         look_for_others(epfd);
     set = set_of(epfd);
-    return set && atomic_load(&set->pending_count) > 0 ? 0 : timeout;
+    return set && atomic_load(&set->pending_count) > 0 && !(set->lingered > 0 && linger_only(set))
+               ? 0
+               : timeout;
 }
 
 /* Whether the kernel's events may need tails added, or proxies taken out. */

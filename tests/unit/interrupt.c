@@ -149,7 +149,7 @@ void operation_run(struct run *run)
         break;
     case HOLD:
         held = tails_record(HELD_HERE, NEW, sizeof content, 50);
-        run->result = table_hold_lockless(table, interrupt_socket, &held, &whole, 1)
+        run->result = table_hold_lockless(table, interrupt_socket, &held, &whole, 1, NULL)
                           ? 0
                           : table_hold(table, interrupt_socket, &held, &whole, 1);
         break;
