@@ -58,6 +58,7 @@ static int wait_on(int epfd, int64_t timeout)
 
 /* Of each message: what was received of it. */
 static size_t came[MESSAGES];
+static unsigned sent;
 
 static ssize_t receive(unsigned buffer)
 {
@@ -77,6 +78,7 @@ static void send_messages(unsigned count)
     unsigned char bytes[LENGTH];
 
     memset(came, 0, sizeof came);
+    sent = count;
     for (unsigned i = 0; i < count; i++) {
         memset(bytes, (int)i, sizeof bytes);
         cr_assert_eq(send(out, bytes, sizeof bytes, 0), LENGTH);
@@ -248,7 +250,7 @@ static void finish(bool lost, const char *where)
             cr_assert_gt(receive(0), 0);
     }
     cr_assert_eq(poll(&(struct pollfd){set, POLLIN, 0}, 1, 0), 0, "%s: a proxy is left", where);
-    for (unsigned i = 0; i < MESSAGES; i++)
+    for (unsigned i = 0; i < sent; i++)
         missing += came[i] != LENGTH;
     cr_assert_leq(missing, (unsigned)lost, "%s: %zu, %zu, %zu", where, came[0], came[1], came[2]);
     cr_assert_eq(said, 0, "%s: the handler's wait was wrong", where);
@@ -273,7 +275,8 @@ ROWS(linger_steps, handler_at_any_instruction, ROWS_OF(rows))
         char where[100];
 
         begin();
-        send_messages(MESSAGES);
+        /* What is queued hides a tail that nobody shows. */
+        send_messages(act == handler_receives || act == handler_drains ? MESSAGES : 1);
         if (rows[*row].last_part) {
             cr_assert_eq(wait_on(set, 0), 1);
             receive(0);
