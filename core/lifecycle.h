@@ -15,7 +15,7 @@
 /* What the preload or a DLL knows and the core cannot find out. */
 struct lifecycle_entrance {
     struct next_calls next;
-    /* recvfrom, recvmsg and epoll_wait beneath are libc's own: see sys_is_direct(). */
+    /* recvfrom, recvmsg, epoll_wait and epoll_ctl beneath are libc's own: see sys_is_direct(). */
     bool libc_beneath;
     bool under_wine; /* recvmsg() is made by Wine */
     /* Ends the process where WSRX_STRICT=1 says so; NULL: _exit(2) does. */

@@ -174,9 +174,17 @@ INTERPOSED int epoll_create1(int flags)
 INTERPOSED int epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 {
     int saved = errno;
+    unsigned begun;
+    long error;
 
     if (!atomic_load_explicit(&state.active, memory_order_acquire))
         return REAL(epoll_ctl)(epfd, operation, fd, event);
+    if (LIKELY(epoll_ctl_is_plain()) && LIKELY(sys_is_direct_in_threads())) {
+        begun = epoll_ctl_begins(epfd, operation, fd);
+        error = sys_direct_call(SYS_DIRECT_EPOLL_CTL, epfd, operation, fd, (long)event, 0, 0);
+        return (int)real_answer(epoll_ctl_ends(epfd, operation, fd, event, begun, (int)error),
+                                saved);
+    }
     return (int)real_answer(epoll_ctl_follow(epfd, operation, fd, event), saved);
 }
 

@@ -91,6 +91,12 @@ static inline bool sys_is_direct(void)
            LIKELY(atomic_load_explicit(&sys_libc_beneath, memory_order_relaxed));
 }
 
+/* The same of epoll_ctl(2), with any threads: it is no cancellation point. */
+static inline bool sys_is_direct_in_threads(void)
+{
+    return SYS_HAS_DIRECT && LIKELY(atomic_load_explicit(&sys_libc_beneath, memory_order_relaxed));
+}
+
 /* A thread is about to be cancelled, maybe by itself: from now on libc must look. */
 static inline void sys_may_cancel(void)
 {

@@ -185,8 +185,7 @@ static int call(int epfd, int operation, int fd, struct epoll_event *event)
 {
     int error;
 
-    if (operation != EPOLL_CTL_DEL)
-        learn_note(epfd, fd);
+    epoll_ctl_begins(epfd, operation, fd);
     error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
     if (!error)
         hints_remember(epfd, operation, fd, event);
@@ -229,23 +228,17 @@ static bool arm_again(struct registration *registration, uint32_t word,
     return registration_try_state(registration, word, TAIL_PENDING);
 }
 
-/* With nothing held: the program's own call, and no other. */
-static int call_without_lock(int epfd, int operation, int fd, struct epoll_event *event)
+/* A tail came during a call, and the set may have been read before that. */
+static void enter_late(int epfd, int operation, int fd, const struct epoll_event *event, int error)
 {
-    unsigned rounds = atomic_load(&learn_rounds);
     struct critical_section section;
-    int error = call(epfd, operation, fd, event);
 
-    if (rounds == atomic_load(&learn_rounds))
-        return error;
-    /* A tail came meanwhile, and the set may have been read before the call. */
     registry_enter(&section);
     if (learn_following() && !learn_set(epfd) && !error)
         control_locked(epfd, operation, fd, event);
     else if (!learn_following() && operation != EPOLL_CTL_DEL)
         learn_note(epfd, fd);
     registry_leave(&section);
-    return error;
 }
 
 /* A tail is held, and until this call it concerned no set. */
@@ -262,6 +255,27 @@ static void show_first(int epfd, int fd)
     registry_leave(&section);
 }
 
+unsigned epoll_ctl_begins(int epfd, int operation, int fd)
+{
+    unsigned rounds = atomic_load(&learn_rounds);
+
+    if (operation != EPOLL_CTL_DEL)
+        learn_note(epfd, fd);
+    return rounds;
+}
+
+int epoll_ctl_ends(int epfd, int operation, int fd, const struct epoll_event *event, unsigned begun,
+                   int error)
+{
+    if (!error)
+        hints_remember(epfd, operation, fd, event);
+    if (!LIKELY(begun == atomic_load(&learn_rounds)))
+        enter_late(epfd, operation, fd, event, error);
+    if (!error && operation != EPOLL_CTL_DEL && !LIKELY(!table_tails_here()))
+        show_first(epfd, fd);
+    return error;
+}
+
 int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
 {
     struct critical_section section;
@@ -269,11 +283,11 @@ int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event)
     uint32_t word;
     int error = 0;
 
-    if (!learn_following() || !state_is_own_as_seen()) {
-        error = call_without_lock(epfd, operation, fd, event);
-        if (!error && operation != EPOLL_CTL_DEL && table_tails_here())
-            show_first(epfd, fd);
-        return error;
+    if (epoll_ctl_is_plain()) {
+        unsigned begun = epoll_ctl_begins(epfd, operation, fd);
+
+        error = next_calls.epoll_ctl(epfd, operation, fd, event) == 0 ? 0 : -errno;
+        return epoll_ctl_ends(epfd, operation, fd, event, begun, error);
     }
     known = without_lock(epfd, operation, fd, &word);
     if (known) {

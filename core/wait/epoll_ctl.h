@@ -10,6 +10,8 @@
 #ifndef WSRX_WAIT_EPOLL_CTL_H
 #define WSRX_WAIT_EPOLL_CTL_H
 
+#include "wait/epoll_learn.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -17,6 +19,17 @@
 /* epoll_ctl(2), entered in the registry. 0, or a negative errno. Async-signal-safe; may change
  * errno. */
 int epoll_ctl_follow(int epfd, int operation, int fd, struct epoll_event *event);
+
+/* Whether, as long as nothing is held, it is the program's own call alone. Then the caller may make
+ * that, between these two, of which the second one ends what the first one has begun: so that there is
+ * a single return after the system call, as in receive_buffer(). `error`: what the call gave. */
+static inline bool epoll_ctl_is_plain(void)
+{
+    return !learn_following() || !state_is_own_as_seen();
+}
+unsigned epoll_ctl_begins(int epfd, int operation, int fd);
+int epoll_ctl_ends(int epfd, int operation, int fd, const struct epoll_event *event, unsigned begun,
+                   int error);
 
 /* The program makes an epoll set, has made it, or has duplicated a descriptor that may be one.
  * `begun`: what epoll_ctl_set_begins() said before the set was made. */

@@ -23,7 +23,7 @@ DECLARATION = re.compile(r"^(?!static)[\w ]+[ *](sys_\w+)\(", re.M)
 
 # What is no call for ourselves: that for the program, and what only reads or writes memory.
 NOT_OURS = {"sys_cancellable_call", "sys_direct_call", "sys_fstat_number", "sys_is_cancellable",
-            "sys_is_direct", "sys_is_sandboxed", "sys_is_single_threaded", "sys_may_cancel",
+            "sys_is_direct", "sys_is_direct_in_threads", "sys_is_sandboxed", "sys_is_single_threaded", "sys_may_cancel",
             "sys_recvfrom", "sys_recvfrom_by_libc", "sys_recvmsg", "sys_recvmsg_by_libc"}
 
 # Parts of the functions of sys.c, which need no rows of their own.
@@ -133,7 +133,7 @@ def unlisted(found, rows, phases):
                 wrong.append(f"{name} by {function}, whose row does not name it: {through}")
             elif not set(when) & set(phases):
                 wrong.append(f"{name} by {function}, which belongs to {', '.join(when)}: {through}")
-        elif direct and name not in ("recvfrom", "recvmsg", "epoll_wait"):
+        elif direct and name not in ("recvfrom", "recvmsg", "epoll_wait", "epoll_ctl"):
             wrong.append(f"{name} by {function}, which has no row: {through}")
         elif (name not in FOR_THE_PROGRAM and not call.by_chance() and
               (name, function) not in BY_LIBC):

@@ -25,9 +25,10 @@ enum {
     SYS_DIRECT_RECVFROM = SYS_recvfrom,
     SYS_DIRECT_RECVMSG = SYS_recvmsg,
     SYS_DIRECT_EPOLL_WAIT = SYS_epoll_wait,
+    SYS_DIRECT_EPOLL_CTL = SYS_epoll_ctl,
 };
 #else
-enum { SYS_DIRECT_RECVFROM, SYS_DIRECT_RECVMSG, SYS_DIRECT_EPOLL_WAIT };
+enum { SYS_DIRECT_RECVFROM, SYS_DIRECT_RECVMSG, SYS_DIRECT_EPOLL_WAIT, SYS_DIRECT_EPOLL_CTL };
 #endif
 
 static inline long sys_direct_call(long number, long a, long b, long c, long d, long e, long f)
