@@ -248,9 +248,29 @@ SLOW_PATH static int wait_failed(long error)
     return real_failure(error);
 }
 
+SLOW_PATH static int wait_with_one(int epfd, struct epoll_event *events, int max, int timeout)
+{
+    struct epoll_wait_call wait = {epfd, events, max, nanoseconds(timeout), NULL, call_wait};
+    int saved = errno, before = epoll_wait_begins(), all;
+    bool sleeps = epoll_wait_may_sleep(epfd);
+    long count =
+        sys_direct_call(SYS_DIRECT_EPOLL_WAIT, epfd, (long)events, max, sleeps ? timeout : 0, 0, 0);
+
+    epoll_wait_ends(before, epfd);
+    if (!LIKELY(count >= 0))
+        return wait_failed(count);
+    all = epoll_wait_complete_one(&wait, (int)count);
+    errno = saved;
+    if (LIKELY(all > 0) || (all == 0 && (sleeps || timeout == 0)))
+        return all;
+    return wait_on(&wait, all < 0 && (count > 0 || sleeps) ? (int)count : EPOLL_WAIT_NOT_CALLED);
+}
+
 /* The set is watched before the program's own call, */
 SLOW_PATH static int wait_watched(int epfd, struct epoll_event *events, int max, int timeout)
 {
+    if (LIKELY(sys_is_direct()) && LIKELY(epoll_wait_is_simple(epfd)))
+        return wait_with_one(epfd, events, max, timeout);
     WAIT(REAL(epoll_wait)(epfd, events, max, timeout), epfd, events, max, nanoseconds(timeout),
          NULL, call_wait);
 }

@@ -272,8 +272,8 @@ static bool goes_on_lingering(struct registration *registration)
 }
 
 /* With one thread and one tail, in a set at which only our waits look, the answer needs no lock: a
- * signal handler's changes show in the registration's word. -1: it does need it. */
-static int complete_one(const struct epoll_wait_call *wait, int count)
+ * signal handler's changes show in the registration's word. */
+int epoll_wait_complete_one(const struct epoll_wait_call *wait, int count)
 {
     struct set *set = set_of(wait->epfd);
     struct registration *tail = set && atomic_load(&set->watched) == 1 && proxy_only_waits_look(set)
@@ -313,7 +313,7 @@ static int complete_all(const struct epoll_wait_call *wait, int count)
     static unsigned serial; /* protected by the lock */
     struct critical_section section;
     struct set *set;
-    int all = complete_one(wait, count);
+    int all = epoll_wait_complete_one(wait, count);
 
     if (all >= 0)
         return all;
@@ -381,6 +381,19 @@ static int64_t sleep_limit(int epfd, int64_t timeout)
     return set && atomic_load(&set->pending_count) > 0 && !(set->lingered > 0 && linger_only(set))
                ? 0
                : timeout;
+}
+
+bool epoll_wait_is_simple(int epfd)
+{
+    const struct set *set = set_of(epfd);
+
+    return set && atomic_load(&set->watched) == 1 && atomic_load(&set->pending_count) == 1 &&
+           !learn_from_family() && proxy_only_waits_look(set);
+}
+
+bool epoll_wait_may_sleep(int epfd)
+{
+    return sleep_limit(epfd, -1) != 0;
 }
 
 /* Whether the kernel's events may need tails added, or proxies taken out. */

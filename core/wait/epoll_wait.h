@@ -54,6 +54,14 @@ static inline void epoll_wait_ends(int before, int epfd)
     proxy_waited = before == PROXY_WAITS ? PROXY_WAITS : epfd;
 }
 
+/* The frequent case: one thread, and one registration that is pending. If the first one says so, the
+ * caller makes the program's own call by itself, with no timeout unless the second one says that it may
+ * sleep, and then calls the third one: how many events there are now, or -1 if that needs
+ * epoll_wait_with_tails(). So there is a single return after the system call. */
+bool epoll_wait_is_simple(int epfd);
+bool epoll_wait_may_sleep(int epfd);
+int epoll_wait_complete_one(const struct epoll_wait_call *wait, int count);
+
 /* All of the wait, or the rest of it after the program's own call returned `count` events. A count,
  * or a negative errno. Blocks as the program's own call; a cancellation point if nothing is
  * held. */
