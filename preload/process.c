@@ -77,10 +77,9 @@ __attribute__((constructor)) static void start(void)
     entrance.next.ppoll = REAL(ppoll);
     entrance.next.pselect = REAL(pselect);
     entrance.next.epoll_ctl = REAL(epoll_ctl);
-    entrance.libc_beneath = real_is_libc((void *)real.recvfrom) &&
-                            real_is_libc((void *)real.recvmsg) &&
-                            real_is_libc((void *)REAL(epoll_wait)) &&
-                            real_is_libc((void *)REAL(epoll_ctl));
+    entrance.libc_beneath =
+        real_is_libc((void *)real.recvfrom) && real_is_libc((void *)real.recvmsg) &&
+        real_is_libc((void *)REAL(epoll_wait)) && real_is_libc((void *)REAL(epoll_ctl));
     entrance.next.mmap = has_race_detector() ? REAL(mmap) : NULL;
     entrance.next.munmap = entrance.next.mmap ? REAL(munmap) : NULL;
     entrance.under_wine = is_wine_loader();

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
+IN_ONE_PAGE INTERPOSED ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
     struct receive_result result = receive_buffer(fd, buf, len, flags, NULL, NULL, RECORD_RECV);
 

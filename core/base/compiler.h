@@ -15,6 +15,10 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SLOW_PATH         __attribute__((noinline, cold))
 
+/* A function whose first KiB, in which its fast path is, lies in one page: after a system call each
+ * further page of code costs some nanoseconds, 1 to 2 % of a receive. */
+#define IN_ONE_PAGE __attribute__((aligned(1024)))
+
 /* What every program runs as it starts and ends, side by side: a page of code that is not yet mapped
  * costs about as much as all that is done there. */
 #define START_CODE __attribute__((section(".text.startup")))

@@ -3,19 +3,9 @@
 #include "wait/epoll_linger.h"
 
 #include "state.h"
-#include "table/table.h"
+#include "wait/epoll_announce.h"
 #include "wait/epoll_learn.h"
 #include "wait/epoll_proxy.h"
-
-_Atomic uint64_t linger_announced;
-
-void linger_revoke(void)
-{
-    uint64_t cookie = atomic_exchange(&linger_announced, 0);
-
-    if (cookie)
-        table_revoke(state.table, cookie);
-}
 
 /* Pending, and the wait's look into the table is all that there is to it. */
 static bool is_plain(const struct registration *registration)
@@ -56,23 +46,23 @@ bool linger_tail_ended(uint64_t cookie)
 
 bool linger_begin(uint64_t cookie)
 {
-    if (atomic_load(&linger_announced) != 0)
+    if (atomic_load(&announced_cookie) != 0)
         return false; /* by what a handler has interrupted, or left */
-    atomic_store(&linger_announced, cookie);
+    atomic_store(&announced_cookie, cookie);
     if (linger_may(cookie))
         return true;
-    atomic_store(&linger_announced, 0);
+    atomic_store(&announced_cookie, 0);
     return false;
 }
 
 bool linger_goes_on(uint64_t cookie)
 {
-    return atomic_load(&linger_announced) == cookie;
+    return atomic_load(&announced_cookie) == cookie;
 }
 
 bool linger_end(uint64_t cookie)
 {
-    atomic_store(&linger_announced, 0);
+    atomic_store(&announced_cookie, 0);
     return linger_may(cookie);
 }
 

@@ -14,7 +14,7 @@
  * the announcement, and revokes the claim (table/vacant.h). An announcement that a handler's jump
  * has left does no more than that once.
  *
- * What ends it elsewhere: proxy_end_lingering().
+ * What ends it elsewhere: proxy_end_lingering(). The announcement: epoll_announce.h.
  */
 #ifndef WSRX_WAIT_EPOLL_LINGER_H
 #define WSRX_WAIT_EPOLL_LINGER_H
@@ -37,16 +37,5 @@ bool linger_end(uint64_t cookie);
 /* Whether all that is pending in the set has no tail, so that a wait may sleep: what a handler
  * receives from now on gets a proxy. Needs no lock. */
 bool linger_only(const struct set *set);
-
-/* The cookie of the tail that is being published, or 0. */
-extern _Atomic uint64_t linger_announced;
-void linger_revoke(void);
-
-/* Whoever has taken the registry's lock. */
-static inline void linger_interrupted(void)
-{
-    if (atomic_load_explicit(&linger_announced, memory_order_relaxed) != 0)
-        linger_revoke();
-}
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/sys.h"
 #include "table/table.h"
 #include "wait/chunks.h"
-#include "wait/epoll_linger.h"
+#include "wait/epoll_announce.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -44,7 +44,7 @@ void registry_enter(struct critical_section *section)
 {
     critical_section_enter(section);
     pthread_mutex_lock(&lock);
-    linger_interrupted();
+    announced_interrupt();
 }
 
 void registry_leave(const struct critical_section *section)

@@ -259,7 +259,7 @@ static void finish(bool lost, const char *where)
 /* All of them take minutes. */
 static unsigned long stride(void)
 {
-    return getenv("WSRX_TEST_LONG") ? 1 : 31;
+    return getenv("WSRX_TEST_LONG") ? 1 : 89;
 }
 
 ROWS(linger_steps, handler_at_any_instruction, ROWS_OF(rows))
@@ -312,7 +312,7 @@ Test(linger_steps, handler_receives_at_any_instruction_of_a_wait)
         cr_skip_test("no single steps on this processor");
     signal(SIGUSR1, handle);
     act = handler_begins_a_message;
-    for (unsigned long count = 1; count < INSTRUCTIONS; count += 1 + stride() / 8) {
+    for (unsigned long count = 1; count < INSTRUCTIONS; count += 1 + stride() / 20) {
         int ready = 0;
 
         begin();
