@@ -169,6 +169,8 @@ static int fill_set(int epfd)
         return 0; /* it is closed */
     learned.anonymous = error ? 0 : file.inode;
     error = fill_from_proc(&learned);
+    if (error == -ENOENT && sys_fstat(epfd, &file) == -EBADF)
+        return 0; /* it has been closed meanwhile */
     if (error)
         fill_from_memory(&learned);
     return error;

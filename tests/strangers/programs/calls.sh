@@ -9,7 +9,7 @@ mkdir -p /tmp/calls /run/sshd
 cat >/tmp/of_library.py <<'PYTHON'
 import os, re, sys
 # A receive and a wait of the program's, by the library's instruction; what each start asks.
-OWN = {"recvfrom", "recvmsg", "epoll_wait", "vfork", "newfstatat", "fstat"}
+OWN = {"recvfrom", "recvmsg", "epoll_wait", "epoll_ctl", "vfork", "newfstatat", "fstat"}
 # tests/house/still-made: a thread's buffer, a fork's table, an inherited socket, an address.
 STILL = {"mmap", "munmap", "rt_sigprocmask", "getsockopt", "mprotect", "munlock", "madvise", "gettid",
          "getpid", "futex"}
