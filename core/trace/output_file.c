@@ -273,23 +273,30 @@ static int lengthen(int fd, uint64_t offset, size_t size)
     return error ? reserve(fd, offset + size - 1, 1) : 0;
 }
 
-void *output_file_map_open(int fd, uint64_t offset, size_t size, size_t ready, int *ret_error)
+/* Maps a piece of the file, whose first `ready` bytes are there; their pages by the advice `how`. */
+static void *map_piece(int fd, uint64_t offset, size_t size, size_t ready, int how, int *ret_error)
 {
-    int error = ready < size ? lengthen(fd, offset, size) : 0;
-    void *at = NULL;
+    int error = 0;
+    void *at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
 
-    if (!error)
-        error = reserve(fd, offset, ready);
-    if (!error)
-        at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
     if (at && ready < size)
         sys_madvise(at, size, MADV_RANDOM); /* nothing around a page is worth reading: it is new */
-    if (at && (error = populate(at, ready, MADV_POPULATE_WRITE)) != 0) {
+    if (at && (error = populate(at, ready, how)) != 0) {
         sys_unmap(at, size);
         at = NULL;
     }
     *ret_error = error;
     return at;
+}
+
+void *output_file_map_open(int fd, uint64_t offset, size_t size, size_t ready, int *ret_error)
+{
+    int error = ready < size ? lengthen(fd, offset, size) : 0;
+
+    if (!error)
+        error = reserve(fd, offset, ready);
+    *ret_error = error;
+    return error ? NULL : map_piece(fd, offset, size, ready, MADV_POPULATE_WRITE, ret_error);
 }
 
 void *output_file_map(struct output_file *output, uint64_t offset, size_t size, size_t ready)
@@ -362,25 +369,20 @@ static bool is_in_memory(int fd)
 }
 
 /* All pages of a piece, by a descriptor that appends. */
-static char *map_window(int fd, struct sys_file *now, uint64_t offset, size_t size, int *ret_error)
+static void *map_window(int fd, struct sys_file *now, uint64_t offset, size_t size, int *ret_error)
 {
     enum { WORTH_ZEROS = 64 << 10 };
     bool is_new = now->size < offset + size, in_memory = is_new && is_in_memory(fd);
     bool zeros = is_new && (!in_memory || size >= WORTH_ZEROS);
     int error = zeros ? append(fd, now, offset, size) : reserve(fd, offset, size);
-    char *at = NULL;
 
-    if (!error)
-        at = sys_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset, &error);
+    *ret_error = error;
     /* Pages in memory that have content are mapped sixteen at a time when they are read, and may be
      * written to then. Those of a disk may not: it has to be told of each. */
-    if (at && (error = populate(
-                   at, size, in_memory && zeros ? MADV_POPULATE_READ : MADV_POPULATE_WRITE)) != 0) {
-        sys_unmap(at, size);
-        at = NULL;
-    }
-    *ret_error = error;
-    return at;
+    return error ? NULL
+                 : map_piece(fd, offset, size, size,
+                             in_memory && zeros ? MADV_POPULATE_READ : MADV_POPULATE_WRITE,
+                             ret_error);
 }
 
 static bool move_window(struct output_file *output, struct output_file_window *window,
