@@ -35,12 +35,12 @@ size_t messages_remove(struct inside *inside, uint32_t *link)
     /* A take in flight without the mutex either has its part already, or gets nothing. */
     uint64_t end = atomic_exchange(&slot->state, state_of(generation, length));
 
-    if (state_holds(end)) {
+    if ((uint32_t)end == OFFSET_VACANT) { /* by who has counted it */
+        atomic_fetch_sub(&inside->vacant, 1);
+    } else {
         atomic_fetch_sub(&inside->table.used, 1);
         if (slot->kind != HELD_KERNEL)
             atomic_fetch_sub(&inside->table.here, 1);
-    } else {
-        atomic_fetch_sub(&inside->vacant, 1);
     }
     inside->orphans -= slot->orphan != 0;
     table_write(slot->kind, HELD_NOT);
