@@ -6,6 +6,7 @@
 #define WSRX_RECEIVE_CONTEXT_H
 
 #include "base/libc.h"
+#include "fd/fd_class.h"
 #include "receive/bounce_buffer.h"
 #include "receive/policy.h"
 #include "receive/receive.h"
@@ -93,7 +94,31 @@ static inline bool receive_fails(ssize_t result)
 /* Whether the core may have to act on a call of this kind, by the settings and what is held. */
 bool receive_may_act(enum call_kind kind);
 
+/* A receive with one buffer. */
+static inline struct receive receive_one_buffer(enum call_kind kind, int fd,
+                                                const struct iovec *one, int flags,
+                                                struct sockaddr *name, socklen_t *namelen,
+                                                struct receive_site site)
+{
+    return (struct receive){.fd = fd,
+                            .flags = flags,
+                            .kind = kind,
+                            .iov = one,
+                            .iovlen = 1,
+                            .room = one->iov_len,
+                            .name = name,
+                            .namelen = namelen,
+                            .site = site};
+}
+
 /* Makes the receive: done, or to be passed. */
 struct receive_result receive_run(struct receive *receive);
+
+/* After ENOTSOCK: the cached class was stale, and what was called is not what the program has called. */
+static inline struct receive_result receive_pass_stale(const struct receive *receive)
+{
+    fd_class_query(receive->fd);
+    return receive_pass();
+}
 
 #endif

@@ -33,22 +33,15 @@ take_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, soc
             struct bounce_buffer *bounce, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = {.fd = fd,
-                              .flags = flags | MSG_DONTWAIT,
-                              .kind = CALL_PLAIN,
-                              .iov = &one,
-                              .iovlen = 1,
-                              .room = len,
-                              .name = name,
-                              .namelen = namelen,
-                              .bounce = bounce,
-                              .site = site,
-                              .stack = BOUNCE_CALL};
+    struct receive receive =
+        receive_one_buffer(CALL_PLAIN, fd, &one, flags | MSG_DONTWAIT, name, namelen, site);
     int saved = errno;
     struct taken taken;
     struct receive_result made;
     ssize_t result;
 
+    receive.bounce = bounce;
+    receive.stack = BOUNCE_CALL;
     user_memory_catch_up();
     result = hold_process_take(&receive, &taken);
     receive.flags = flags;

@@ -382,13 +382,6 @@ static OWN_FRAME ssize_t wait_for_message(const struct receive *receive)
     return result < 0 ? -errno : result;
 }
 
-/* The cached class was stale, and this is not the call that the program made. */
-static struct receive_result pass_stale(struct receive *receive)
-{
-    fd_class_query(receive->fd);
-    return receive_pass();
-}
-
 /* No message is taken without the table's mutex here; see fitting.h for one that fits. */
 static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, uint64_t cookie,
                                                        bool parts)
@@ -419,8 +412,6 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
             epoll_ctl_tail_changed(cookie);
         if (attempt.whole)
             return hold_process_finish(receive, result.value, &attempt.taken);
-        if (result.outcome == RECEIVE_DONE && result.value == -ENOTSOCK)
-            return pass_stale(receive);
         if (result.outcome != RECEIVE_DONE || result.value != -EAGAIN || receive->tail_only)
             return result;
         if (again > 0) /* there is a message, but we must not take it yet: see miss_locked() */
@@ -431,7 +422,7 @@ static OWN_FRAME struct receive_result receive_peeking(struct receive *receive, 
             return nothing_more(receive);
         waited = wait_for_message(receive);
         if (waited < 0)
-            return waited == -ENOTSOCK ? pass_stale(receive) : receive_done(waited);
+            return receive_done(waited);
         empty = waited == 0 ? empty + 1 : 0;
     }
 }

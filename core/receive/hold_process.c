@@ -27,21 +27,21 @@ struct receive_result hold_process_next(struct receive *receive, struct table_fo
     struct held held;
     struct part part;
     struct critical_section section;
-    bool last = found->left <= receive->room && !(receive->flags & MSG_PEEK) &&
-                !sys_is_sandboxed() && epoll_ctl_is_concerned() && !linger_may(found->cookie);
+    bool enters = found->left <= receive->room && !(receive->flags & MSG_PEEK) &&
+                  !sys_is_sandboxed() && epoll_ctl_is_concerned() && !linger_may(found->cookie);
     ssize_t result;
     int taken, error;
 
     /* The last part changes the table, and then what the epoll sets report: no handler sees one of the
      * two alone. */
-    if (last)
+    if (enters)
         critical_section_enter(&section);
     taken = table_take_found(state.table, found, receive->room, receive_how(receive),
                              copy_out_bytes, receive, &held, &part);
     if (taken == 1 && part.left == 0 && !(receive->flags & MSG_PEEK) &&
-        (last || !linger_tail_ended(found->cookie)))
+        (enters || !linger_tail_ended(found->cookie)))
         epoll_ctl_tail_changed(found->cookie);
-    if (last)
+    if (enters)
         critical_section_leave(&section);
 
     if (taken == 0 || taken == -EREMOTE) /* EREMOTE: it is held in the kernel by now */
@@ -334,11 +334,8 @@ static void note_touched(struct receive *receive, const struct taken *taken)
 struct receive_result hold_process_finish(struct receive *receive, ssize_t result,
                                           struct taken *taken)
 {
-    if (result == -ENOTSOCK) {
-        /* The cached class was stale, and this is not the call that the program made. */
-        fd_class_query(receive->fd);
-        return receive_pass();
-    }
+    if (result == -ENOTSOCK)
+        return receive_pass_stale(receive);
     if (result < 0)
         return receive_done(result);
     taken->length = (size_t)result;

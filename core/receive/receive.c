@@ -133,11 +133,16 @@ static SLOW_PATH fd_class query_stale(struct receive *receive)
 static struct receive_result hold(struct receive *receive, const struct hold_strategy *strategy,
                                   fd_class class, bool parts)
 {
+    struct receive_result result;
+
     if (strategy->peeks && receive->stale)
         class = query_stale(receive);
     if (!fd_class_is_message(class) || (strategy->bounces && !get_bounce(receive, class)))
         return receive_pass();
-    return strategy->receive(receive, fd_class_cookie(class), parts);
+    result = strategy->receive(receive, fd_class_cookie(class), parts);
+    if (result.outcome == RECEIVE_DONE && result.value == -ENOTSOCK)
+        return receive_pass_stale(receive);
+    return result;
 }
 
 static struct receive_result act(struct receive *receive, enum receive_plan plan, fd_class class,
@@ -260,22 +265,6 @@ bool receive_copy_iov(struct receive *receive, const struct iovec *iov, size_t i
     return true;
 }
 
-/* A receive with one buffer. */
-static inline struct receive one_buffer(enum call_kind kind, int fd, const struct iovec *one,
-                                        int flags, struct sockaddr *name, socklen_t *namelen,
-                                        struct receive_site site)
-{
-    return (struct receive){.fd = fd,
-                            .flags = flags,
-                            .kind = kind,
-                            .iov = one,
-                            .iovlen = 1,
-                            .room = one->iov_len,
-                            .name = name,
-                            .namelen = namelen,
-                            .site = site};
-}
-
 /* --- the calls with one buffer ----------------------------------------------------------- */
 
 /* Whether this is the next part of a message that is held in the process, and nothing else has to be
@@ -310,7 +299,7 @@ run_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, sock
            struct receive_site site, bool fits_not)
 {
     struct iovec one = {buf, len};
-    struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
+    struct receive receive = receive_one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
     int saved = errno;
     struct receive_result result = receive_again();
 
@@ -384,7 +373,7 @@ struct receive_result receive_large(int fd, void *buf, size_t len, int flags, st
         USDT_PART(fd, result, len, result, 0);
         return receive_done(result);
     }
-    receive = one_buffer(CALL_PLAIN, fd, iov, flags, name, namelen, site);
+    receive = receive_one_buffer(CALL_PLAIN, fd, iov, flags, name, namelen, site);
     receive.stack = BOUNCE_CALL;
     receive.bounce = bounce;
     made = finish_large(&receive, &msg, result);
@@ -415,7 +404,7 @@ struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int fl
                                            socklen_t room, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
+    struct receive receive = receive_one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
     int saved = errno;
     struct receive_result result;
 
@@ -440,8 +429,8 @@ struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
                                    struct receive_report *report, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive =
-        one_buffer(CALL_COOPERATING, fd, &one, flags, (struct sockaddr *)name, namelen, site);
+    struct receive receive = receive_one_buffer(CALL_COOPERATING, fd, &one, flags,
+                                                (struct sockaddr *)name, namelen, site);
     struct receive_result result;
 
     receive.stack = BOUNCE_CALL;
