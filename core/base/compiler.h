@@ -29,6 +29,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The same value, which the compiler takes for another one. What is made of it is made only where it
  * is needed, and not before, for all places at once. */
@@ -42,6 +43,19 @@ static inline size_t compiler_hide_size(size_t value)
 {
     __asm__("" : "+r"(value));
     return value;
+}
+
+/* Sets a structure of a few hundred bytes to zeros, without the instruction that gcc has for that, which
+ * takes some 15 ns to begin. */
+static inline __attribute__((always_inline)) void compiler_clear(void *structure, size_t size)
+{
+    char *at = structure, *end = at + size;
+
+    for (; at + 64 <= end; at += 64) {
+        memset(at, 0, 64);
+        __asm__ volatile("" : : : "memory");
+    }
+    memset(end - size % 64, 0, size % 64);
 }
 
 static inline size_t round_up_to(size_t size, size_t to)

@@ -228,24 +228,24 @@ int sys_queued(int fd, int *ret_length)
 
 /* --- sockets ----------------------------------------------------------------------------- */
 
+#ifdef WSRX_COOKIE_BY_INODE
+/* For the tests under qemu-user, which passes on no option of 8 bytes: the socket's inode is its own,
+ * too, but a later socket may get it again. */
 int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
-#ifdef WSRX_COOKIE_BY_INODE
-    /* For the tests under qemu-user, which passes on no option of 8 bytes: the socket's inode is its
-     * own, too, but a later socket may get it again. */
-    if (level == SOL_SOCKET && name == SO_COOKIE) {
-        struct sys_file file;
-        int error = sys_fstat(fd, &file);
+    struct sys_file file;
+    int error;
 
-        if (error == 0 && !S_ISSOCK(file.mode))
-            error = -ENOTSOCK;
-        if (error == 0)
-            memcpy(value, &(uint64_t){file.inode + 1}, sizeof(uint64_t));
-        return error;
-    }
-#endif
-    return (int)CALL6(SYS_getsockopt, fd, level, name, value, length, 0);
+    if (level != SOL_SOCKET || name != SO_COOKIE)
+        return (int)CALL6(SYS_getsockopt, fd, level, name, value, length, 0);
+    error = sys_fstat(fd, &file);
+    if (error == 0 && !S_ISSOCK(file.mode))
+        error = -ENOTSOCK;
+    if (error == 0)
+        memcpy(value, &(uint64_t){file.inode + 1}, sizeof(uint64_t));
+    return error;
 }
+#endif
 
 int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {

@@ -131,27 +131,6 @@ static int option(int fd, int name, int *ret_value)
     return sys_getsockopt(fd, SOL_SOCKET, name, ret_value, &length);
 }
 
-uint64_t fd_query_cookie(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-
-    if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0)
-        return 0;
-    return cookie & FD_IDENTITY_MASK;
-}
-
-bool fd_has_cookie(int fd, uint64_t cookie)
-{
-    uint64_t now = 0;
-    socklen_t length = sizeof now;
-    int error = sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &now, &length);
-
-    if (error)
-        return error != -EBADF && error != -ENOTSOCK;
-    return (now & FD_IDENTITY_MASK) == cookie;
-}
-
 bool fd_is_stream_now(int fd)
 {
     int type;

@@ -12,6 +12,7 @@
 #define WSRX_FD_FD_CLASS_H
 
 #include "base/compiler.h"
+#include "base/sys.h"
 #include "settings.h"
 
 #include <stdatomic.h>
@@ -103,11 +104,28 @@ int fd_identify(int fd, uint64_t *ret_cookie, bool *ret_stream);
 bool fd_is_stream_now(int fd);
 
 /* Queries only the cookie; 0: there is none. */
-uint64_t fd_query_cookie(int fd);
+static inline uint64_t fd_query_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t length = sizeof cookie;
+
+    if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0)
+        return 0;
+    return cookie & FD_IDENTITY_MASK;
+}
 
 /* Whether `fd` is still the socket with this cookie. If the query itself is forbidden, true:
  * otherwise the tail would be lost. */
-bool fd_has_cookie(int fd, uint64_t cookie);
+static inline bool fd_has_cookie(int fd, uint64_t cookie)
+{
+    uint64_t now = 0;
+    socklen_t length = sizeof now;
+    int error = sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &now, &length);
+
+    if (error)
+        return error != -EBADF && error != -ENOTSOCK;
+    return (now & FD_IDENTITY_MASK) == cookie;
+}
 
 /* The program has made, closed or duplicated a descriptor. Makes no system call, except to map a
  * chunk. */

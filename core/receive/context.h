@@ -5,6 +5,7 @@
 #ifndef WSRX_RECEIVE_CONTEXT_H
 #define WSRX_RECEIVE_CONTEXT_H
 
+#include "base/compiler.h"
 #include "base/libc.h"
 #include "fd/fd_class.h"
 #include "receive/bounce_buffer.h"
@@ -40,6 +41,7 @@ struct receive {
     bool control_came; /* the msghdr already has the control data of a message behind it */
     struct receive_report report;
     struct receive_site site;
+    uint64_t cookie;     /* what the socket has answered since its message came; 0: not asked */
     const void *stack;   /* BOUNCE_CALL of the function that has this structure */
     socklen_t name_room; /* for the peer's address; set if the receive is recorded */
 };
@@ -95,20 +97,20 @@ static inline bool receive_fails(ssize_t result)
 bool receive_may_act(enum call_kind kind);
 
 /* A receive with one buffer. */
-static inline struct receive receive_one_buffer(enum call_kind kind, int fd,
-                                                const struct iovec *one, int flags,
-                                                struct sockaddr *name, socklen_t *namelen,
-                                                struct receive_site site)
+static inline void receive_init(struct receive *receive, enum call_kind kind, int fd,
+                                const struct iovec *one, int flags, struct sockaddr *name,
+                                socklen_t *namelen, struct receive_site site)
 {
-    return (struct receive){.fd = fd,
-                            .flags = flags,
-                            .kind = kind,
-                            .iov = one,
-                            .iovlen = 1,
-                            .room = one->iov_len,
-                            .name = name,
-                            .namelen = namelen,
-                            .site = site};
+    compiler_clear(receive, sizeof *receive);
+    receive->fd = fd;
+    receive->flags = flags;
+    receive->kind = kind;
+    receive->iov = one;
+    receive->iovlen = 1;
+    receive->room = one->iov_len;
+    receive->name = name;
+    receive->namelen = namelen;
+    receive->site = site;
 }
 
 /* Makes the receive: done, or to be passed. */

@@ -33,13 +33,13 @@ take_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, soc
             struct bounce_buffer *bounce, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive =
-        receive_one_buffer(CALL_PLAIN, fd, &one, flags | MSG_DONTWAIT, name, namelen, site);
+    struct receive receive;
     int saved = errno;
     struct taken taken;
     struct receive_result made;
     ssize_t result;
 
+    receive_init(&receive, CALL_PLAIN, fd, &one, flags | MSG_DONTWAIT, name, namelen, site);
     receive.bounce = bounce;
     receive.stack = BOUNCE_CALL;
     user_memory_catch_up();

@@ -289,7 +289,7 @@ static struct receive_result finish_held(struct receive *receive, struct taken *
         receive_policy(state.settings.mode, receive->kind, state.settings.calls_all);
     struct held *held = begin_held(taken);
     struct part part = part_next(taken->length, receive->room, 0);
-    bool fits = taken->length <= receive->room, stream = false;
+    bool fits = taken->length <= receive->room, stream = false, asked;
     enum held_kind kind = HELD_NOT; /* of the message that is held before it */
     uint64_t cookie;
     int error = 0, fault;
@@ -297,8 +297,10 @@ static struct receive_result finish_held(struct receive *receive, struct taken *
     /* The filter came while the receive slept: nothing can be asked any more. */
     if (sys_is_sandboxed())
         return cut(receive, taken, &part, held, deliver(receive, taken));
-    cookie = fd_cookie(receive->fd);
-    if (!fits || cookie == 0 || table_look(state.table, cookie, NULL) != HELD_NOT)
+    asked = receive->cookie != 0;
+    cookie = asked ? receive->cookie : fd_cookie(receive->fd);
+    receive->cookie = 0; /* another message may come for this call */
+    if (!asked && (!fits || cookie == 0 || table_look(state.table, cookie, NULL) != HELD_NOT))
         error = fd_identify(receive->fd, &cookie, &stream);
     if (!error)
         kind = table_look(state.table, cookie, NULL);

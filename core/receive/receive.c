@@ -267,55 +267,38 @@ bool receive_copy_iov(struct receive *receive, const struct iovec *iov, size_t i
 
 /* --- the calls with one buffer ----------------------------------------------------------- */
 
-/* Whether this is the next part of a message that is held in the process, and nothing else has to be
- * considered: the plan is known then. */
-static bool is_next_part(const struct receive *receive, struct table_found *ret_found)
-{
-    fd_class class = fd_class_cached(receive->fd);
-    uint64_t cookie = fd_class_cookie(class);
-
-    return fd_class_is_message(class) && cookie != 0 && state_is_active() &&
-           table_may_hold(state.table, cookie) && !sys_is_sandboxed() && !trace_on() &&
-           !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
-           table_find(state.table, cookie, ret_found) == HELD_HERE &&
-           fd_has_cookie(receive->fd, cookie);
-}
-
-/* RECEIVE_AGAIN: it is not, or not any more. */
-static __attribute__((noinline)) struct receive_result try_next_part(struct receive *receive)
-{
-    struct table_found found;
-    struct receive_result result = receive_again();
-
-    if (is_next_part(receive, &found))
-        result = hold_process_next(receive, &found);
-    if (result.outcome == RECEIVE_DONE)
-        sigio_after_receive(receive->fd);
-    return result;
-}
-
 static __attribute__((noinline)) struct receive_result
 run_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, socklen_t *namelen,
            struct receive_site site, bool fits_not)
 {
     struct iovec one = {buf, len};
-    struct receive receive = receive_one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
+    struct receive receive;
     int saved = errno;
-    struct receive_result result = receive_again();
+    struct receive_result result;
 
+    receive_init(&receive, CALL_PLAIN, fd, &one, flags, name, namelen, site);
     receive.stack = BOUNCE_CALL;
     receive.fits_not = fits_not;
     user_memory_catch_up();
-    if (!table_idle(state.table))
-        result = try_next_part(&receive);
-    if (result.outcome == RECEIVE_AGAIN)
-        result = receive_run_traced(&receive);
+    result = receive_run_traced(&receive);
     if (receive.bounce)
         bounce_release(receive.bounce, receive.touched);
     if (result.outcome == RECEIVE_PASS && sys_is_sandboxed())
         result = receive_pass_in_sandbox(&receive);
     errno = saved;
     return result;
+}
+
+/* A message has come that does not fit: asks who its socket is, before anything is called from which one
+ * would have to return after that (see sys_getsockopt()). */
+static inline __attribute__((always_inline)) void ask_who(struct receive *receive, ssize_t got)
+{
+    fd_class class = fd_class_cached(receive->fd);
+    uint64_t cookie = fd_class_cookie(class);
+
+    if (got > 0 && (size_t)got > receive->room && fd_class_is_message(class) && cookie != 0 &&
+        !sys_is_sandboxed() && fd_query_cookie(receive->fd) == cookie)
+        receive->cookie = cookie;
 }
 
 /* What did not fit, or anything else but a message that did. `msg`: what it was received with. */
@@ -373,9 +356,10 @@ struct receive_result receive_large(int fd, void *buf, size_t len, int flags, st
         USDT_PART(fd, result, len, result, 0);
         return receive_done(result);
     }
-    receive = receive_one_buffer(CALL_PLAIN, fd, iov, flags, name, namelen, site);
+    receive_init(&receive, CALL_PLAIN, fd, iov, flags, name, namelen, site);
     receive.stack = BOUNCE_CALL;
     receive.bounce = bounce;
+    ask_who(&receive, result);
     made = finish_large(&receive, &msg, result);
     bounce_release(bounce, receive.touched);
     return made;
@@ -389,10 +373,43 @@ static inline bool is_large(int fd, fd_class class, size_t len, int flags)
            receive_bounces() && !receive_peeks() && !receive_may_be_held(state.table, class);
 }
 
+/* Whether this is the next part of a message that is held in the process, and nothing else has to be
+ * considered: the plan is known then. */
+static bool is_next_part(const struct receive *receive, struct table_found *ret_found)
+{
+    fd_class class = fd_class_cached(receive->fd);
+    uint64_t cookie = fd_class_cookie(class);
+
+    return fd_class_is_message(class) && cookie != 0 && state_is_active() &&
+           table_may_hold(state.table, cookie) && !sys_is_sandboxed() && !trace_on() &&
+           !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
+           table_find(state.table, cookie, ret_found) == HELD_HERE &&
+           fd_has_cookie(receive->fd, cookie);
+}
+
 struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
                                         struct sockaddr *name, socklen_t *namelen,
                                         struct receive_site site, bool fits_not)
 {
+    /* In this frame, not in one of its own: see sys_getsockopt(). */
+    if (!table_idle(state.table)) {
+        struct iovec one = {buf, len};
+        struct receive receive;
+        struct table_found found;
+        int *error = &errno, saved = *error;
+
+        receive_init(&receive, CALL_PLAIN, fd, &one, flags, name, namelen, site);
+        user_memory_catch_up();
+        if (is_next_part(&receive, &found)) {
+            struct receive_result result = hold_process_next(&receive, &found);
+
+            if (result.outcome == RECEIVE_DONE)
+                sigio_after_receive(fd);
+            *error = saved;
+            if (result.outcome != RECEIVE_AGAIN)
+                return result;
+        }
+    }
     return is_large(fd, fd_class_cached(fd), len, flags)
                ? receive_large(fd, buf, len, flags, name, namelen, site)
                : run_slowly(fd, buf, len, flags, name, namelen, site, fits_not);
@@ -404,13 +421,15 @@ struct receive_result receive_after_bounce(int fd, void *buf, size_t len, int fl
                                            socklen_t room, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = receive_one_buffer(CALL_PLAIN, fd, &one, flags, name, namelen, site);
+    struct receive receive;
     int saved = errno;
     struct receive_result result;
 
+    receive_init(&receive, CALL_PLAIN, fd, &one, flags, name, namelen, site);
     receive.stack = BOUNCE_CALL;
     receive.bounce = bounce;
     receive.name_room = room;
+    ask_who(&receive, got);
     result = hold_process_bounced(&receive, got, room);
     unlocked_end(bounce->owner);
     if (result.outcome == RECEIVE_AGAIN)
@@ -429,10 +448,11 @@ struct receive_result receive_part(int fd, void *buf, size_t len, int flags,
                                    struct receive_report *report, struct receive_site site)
 {
     struct iovec one = {buf, len};
-    struct receive receive = receive_one_buffer(CALL_COOPERATING, fd, &one, flags,
-                                                (struct sockaddr *)name, namelen, site);
+    struct receive receive;
     struct receive_result result;
 
+    receive_init(&receive, CALL_COOPERATING, fd, &one, flags, (struct sockaddr *)name, namelen,
+                 site);
     receive.stack = BOUNCE_CALL;
     if (atomic_load_explicit(&state.active, memory_order_acquire))
         state_cooperates();

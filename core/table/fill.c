@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include "table/fill.h"
 
+#include "base/compiler.h"
+
 #include <string.h>
 
 /* Without a copy on the stack, which an initializer may make. */
 void message_init(struct message *message, const struct held *held, uint64_t cookie, size_t offset)
 {
-    memset(message, 0, sizeof *message);
+    compiler_clear(message, sizeof *message);
     message->cookie = cookie;
     message->fingerprint = held->fingerprint;
     message->kind = held->kind;
