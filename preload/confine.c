@@ -7,6 +7,7 @@
  * other.
  */
 #define _GNU_SOURCE
+#include "base/clock.h"
 #include "lifecycle.h"
 #include "real.h"
 
@@ -24,6 +25,9 @@ static int control(int (*call)(int option, ...), int option, va_list list)
 
     for (int i = 0; i < 4; i++)
         argument[i] = va_arg(list, unsigned long);
+    if ((filters && argument[0] == SECCOMP_MODE_STRICT) ||
+        (option == PR_SET_TSC && argument[0] == PR_TSC_SIGSEGV))
+        clock_without_counter();
     if (filters)
         lifecycle_confining(
             argument[0] == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)argument[1] : NULL);

@@ -7,6 +7,7 @@
  * Each call of calls.def that has a number is here: tests/preload/exports.c checks it.
  */
 #define _GNU_SOURCE
+#include "base/clock.h"
 #include "base/revocable.h"
 #include "base/user_memory.h"
 #include "lifecycle.h"
@@ -447,6 +448,8 @@ static long confine(const struct call *call)
     bool confines = filters || call->a[0] == SECCOMP_SET_MODE_STRICT;
     long result;
 
+    if (call->a[0] == SECCOMP_SET_MODE_STRICT)
+        clock_without_counter();
     if (confines)
         lifecycle_confining(filters ? (const struct sock_fprog *)call->a[2] : NULL);
     result = CALL_AS_IT_IS(call);

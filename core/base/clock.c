@@ -9,10 +9,16 @@
 #include <string.h>
 #include <time.h>
 
+FAST_PATH_DATA atomic_bool clock_is_coarse;
+
 int64_t clock_read(clockid_t id)
 {
     struct timespec time;
 
+    if (atomic_load_explicit(&clock_is_coarse, memory_order_relaxed))
+        id = id == CLOCK_REALTIME    ? CLOCK_REALTIME_COARSE
+             : id == CLOCK_MONOTONIC ? CLOCK_MONOTONIC_COARSE
+                                     : id;
     clock_gettime(id, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
@@ -55,6 +61,8 @@ uint64_t clock_ask(struct clock *clock)
 {
     uint64_t time = read_unsigned(CLOCK_MONOTONIC);
 
+    if (atomic_load_explicit(&clock_is_coarse, memory_order_relaxed))
+        return time;
     clock->ticks = __rdtsc();
     clock->time = time;
     if (counter.usable && time - counter.time > SHORTEST_BASE)

@@ -12,6 +12,8 @@
 
 #include "base/compiler.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 #ifdef __x86_64__
@@ -25,6 +27,17 @@ struct clock {
     uint64_t last;        /* the last time returned */
 };
 
+/* The counter must not be read, see clock_without_counter(). */
+extern atomic_bool clock_is_coarse;
+
+/* The program is about to forbid the counter: strict mode of seccomp(2), and PR_SET_TSC of prctl(2), end
+ * a thread with SIGSEGV that reads it, in clock_gettime(2) as well. From now on all times are those of the
+ * kernel's coarse clocks, which change some hundred times a second. */
+static inline void clock_without_counter(void)
+{
+    atomic_store_explicit(&clock_is_coarse, true, memory_order_relaxed);
+}
+
 /* Finds out which clock the kernel uses. For start-up. */
 void clock_start(void);
 
@@ -36,9 +49,11 @@ static inline uint64_t clock_now(struct clock *clock)
 {
 #ifdef __x86_64__
     enum { TRUSTED_TICKS = 1 << 24 }; /* 4 to 8 ms: then the kernel's clock is read again */
-    uint64_t passed = __rdtsc() - clock->ticks, now;
+    uint64_t passed, now;
 
-    if (LIKELY(clock->rate != 0) && LIKELY(passed <= TRUSTED_TICKS))
+    if (LIKELY(clock->rate != 0) &&
+        LIKELY(!atomic_load_explicit(&clock_is_coarse, memory_order_relaxed)) &&
+        LIKELY((passed = __rdtsc() - clock->ticks) <= TRUSTED_TICKS))
         now = clock->time + (passed * clock->rate >> 32);
     else
         now = clock_ask(clock);
@@ -53,7 +68,8 @@ static inline uint64_t clock_now(struct clock *clock)
 /* To be added to these times, for nanoseconds since 1970. */
 int64_t clock_realtime_offset(void);
 
-/* Nanoseconds of any of the kernel's clocks, by clock_gettime(2). Async-signal-safe. */
+/* Nanoseconds of CLOCK_MONOTONIC or CLOCK_REALTIME, or of their coarse kin, by clock_gettime(2).
+ * Async-signal-safe. */
 int64_t clock_read(clockid_t id);
 
 #endif

@@ -5,6 +5,10 @@
  * were whole.
  *
  * usage: confined HOW     prctl, syscall: by which call; late: nothing is received before.
+ *
+ *   strict, strict-syscall   by seccomp's strict mode, and with a part of a message, as below
+ *   no-counter               not at all, but the time-stamp counter is forbidden, as strict mode does;
+ *                            a part of a message is received before that, and the rest behind it
  */
 #define _GNU_SOURCE
 #include <linux/audit.h>
@@ -63,6 +67,34 @@ static int receive(const int pair[2], int count)
     return 0;
 }
 
+static int forbid_counter(const char *how)
+{
+    if (strcmp(how, "strict") == 0)
+        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+    if (strcmp(how, "strict-syscall") == 0)
+        return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL);
+#ifdef __x86_64__
+    return prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+#else
+    return 0;
+#endif
+}
+
+static int receive_parts(const char *how, const int pair[2])
+{
+    char buffer[64];
+
+    if (send(pair[0], "0123456789012345678901234", 25, 0) != 25)
+        return 2;
+    if (recv(pair[1], buffer, 10, 0) != 10)
+        return 3;
+    if (forbid_counter(how) != 0)
+        return 4;
+    return read(pair[1], buffer, sizeof buffer) == 15 && memcmp(buffer, "012345678901234", 15) == 0
+               ? 0
+               : 5;
+}
+
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "prctl";
@@ -71,6 +103,8 @@ int main(int argc, char **argv)
     if (socketpair(AF_UNIX, SOCK_DGRAM, 0, one) != 0 ||
         socketpair(AF_UNIX, SOCK_DGRAM, 0, other) != 0)
         return 1;
+    if (strncmp(how, "strict", 6) == 0 || strcmp(how, "no-counter") == 0)
+        syscall(SYS_exit, receive_parts(how, one)); /* strict mode kills for exit_group(2) */
     if (strcmp(how, "late") != 0)
         status = receive(one, BEFORE);
     if (status == 0 && confine(strcmp(how, "syscall") == 0) != 0)

@@ -453,5 +453,23 @@ def a_sandbox_kills_for_no_call_of_the_trace(bench):
             equal(done.returncode, 0, (how, settings))
 
 
+@test
+def who_forbids_the_processor_s_counter_is_not_killed_for_a_time(bench):
+    """Strict mode and PR_SET_TSC end with SIGSEGV who reads it, in clock_gettime(2) too."""
+    program = os.path.join(os.path.dirname(sys.argv[3]), "trace-confined")
+    for how in "no-counter", "strict", "strict-syscall":
+        for settings in ({"TRACE": "ring"}, {"TRACE": "jsonl"}, {"TRACE": "text"}, {"STATS": "s.txt"},
+                         {"TRACE": "ring", "HOLD": "kernel"}, {}):
+            done = bench.run([program, how], **settings | ({"TRACE_FILE": "t"} if "TRACE" in settings
+                                                           else {}))
+            equal((done.returncode, done.stderr), (0, b""), (how, settings))
+            if settings.get("TRACE") in ("ring", "jsonl"):
+                records = bench.records("t")[0]
+                equal([r["bytes"] for r in records], [10, 15], (how, settings))
+                assert records[0]["time"] <= records[1]["time"], records
+            if "TRACE" in settings:
+                os.unlink(bench.path("t"))
+
+
 if __name__ == "__main__":
     sys.exit(main())
