@@ -189,6 +189,8 @@ void lifecycle_closed(int fd, fd_class class)
 
 void lifecycle_closing_range(unsigned first, unsigned last)
 {
+    if (fd_own_descriptors)
+        return;
     epoll_ctl_forget_range(first, last);
     if (table_nothing_held() && !trace_on()) {
         fd_forget_range(first, last);

@@ -88,7 +88,9 @@ INTERPOSED int __close(int fd)
 INTERPOSED int close_range(unsigned first, unsigned last, int flags)
 {
     int saved = errno, result;
-    bool closes = first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC) && state_is_own_as_seen();
+    bool unshares = (flags & (int)CLOSE_RANGE_UNSHARE) && !sys_is_single_threaded();
+    bool closes =
+        first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC) && !unshares && state_is_own_as_seen();
 
     if (closes)
         lifecycle_closing_range(first, last);
@@ -97,6 +99,8 @@ INTERPOSED int close_range(unsigned first, unsigned last, int flags)
     saved = errno;
     if (closes)
         epoll_ctl_refresh();
+    else if (unshares && result == 0) /* what is closed stays open in the other threads */
+        lifecycle_own_descriptors();
     errno = saved;
     return result;
 }

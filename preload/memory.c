@@ -49,6 +49,8 @@ static void *mapped(void *at, size_t length, int protection, int flags, void *re
         return at;
     if (file)
         revocable_add(at, length);
+    else if (!(flags & MAP_ANONYMOUS))
+        revocable_add_unwritable(at, length);
     /* malloc may have unmapped what was there before, by a call that we do not see. */
     if (file || !(protection & PROT_WRITE))
         user_memory_forget(at, length);
@@ -87,7 +89,9 @@ INTERPOSED int munmap(void *at, size_t length)
 
 INTERPOSED void *mremap(void *at, size_t length, size_t new_length, int flags, ...)
 {
-    bool is_fixed = flags & MREMAP_FIXED, was_file = revocable_has(at, length);
+    bool is_fixed = flags & MREMAP_FIXED;
+    /* Of length 0: another mapping of the same file, beside the one that is there. */
+    bool was_file = revocable_may(at, length > 0 ? length : 1);
     void *to = NULL, *now;
     va_list list;
 
@@ -125,6 +129,8 @@ INTERPOSED int remap_file_pages(void *at, size_t length, int protection, size_t 
 
 INTERPOSED int mprotect(void *at, size_t length, int protection)
 {
+    if (protection & PROT_WRITE)
+        revocable_writable(at, length);
     user_memory_forget(at, length);
     return REAL(mprotect)(at, length, protection);
 }
@@ -134,6 +140,8 @@ INTERPOSED int pkey_mprotect(void *at, size_t length, int protection, int key)
 {
     if (key > 0)
         revocable_add(at, length);
+    else if (protection & PROT_WRITE)
+        revocable_writable(at, length);
     user_memory_forget(at, length);
     return REAL(pkey_mprotect)(at, length, protection, key);
 }

@@ -425,6 +425,15 @@ static bool changes_identity(long number)
     case SYS_setregid32:
     case SYS_setresgid32:
     case SYS_setgroups32:
+    case SYS_setfsuid32:
+    case SYS_setfsgid32:
+#endif
+    case SYS_setfsuid:
+    case SYS_setfsgid:
+    case SYS_setns:
+    case SYS_pivot_root:
+#ifdef SYS_landlock_restrict_self
+    case SYS_landlock_restrict_self:
 #endif
     case SYS_capset:
     case SYS_chroot:

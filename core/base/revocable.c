@@ -13,12 +13,16 @@ struct range {
     atomic_uintptr_t last;
 };
 
-static struct range ranges[RANGES];
-static atomic_uint used; /* places up to the highest that was ever filled */
+struct kept {
+    struct range ranges[RANGES];
+    atomic_uint used; /* places up to the highest that was ever filled */
+    /* Around all ranges that have found no place. It never shrinks. */
+    atomic_uintptr_t rest_first;
+    atomic_uintptr_t rest_last;
+};
 
-/* Around all ranges that have found no place. It never shrinks. */
-static atomic_uintptr_t rest_first = UINTPTR_MAX;
-static atomic_uintptr_t rest_last;
+static struct kept writable = {.rest_first = UINTPTR_MAX};
+static struct kept unwritable = {.rest_first = UINTPTR_MAX};
 
 /* The calling thread's stack is no file: it is not to be lost to the range around the rest. */
 enum { STACK_NEAR = 64 << 10 };
@@ -30,26 +34,26 @@ static uintptr_t end_of(const void *at, size_t size)
     return size - 1 > UINTPTR_MAX - first ? UINTPTR_MAX : first + (size - 1);
 }
 
-static void note_used(unsigned count)
+static void note_used(struct kept *kept, unsigned count)
 {
-    unsigned seen = atomic_load(&used);
+    unsigned seen = atomic_load(&kept->used);
 
-    while (seen < count && !atomic_compare_exchange_weak(&used, &seen, count))
+    while (seen < count && !atomic_compare_exchange_weak(&kept->used, &seen, count))
         continue;
 }
 
-static void add_to_rest(uintptr_t first, uintptr_t last)
+static void add_to_rest(struct kept *kept, uintptr_t first, uintptr_t last)
 {
-    uintptr_t seen = atomic_load(&rest_last);
+    uintptr_t seen = atomic_load(&kept->rest_last);
 
-    while (seen < last && !atomic_compare_exchange_weak(&rest_last, &seen, last))
+    while (seen < last && !atomic_compare_exchange_weak(&kept->rest_last, &seen, last))
         continue;
-    seen = atomic_load(&rest_first);
-    while (seen > first && !atomic_compare_exchange_weak(&rest_first, &seen, first))
+    seen = atomic_load(&kept->rest_first);
+    while (seen > first && !atomic_compare_exchange_weak(&kept->rest_first, &seen, first))
         continue;
 }
 
-void revocable_add(const void *at, size_t size)
+static void add(struct kept *kept, const void *at, size_t size)
 {
     uintptr_t last;
 
@@ -59,20 +63,20 @@ void revocable_add(const void *at, size_t size)
     for (unsigned i = 0; i < RANGES; i++) {
         uintptr_t none = 0;
 
-        if (atomic_load(&ranges[i].first) != 0)
+        if (atomic_load(&kept->ranges[i].first) != 0)
             continue;
-        note_used(i + 1); /* whoever looks for it must look here */
-        if (atomic_compare_exchange_strong(&ranges[i].first, &none, (uintptr_t)at)) {
-            atomic_store(&ranges[i].last, last);
+        note_used(kept, i + 1); /* whoever looks for it must look here */
+        if (atomic_compare_exchange_strong(&kept->ranges[i].first, &none, (uintptr_t)at)) {
+            atomic_store(&kept->ranges[i].last, last);
             return;
         }
     }
-    add_to_rest((uintptr_t)at, last);
+    add_to_rest(kept, (uintptr_t)at, last);
 }
 
-bool revocable_remove(const void *at, size_t size)
+static bool remove_from(struct kept *kept, const void *at, size_t size)
 {
-    unsigned count = atomic_load(&used);
+    unsigned count = atomic_load(&kept->used);
     uintptr_t last;
     bool found = false;
 
@@ -80,33 +84,70 @@ bool revocable_remove(const void *at, size_t size)
         return false;
     last = end_of(at, size);
     for (unsigned i = 0; i < count; i++) {
-        uintptr_t first = atomic_load(&ranges[i].first), end = atomic_load(&ranges[i].last);
+        uintptr_t first = atomic_load(&kept->ranges[i].first),
+                  end = atomic_load(&kept->ranges[i].last);
 
         /* What is given up in part stays as it is. */
         if (first < (uintptr_t)at || first > last || end == 0 || end > last)
             continue;
-        atomic_store(&ranges[i].last, 0);
-        atomic_store(&ranges[i].first, 0);
+        atomic_store(&kept->ranges[i].last, 0);
+        atomic_store(&kept->ranges[i].first, 0);
         found = true;
     }
     return found;
 }
 
-bool revocable_has(const void *at, size_t size)
+static bool has(struct kept *kept, const void *at, size_t size)
 {
     uintptr_t first = (uintptr_t)at, here = (uintptr_t)__builtin_frame_address(0);
-    unsigned count = atomic_load(&used);
+    unsigned count = atomic_load(&kept->used);
     uintptr_t last;
 
     if (count == 0 || size == 0)
         return false;
     last = end_of(at, size);
     for (unsigned i = 0; i < count; i++) {
-        uintptr_t begins = atomic_load(&ranges[i].first), ends = atomic_load(&ranges[i].last);
+        uintptr_t begins = atomic_load(&kept->ranges[i].first),
+                  ends = atomic_load(&kept->ranges[i].last);
 
         if (begins != 0 && begins <= last && (ends == 0 || ends >= first))
             return true;
     }
-    return first <= atomic_load(&rest_last) && last >= atomic_load(&rest_first) &&
+    return first <= atomic_load(&kept->rest_last) && last >= atomic_load(&kept->rest_first) &&
            !(first >= here && first - here < STACK_NEAR);
+}
+
+/* --- the interface ----------------------------------------------------------------------- */
+
+void revocable_add(const void *at, size_t size)
+{
+    add(&writable, at, size);
+}
+
+void revocable_add_unwritable(const void *at, size_t size)
+{
+    add(&unwritable, at, size);
+}
+
+void revocable_writable(const void *at, size_t size)
+{
+    if (has(&unwritable, at, size) && !has(&writable, at, size))
+        add(&writable, at, size);
+}
+
+bool revocable_remove(const void *at, size_t size)
+{
+    bool was_unwritable = remove_from(&unwritable, at, size);
+
+    return remove_from(&writable, at, size) || was_unwritable;
+}
+
+bool revocable_has(const void *at, size_t size)
+{
+    return has(&writable, at, size);
+}
+
+bool revocable_may(const void *at, size_t size)
+{
+    return has(&writable, at, size) || has(&unwritable, at, size);
 }

@@ -15,11 +15,18 @@
 /* The program has got such memory. */
 void revocable_add(const void *at, size_t size);
 
+/* Likewise, but it cannot write to it. If it allows itself to (mprotect(2)), it is added. */
+void revocable_add_unwritable(const void *at, size_t size);
+void revocable_writable(const void *at, size_t size);
+
 /* It is about to give it up, or to put other memory in its place. Whether there was such a range:
  * if the call fails, it has to be added again. */
 bool revocable_remove(const void *at, size_t size);
 
 /* Whether any of it is such memory. */
 bool revocable_has(const void *at, size_t size);
+
+/* Whether it may become so, too. */
+bool revocable_may(const void *at, size_t size);
 
 #endif

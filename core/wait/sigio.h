@@ -4,10 +4,14 @@
  * each message that comes. A program that makes one receive for each signal needs another signal
  * for a tail, and for a message that waits behind it.
  *
- * Nothing is done in a program that never uses this.
+ * Nothing is done in a program that never uses this, but one question for each tail of a socket
+ * that came from another program.
  */
 #ifndef WSRX_WAIT_SIGIO_H
 #define WSRX_WAIT_SIGIO_H
+
+#include "fd/fd_class.h"
+#include "table/held.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,7 +25,9 @@ void sigio_raise(int fd);
 /* After a receive that took something. Async-signal-safe; leaves errno alone. */
 static inline void sigio_after_receive(int fd)
 {
-    if (atomic_load_explicit(&sigio_is_used, memory_order_relaxed))
+    /* A socket that others have, or had before us, may have been given it by them. */
+    if (atomic_load_explicit(&sigio_is_used, memory_order_relaxed) ||
+        (!table_nothing_held() && !(fd_class_cached(fd) & FD_DUPS_KNOWN)))
         sigio_raise(fd);
 }
 

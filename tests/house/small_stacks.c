@@ -189,6 +189,10 @@ DO(setregid, real.setregid(getgid(), getgid()))
 DO(setresgid, real.setresgid(getgid(), getgid(), getgid()))
 DO(setgroups, real.setgroups(0, NULL))
 DO(initgroups, real.initgroups("root", 0)) /* libc's own takes more than 8 KiB */
+DO(setfsuid, real.setfsuid(getuid()))
+DO(setfsgid, real.setfsgid(getgid()))
+DO(setns, real.setns(-1, 0))
+DO(pivot_root, real.pivot_root(NULL, NULL))
 DO(capset, real.capset(NULL, NULL))
 DO(chroot, real.chroot("/"))
 /* clang-format on */

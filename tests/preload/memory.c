@@ -75,6 +75,15 @@ static const struct scenario rows[] = {
         .transcript = "filemap x 65536 private\n" THREE_RECEIVES("") "truncate x 0\n" BAD_NOW,
     },
     {
+        .name = "a private mapping to read, then to write, of a file that ends earlier now",
+        .transcript = "filemap x 65536 private read\n" THREE_RECEIVES("") "truncate x 0\n" BAD_NOW,
+    },
+    {
+        .name = "a second mapping, by mremap(), of a shared file that ends earlier now",
+        .transcript = "filemap x 65536\n"
+                      "again x\n" THREE_RECEIVES("") "truncate x 0\n" BAD_NOW,
+    },
+    {
         .name = "a shared file, protected and not, that ends earlier now",
         .transcript = "filemap x 65536\n" THREE_RECEIVES("") "protect x\n" THREE_RECEIVES(
             "") "truncate x 4096\n" THREE_RECEIVES("") "truncate x 0\n" BAD_NOW,

@@ -4,6 +4,9 @@
 
 #define OURS(scenario) "run $victim " scenario
 
+/* The library says that from then on no new tails are held. */
+#define OWN(number) "run $victim own-descriptors " number " 2>/dev/null"
+
 static const struct check rows[] = {
     {.name = "fork: parent and child, in turns", .script = OURS("turns 0"), .out = "ok\n"},
     {.name = "_Fork: parent and child, in turns", .script = OURS("turns 1"), .out = "ok\n"},
@@ -70,6 +73,24 @@ static const struct check rows[] = {
                   "print(\"ok\" if got == bytes(range(200)) else got)'",
         .out = "ok\n",
     },
+    {.name = "a thread's own descriptors: close", .script = OWN("0"), .out = "ok\n"},
+    {.name = "a thread's own descriptors: close_range", .script = OWN("1"), .out = "ok\n"},
+    {.name = "a thread's own descriptors: dup2", .script = OWN("2"), .out = "ok\n"},
+    {.name = "close_range(CLOSE_RANGE_UNSHARE)", .script = OWN("3"), .out = "ok\n"},
+    {.name = "CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC", .script = OWN("4"), .out = "ok\n"},
+    {.name = "syscall(close_range, CLOSE_RANGE_UNSHARE)", .script = OWN("5"), .out = "ok\n"},
+    {.name = "a child goes its own way: not at all", .script = OURS("leaves 0"), .out = "ok\n"},
+    {.name = "a child goes its own way: setuid", .script = OURS("leaves 1"), .out = "ok\n"},
+    {.name = "a child goes its own way: setfsuid", .script = OURS("leaves 2"), .out = "ok\n"},
+    {.name = "a child goes its own way: setfsgid", .script = OURS("leaves 3"), .out = "ok\n"},
+    {.name = "a child goes its own way: setns", .script = OURS("leaves 4"), .out = "ok\n"},
+    {.name = "a child goes its own way: syscall(pivot_root)",
+     .script = OURS("leaves 5"),
+     .out = "ok\n"},
+    {.name = "a child goes its own way: syscall(setfsuid)",
+     .script = OURS("leaves 6"),
+     .out = "ok\n"},
+    {.name = "a child goes its own way: Landlock", .script = OURS("leaves 7"), .out = "ok\n"},
 };
 
 CHECKS(forks, rows, rows)

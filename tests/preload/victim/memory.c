@@ -128,16 +128,25 @@ static void attach(struct mapping *mapping)
         victim_fail("shmat failed");
 }
 
-/* Of a file without a name, in the place of what was there. */
-static void map_file(struct mapping *mapping, int flags)
+/* Of a file without a name, in the place of what was there. `first`: protected so at first. */
+static void map_file(struct mapping *mapping, int flags, int first)
 {
     mapping->file = memfd_create("memory", 0);
     if (mapping->file < 0 || ftruncate(mapping->file, (off_t)mapping->length) < 0)
         victim_fail("no file");
     munmap(mapping->start, mapping->length);
-    mapping->start = mmap(NULL, mapping->length, PROT_READ | PROT_WRITE, flags, mapping->file, 0);
-    if (mapping->start == MAP_FAILED)
+    mapping->start = mmap(NULL, mapping->length, first, flags, mapping->file, 0);
+    if (mapping->start == MAP_FAILED ||
+        mprotect(mapping->start, mapping->length, PROT_READ | PROT_WRITE) < 0)
         victim_fail("mmap failed");
+}
+
+/* Another mapping of the same file, which has the name from now on. */
+static void map_again(struct mapping *mapping)
+{
+    mapping->start = mremap(mapping->start, 0, mapping->length, MREMAP_MAYMOVE);
+    if (mapping->start == MAP_FAILED)
+        victim_fail("mremap failed");
 }
 
 /* 32-bit ARM has only this one, whose offset is counted in pages: it is always 0 here. */
@@ -233,7 +242,8 @@ static bool going_operation(const struct op *op)
         attach(make_mapping(op_name(op, 0, "m"), op_number_or(op, 65536)));
     else if (strcmp(what, "filemap") == 0)
         map_file(make_mapping(op_name(op, 0, "m"), op_number_or(op, 65536)),
-                 op_flag(op, "private") ? MAP_PRIVATE : MAP_SHARED);
+                 op_flag(op, "private") ? MAP_PRIVATE : MAP_SHARED,
+                 op_flag(op, "read") ? PROT_READ : PROT_READ | PROT_WRITE);
     else
         mapping = find_mapping(op_name(op, 0, "m"));
     if (!mapping)
@@ -244,6 +254,8 @@ static bool going_operation(const struct op *op)
         cover(op, mapping);
     else if (strcmp(what, "move") == 0)
         move_away(op, mapping);
+    else if (strcmp(what, "again") == 0)
+        map_again(mapping);
     else if (strcmp(what, "userfault") == 0)
         give_faults(mapping);
     else if (strcmp(what, "guard") == 0)
@@ -258,7 +270,7 @@ static bool going_operation(const struct op *op)
 static bool is_going(const char *what)
 {
     static const char *const words[] = {"attach",   "filemap",  "detach",    "cover", "move",
-                                        "dontfork", "truncate", "userfault", "guard"};
+                                        "dontfork", "truncate", "userfault", "guard", "again"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (strcmp(what, words[i]) == 0)

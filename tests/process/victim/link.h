@@ -52,6 +52,7 @@ struct scenario_entry {
 extern size_t scenario_number;
 
 extern const struct scenario_entry fork_scenarios[], daemon_scenarios[], prefork_scenarios[],
-    usual_scenarios[], cancel_scenarios[], blocked_scenarios[], small_table_scenarios[];
+    usual_scenarios[], cancel_scenarios[], blocked_scenarios[], small_table_scenarios[],
+    own_descriptors_scenarios[], leaves_scenarios[];
 
 #endif

@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 static const struct scenario_entry *const families[] = {
-    fork_scenarios,   daemon_scenarios,  prefork_scenarios,    usual_scenarios,
-    cancel_scenarios, blocked_scenarios, small_table_scenarios};
+    fork_scenarios,        daemon_scenarios,          prefork_scenarios,
+    usual_scenarios,       cancel_scenarios,          blocked_scenarios,
+    small_table_scenarios, own_descriptors_scenarios, leaves_scenarios};
 
 size_t scenario_number;
 

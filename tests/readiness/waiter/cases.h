@@ -102,7 +102,8 @@
     CASE(signal_driven, FAILS, ANYWHERE)      \
     CASE(signal_of_choice, FAILS, ANYWHERE)   \
     CASE(signal_to_a_thread, FAILS, ANYWHERE) \
-    CASE(signal_to_a_group, FAILS, ANYWHERE)
+    CASE(signal_to_a_group, FAILS, ANYWHERE)  \
+    CASE(signal_of_a_passed_socket, FAILS, ANYWHERE)
 
 #define ENDING_CASES(CASE)                   \
     CASE(same_descriptors, PASSES, ANYWHERE) \

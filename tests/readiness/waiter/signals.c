@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,14 +25,13 @@ static void take_one(int number, siginfo_t *info, void *context)
         parts_taken++;
 }
 
-static void expect_parts_by(int number, struct pair pair, struct f_owner_ex owner)
+static void expect_each_part(int number, struct pair pair, struct f_owner_ex owner)
 {
     struct sigaction action = {.sa_sigaction = take_one, .sa_flags = SA_SIGINFO};
 
     signal_socket = pair.r;
     EQUAL(sigaction(number, &action, NULL), 0);
     EQUAL(fcntl(pair.r, F_SETOWN_EX, &owner), 0);
-    EQUAL(fcntl(pair.r, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
     message_send(pair, LONG); /* three parts */
     for (int64_t end = now_ms() + patience; parts_taken < 3 && now_ms() < end;)
         usleep(1000);
@@ -40,6 +40,12 @@ static void expect_parts_by(int number, struct pair pair, struct f_owner_ex owne
     for (int64_t end = now_ms() + patience; parts_taken < 4 && now_ms() < end;)
         usleep(1000);
     EQUAL(parts_taken, 4);
+}
+
+static void expect_parts_by(int number, struct pair pair, struct f_owner_ex owner)
+{
+    EQUAL(fcntl(pair.r, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
+    expect_each_part(number, pair, owner);
 }
 
 static void expect_parts(int number, struct pair pair)
@@ -90,4 +96,47 @@ void case_signal_to_a_group(void)
     EQUAL(setpgid(0, leader), 0);
     expect_parts_by(SIGIO, pair, (struct f_owner_ex){F_OWNER_PGRP, leader});
     kill(leader, SIGKILL);
+}
+
+struct passing {
+    int way, fd;
+};
+
+static void switch_on_and_pass(void *context)
+{
+    const struct passing *passing = context;
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec iov = {"", 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+
+    memcpy(CMSG_DATA(&control.head), &passing->fd, sizeof(int));
+    EQUAL(fcntl(passing->fd, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
+    EQUAL(sendmsg(passing->way, &msg, 0), 1);
+}
+
+/* Another process has switched it on, and has passed the socket to this one. */
+void case_signal_of_a_passed_socket(void)
+{
+    struct pair pair = pair_make();
+    char control[CMSG_SPACE(sizeof(int))], byte;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    struct passing passing = {.fd = pair.r};
+    int way[2];
+
+    EQUAL(socketpair(AF_UNIX, SOCK_DGRAM, 0, way), 0);
+    passing.way = way[1];
+    child_await(child_start(switch_on_and_pass, &passing));
+    EQUAL(recvmsg(way[0], &msg, 0), 1);
+    memcpy(&pair.r, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+    expect_each_part(SIGIO, pair, (struct f_owner_ex){F_OWNER_PID, getpid()});
 }
