@@ -12,6 +12,7 @@
 #include "receive/hold_peek_offset.h"
 #include "receive/hold_process.h"
 #include "receive/message.h"
+#include "receive/next_part.h"
 #include "receive/passthrough.h"
 #include "receive/plan.h"
 #include "receive/traced.h"
@@ -396,10 +397,16 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
         struct iovec one = {buf, len};
         struct receive receive;
         struct table_found found;
-        int *error = &errno, saved = *error;
+        struct receive_result next;
+        int *error, saved;
 
-        receive_init(&receive, CALL_PLAIN, fd, &one, flags, name, namelen, site);
         user_memory_catch_up();
+        next = next_part_receive(fd, buf, len, flags, name);
+        if (LIKELY(next.outcome != RECEIVE_AGAIN))
+            return next;
+        error = &errno;
+        saved = *error;
+        receive_init(&receive, CALL_PLAIN, fd, &one, flags, name, namelen, site);
         if (is_next_part(&receive, &found)) {
             struct receive_result result = hold_process_next(&receive, &found);
 

@@ -19,6 +19,7 @@
 #include "table/lockless.h"
 
 #include "base/sys.h"
+#include "table/counts.h"
 #include "table/slot.h"
 #include "table/vacant.h"
 
@@ -73,6 +74,77 @@ bool lockless_find(struct inside *inside, uint64_t cookie, struct table_found *r
     return false;
 }
 
+/* For the first message of the bucket alone, in a table that no other process writes to. */
+bool table_find_next(const struct table *table, uint64_t cookie, size_t room,
+                     struct table_next *ret_next)
+{
+    const struct inside *inside = (const struct inside *)table;
+    uint64_t version = atomic_load_explicit(&inside->version, memory_order_acquire);
+    uint32_t at = index_in(inside, table_read(table->bucket[table_hash(cookie)]));
+    const struct slot *slot = slot_of(inside, at);
+    uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
+    uint32_t offset = (uint32_t)state, stored = table_read(slot->stored);
+    uint32_t length = table_read(slot->length), pages = table_read(slot->pages);
+    uint32_t remaining = length - offset;
+
+    if (!(LIKELY(at != 0) && LIKELY(table_read(slot->cookie) == cookie) &&
+          LIKELY(state_holds(state)) && LIKELY(table_read(slot->kind) == HELD_HERE) &&
+          LIKELY(unchanged(inside, version)) && LIKELY(!is_suspect(inside)) &&
+          LIKELY(!counts_change)))
+        return false;
+    if (!(LIKELY(stored <= offset) && LIKELY(offset < length) &&
+          LIKELY((uint64_t)at + pages <= extents_of(inside)->page_count) &&
+          LIKELY(length - stored <= (uint64_t)pages * PAGE)))
+        return false;
+    if (room >= remaining && !vacant_may_become(inside, at, HELD_HERE, pages))
+        return false;
+    *ret_next = (struct table_next){.cookie = cookie,
+                                    .from = page_of(inside, at) + (offset - stored),
+                                    .size = room < remaining ? room : remaining,
+                                    .left = room < remaining ? remaining - room : 0,
+                                    .length = length,
+                                    .state = state,
+                                    .at = at};
+    return true;
+}
+
+/* Its slot becomes vacant. */
+static bool take_last(struct table *table, const struct table_next *next)
+{
+    struct inside *inside = inside_of(table);
+    uint64_t state = next->state;
+    unsigned begun;
+    bool taken;
+
+    if (sys_is_sandboxed() || !vacant_may_become(inside, next->at, HELD_HERE, 1))
+        return false;
+    begun = counts_begin(table);
+    taken = atomic_compare_exchange_strong(&slot_of(inside, next->at)->state, &state,
+                                           state_of(state >> 32, OFFSET_VACANT));
+    if (taken) {
+        atomic_fetch_add(&inside->vacant, 1);
+        counts_add(table, -1);
+    }
+    counts_end(table, begun);
+    return taken;
+}
+
+/* From the look on it is the state that says whether it still is the message, as above. */
+bool table_take_next(struct table *table, const struct table_next *next)
+{
+    uint64_t state = next->state;
+
+    /* The sum is below the message's length. */
+    if (next->left == 0
+            ? !take_last(table, next)
+            : !atomic_compare_exchange_strong(&slot_of(inside_of(table), next->at)->state, &state,
+                                              state + next->size))
+        return false;
+    atomic_fetch_add_explicit(&table->counters.parts, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&table->counters.bytes_saved, next->size, memory_order_relaxed);
+    return true;
+}
+
 /* `version`: NULL with the mutex held. -EBADMSG: the message is damaged. */
 static int take_from(struct inside *inside, uint32_t at, const uint64_t *version,
                      const struct take *take, struct held *ret_held, struct part *ret_part)
@@ -104,7 +176,7 @@ static int take_from(struct inside *inside, uint32_t at, const uint64_t *version
         then = state_of((state >> 32) + (ret_part->left == 0 && sys_is_sandboxed()),
                         message.length - ret_part->left);
         if (version && ret_part->left == 0 && !sys_is_sandboxed()) {
-            if (!vacant_may_become(inside, at, &message))
+            if (!vacant_may_become(inside, at, message.kind, message.pages))
                 return -EINTR;
             then = state_of(state >> 32, OFFSET_VACANT);
         }

@@ -154,6 +154,22 @@ enum held_kind table_find(struct table *table, uint64_t cookie, struct table_fou
 int table_take_found(struct table *table, struct table_found *found, size_t room, unsigned how,
                      table_copy copy, void *context, struct held *ret_held, struct part *ret_part);
 
+/* The next part of a message, where all of it is known at a glance, and to take it needs no mutex. */
+struct table_next {
+    uint64_t cookie;
+    const void *from;
+    size_t size, left, length; /* of the part, behind it, of the message */
+    uint64_t state;            /* of the message, when it was found */
+    uint32_t at;
+};
+
+/* Looks for it, for a receive of `room` bytes (not 0). false: there is none, or it is for table_find(). */
+bool table_find_next(const struct table *table, uint64_t cookie, size_t room,
+                     struct table_next *ret_next);
+
+/* After it was copied: takes it. false: the bytes are not the message's next ones, or not any more. */
+bool table_take_next(struct table *table, const struct table_next *next);
+
 /* As table_find(). If something is held and `ret_left` is not NULL, `*ret_left` is how many bytes
  * remain of it. */
 enum held_kind table_look(struct table *table, uint64_t cookie, size_t *ret_left);

@@ -2,11 +2,11 @@
 #define _GNU_SOURCE
 #include "table/vacant.h"
 
-bool vacant_may_become(const struct inside *inside, uint32_t at, const struct message *message)
+bool vacant_may_become(const struct inside *inside, uint32_t at, uint32_t kind, uint32_t pages)
 {
-    return message->kind == HELD_HERE && message->pages == 1 && !is_suspect(inside) &&
-           !view_of(inside)->is_file && !atomic_load(&inside->table.full) &&
-           !table_read(slot_of(inside, at)->orphan) && atomic_load(&inside->vacant) < VACANT_MAX;
+    return kind == HELD_HERE && pages == 1 && !is_suspect(inside) && !view_of(inside)->is_file &&
+           !atomic_load(&inside->table.full) && !table_read(slot_of(inside, at)->orphan) &&
+           atomic_load(&inside->vacant) < VACANT_MAX;
 }
 
 /* The socket's slot, if it is vacant. Without the mutex. */

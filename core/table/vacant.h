@@ -31,7 +31,7 @@
 enum { VACANT_MAX = 32 };
 
 /* Whether the slot of such a message may become vacant: they are few. */
-bool vacant_may_become(const struct inside *inside, uint32_t at, const struct message *message);
+bool vacant_may_become(const struct inside *inside, uint32_t at, uint32_t kind, uint32_t pages);
 
 /* Claims the slot that the socket's last message has left. 0: there is none. `*ret_state`: what it
  * is now, for vacant_publish(). */
