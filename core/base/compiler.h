@@ -3,7 +3,7 @@
  * Marks for the fast paths. The data that every receive and every wait reads lies together, in a
  * section of its own; each variable is defined in the file that owns it. After a system call the
  * processor's nearest cache holds the kernel's data, and each line and each page of ours is fetched
- * again.
+ * again. What a fork writes to lies there, too: elsewhere each variable would cost its child a page.
  */
 #ifndef WSRX_BASE_COMPILER_H
 #define WSRX_BASE_COMPILER_H

@@ -24,8 +24,9 @@ __thread bool fd_own_descriptors;
 
 FAST_PATH_DATA static atomic_uint highest; /* the highest descriptor whose class is known */
 FAST_PATH_DATA static atomic_bool
-    duplicates;                  /* a socket has been duplicated: it may have two numbers */
-static _Atomic uint64_t unnamed; /* the last number that the library gave to a socket */
+    duplicates; /* a socket has been duplicated: it may have two numbers */
+FAST_PATH_DATA static _Atomic uint64_t
+    unnamed; /* the last number that the library gave to a socket */
 
 /* --- the classes by number --------------------------------------------------------------- */
 

@@ -27,14 +27,15 @@ static __thread uint32_t owned_as; /* this thread's id, as long as it has a mute
  * owner's, so a child must be known however it was made: the number of the process that the ids
  * belong to is in a page which the kernel itself clears for a child with memory of its own
  * (MADV_WIPEONFORK, Linux 4.14). A child that shares its parent's memory is a vfork's. */
-static _Atomic uint32_t *_Atomic process_number; /* 0: this process has none yet */
-static atomic_uint last_number;
+FAST_PATH_DATA static _Atomic uint32_t *_Atomic process_number; /* 0: this process has none yet */
+FAST_PATH_DATA static atomic_uint last_number;
 
 /* The page is made when it is worth it. A process without tails takes the mutex for its first fork
  * alone. */
 enum { ENOUGH = 8 };
-static atomic_uint queries;
-static _Atomic uint32_t no_number; /* there is no such page: the id is asked for each time */
+FAST_PATH_DATA static atomic_uint queries;
+FAST_PATH_DATA static _Atomic uint32_t
+    no_number; /* there is no such page: the id is asked for each time */
 
 static __thread struct {
     uint32_t tid, process;

@@ -19,7 +19,7 @@ atomic_uint registry_watched;
 atomic_uint registry_sockets;
 atomic_bool registry_is_full;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+FAST_PATH_DATA static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Mapped when they are needed. Never unmapped, since they are read without the lock. */
 static struct set *_Atomic set_chunks[SETS_CHUNKS];
