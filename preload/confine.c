@@ -10,21 +10,40 @@
 #include "base/clock.h"
 #include "lifecycle.h"
 #include "real.h"
+#include "state.h"
 
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+/* Whether system calls made here will raise SIGSYS, and those of libc maybe not: PR_SET_SYSCALL_USER_DISPATCH
+ * of prctl(2) allows or, from Linux 6.17 on, forbids them to a stretch of code. Wine has its own way to
+ * have native code allowed. */
+static bool forbids_us(int option, const unsigned long argument[4])
+{
+    enum { DISPATCH = 59, EXCLUSIVE_ON = 1, INCLUSIVE_ON = 2 };
+    bool is_within = (uintptr_t)&forbids_us - argument[1] < argument[2];
+
+    return option == DISPATCH && !state.under_wine &&
+           ((argument[0] == EXCLUSIVE_ON && !is_within) ||
+            (argument[0] == INCLUSIVE_ON && is_within));
+}
+
 /* prctl(2) has up to four more arguments, which are passed as longs. */
 static int control(int (*call)(int option, ...), int option, va_list list)
 {
-    bool filters = option == PR_SET_SECCOMP;
+    bool filters = option == PR_SET_SECCOMP, forbids;
     unsigned long argument[4];
     int result;
 
     for (int i = 0; i < 4; i++)
         argument[i] = va_arg(list, unsigned long);
+    forbids = forbids_us(option, argument);
+    if (forbids) {
+        lifecycle_confining(NULL);
+        sys_only_by_libc();
+    }
     if ((filters && argument[0] == SECCOMP_MODE_STRICT) ||
         (option == PR_SET_TSC && argument[0] == PR_TSC_SIGSEGV))
         clock_without_counter();
@@ -34,7 +53,7 @@ static int control(int (*call)(int option, ...), int option, va_list list)
     else if (option == PR_SET_NO_NEW_PRIVS)
         lifecycle_changes_identity();
     result = call(option, argument[0], argument[1], argument[2], argument[3]);
-    if (filters && result != 0)
+    if ((filters || forbids) && result != 0)
         lifecycle_not_confined();
     return result;
 }
