@@ -162,6 +162,9 @@ void case_close_a_range(void)
     make_ground();
     EQUAL(close_range(3, ~0u, 0), 0);
     expect_none_above(2);
+    /* With threads it is unshare(2) of descriptors, after which nothing is held (process-forks). */
+    if (has_threads())
+        return;
     make_ground();
     EQUAL(close_range(3, 1 << 20, CLOSE_RANGE_UNSHARE), 0);
     expect_none_above(2);

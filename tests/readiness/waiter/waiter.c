@@ -30,6 +30,11 @@ static const char *wait_call = "epoll_wait";
 static const char *company = "none";
 static unsigned *messages; /* how many were sent; shared with children */
 
+bool has_threads(void)
+{
+    return strcmp(company, "thread") == 0;
+}
+
 void waiter_fail(const char *file, int line, const char *format, ...)
 {
     const char *name = strrchr(file, '/');
@@ -343,7 +348,7 @@ int main(int argc, char **argv)
         patience = atoi(word);
     if (getenv("WAITER_COMPANY"))
         company = getenv("WAITER_COMPANY");
-    if (strcmp(company, "thread") == 0)
+    if (has_threads())
         EQUAL(pthread_create(&thread, NULL, idle, NULL), 0);
     syscall(SYS_close_range, 3, ~0u, 0); /* whatever the caller has left open */
     messages =

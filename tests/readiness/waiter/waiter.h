@@ -49,6 +49,9 @@ void waiter_fail(const char *file, int line, const char *format, ...)
 extern int patience;
 enum { LONG = 2500, PART = 1000 };
 
+/* Its company is a second thread. */
+bool has_threads(void);
+
 struct pair {
     int r, s;
 };
