@@ -7,7 +7,6 @@
 #include "table/slot.h"
 #include "table/vacant.h"
 
-#include <string.h>
 
 static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t cookie)
 {
@@ -184,7 +183,7 @@ void links_rebuild(struct inside *inside)
     unsigned used = 0, here = 0;
     uint32_t end = 1;
 
-    memset(remade, 0, sizeof remade);
+    pages_zero(remade, sizeof remade);
     pages_reset(inside);
     inside->orphans = 0;
     atomic_store(&inside->vacant, 0);

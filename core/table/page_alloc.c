@@ -116,9 +116,7 @@ uint32_t pages_take_slot(struct inside *inside)
     return at ? take(inside, at, 1) : pages_take(inside, 1);
 }
 
-/* A receive without the mutex may be copying them, and throws that away then. Not by memset(): a
- * race detector in the program would replace it, and report. */
-static void zero(char *at, size_t size)
+void pages_zero(void *at, size_t size)
 {
 #ifdef __x86_64__
     __asm__ volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(0) : "memory");
@@ -148,7 +146,7 @@ void pages_release(struct inside *inside, uint32_t page, uint32_t count)
         count = from - page;
     }
     if (is_suspect(inside) || is_file)
-        zero(page_of(inside, page), (size_t)count * PAGE);
+        pages_zero(page_of(inside, page), (size_t)count * PAGE);
 }
 
 void pages_clear(struct inside *inside)
@@ -158,12 +156,12 @@ void pages_clear(struct inside *inside)
     count = count < top_of(inside) ? count : top_of(inside);
     for (uint32_t page = 1; page < KEEP && page < count; page++)
         if (!page_used(inside, page))
-            zero(page_of(inside, page), PAGE);
+            pages_zero(page_of(inside, page), PAGE);
 }
 
 void pages_reset(struct inside *inside)
 {
-    memset(bitmap_of(inside), 0, (extents_of(inside)->slot_count / 64 + 1) * sizeof(uint64_t));
+    pages_zero(bitmap_of(inside), (extents_of(inside)->slot_count / 64 + 1) * sizeof(uint64_t));
     inside->pages_used = 0;
     inside->search = 1;
 }

