@@ -7,7 +7,6 @@
 #include "table/slot.h"
 #include "table/vacant.h"
 
-
 static uint32_t *find_from(struct inside *inside, uint32_t *bucket, uint64_t cookie)
 {
     uint32_t *link = bucket + table_hash(cookie), at;
