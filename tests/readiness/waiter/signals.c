@@ -108,7 +108,9 @@ static void switch_on_and_pass(void *context)
     union {
         struct cmsghdr head;
         char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
     struct iovec iov = {"", 1};
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
