@@ -40,18 +40,17 @@ static int control(int (*call)(int option, ...), int option, va_list list)
     for (int i = 0; i < 4; i++)
         argument[i] = va_arg(list, unsigned long);
     forbids = forbids_us(option, argument);
-    if (forbids) {
-        lifecycle_confining(NULL);
-        sys_only_by_libc();
-    }
     if ((filters && argument[0] == SECCOMP_MODE_STRICT) ||
         (option == PR_SET_TSC && argument[0] == PR_TSC_SIGSEGV))
         clock_without_counter();
-    if (filters)
-        lifecycle_confining(
-            argument[0] == SECCOMP_MODE_FILTER ? (const struct sock_fprog *)argument[1] : NULL);
+    if (filters || forbids)
+        lifecycle_confining(filters && argument[0] == SECCOMP_MODE_FILTER
+                                ? (const struct sock_fprog *)argument[1]
+                                : NULL);
     else if (option == PR_SET_NO_NEW_PRIVS)
         lifecycle_changes_identity();
+    if (forbids)
+        sys_only_by_libc();
     result = call(option, argument[0], argument[1], argument[2], argument[3]);
     if ((filters || forbids) && result != 0)
         lifecycle_not_confined();

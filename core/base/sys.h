@@ -103,14 +103,6 @@ static inline void sys_may_cancel(void)
     atomic_store(&sys_libc_beneath, false);
 }
 
-/* A system call may be made by libc's code alone (PR_SET_SYSCALL_USER_DISPATCH): from now on the program's
- * own calls are. */
-static inline void sys_only_by_libc(void)
-{
-    atomic_store(&sys_libc_beneath, false);
-    atomic_store(&sys_libc_cancels_at_once, false);
-}
-
 /* The same in a process of several threads: libc's function would make the system call, with the
  * thread's type of cancellation set to asynchronous before it, and set back after it, and nothing
  * else. So glibc has it up to 2.40. Then sys_cancellable_call() serves, which does that. */
@@ -118,6 +110,14 @@ static inline bool sys_is_cancellable(void)
 {
     return SYS_HAS_DIRECT &&
            LIKELY(atomic_load_explicit(&sys_libc_cancels_at_once, memory_order_relaxed));
+}
+
+/* A system call may be made by libc's code alone (PR_SET_SYSCALL_USER_DISPATCH): from now on the program's
+ * own calls are. */
+static inline void sys_only_by_libc(void)
+{
+    sys_may_cancel();
+    atomic_store(&sys_libc_cancels_at_once, false);
 }
 
 static inline long sys_cancellable_call(long number, long a, long b, long c, long d, long e, long f)

@@ -22,6 +22,15 @@
 
 #include <errno.h>
 
+/* Whether a receive is an ordinary one on a socket that may have a message here: then nothing but its next
+ * part has to be considered. */
+static inline bool next_part_may_come(fd_class class, int flags)
+{
+    return LIKELY(fd_class_is_message(class)) && LIKELY(fd_class_cookie(class) != 0) &&
+           LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) && LIKELY(state_is_active()) &&
+           LIKELY(!sys_is_sandboxed()) && LIKELY(!trace_on());
+}
+
 /* Whether the end of the message has to be entered for the epoll sets, which is not done here. */
 static inline bool next_part_is_entered(const struct table_next *next)
 {
@@ -38,20 +47,17 @@ static __attribute__((noinline)) void next_part_ends(uint64_t cookie)
     errno = saved;
 }
 
-/* RECEIVE_AGAIN: nothing has been taken. In the caller's frame: see sys_getsockopt(). Leaves errno
- * alone. */
+/* RECEIVE_AGAIN: nothing has been taken. Where next_part_may_come(). In the caller's frame: see
+ * sys_getsockopt(). Leaves errno alone. */
 static inline __attribute__((always_inline)) struct receive_result
-next_part_receive(int fd, void *buf, size_t len, int flags, const struct sockaddr *name)
+next_part_receive(int fd, void *buf, size_t len, const struct sockaddr *name)
 {
-    fd_class class = fd_class_cached(fd);
-    uint64_t cookie = fd_class_cookie(class);
+    uint64_t cookie = fd_class_cookie(fd_class_cached(fd));
     struct table *table = state.table;
     struct table_next next;
     int error;
 
-    if (!(LIKELY(fd_class_is_message(class)) && LIKELY(cookie != 0) && LIKELY(len != 0) &&
-          LIKELY(!name) && LIKELY(!(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))) &&
-          LIKELY(state_is_active()) && LIKELY(!sys_is_sandboxed()) && LIKELY(!trace_on()) &&
+    if (!(LIKELY(len != 0) && LIKELY(!name) &&
           LIKELY(!receive_policy(state.settings.mode, CALL_PLAIN, false).emsgsize) &&
           LIKELY(table_find_next(table, cookie, len, &next)) &&
           LIKELY(!next_part_is_entered(&next)) && LIKELY(fd_has_cookie(fd, cookie)) &&

@@ -374,18 +374,13 @@ static inline bool is_large(int fd, fd_class class, size_t len, int flags)
            receive_bounces() && !receive_peeks() && !receive_may_be_held(state.table, class);
 }
 
-/* Whether this is the next part of a message that is held in the process, and nothing else has to be
- * considered: the plan is known then. */
-static bool is_next_part(const struct receive *receive, struct table_found *ret_found)
+/* Whether a next part is to be taken in the general way: with an address, say (see next_part.h). */
+static bool is_next_part(int fd, struct table_found *ret_found)
 {
-    fd_class class = fd_class_cached(receive->fd);
-    uint64_t cookie = fd_class_cookie(class);
+    uint64_t cookie = fd_class_cookie(fd_class_cached(fd));
 
-    return fd_class_is_message(class) && cookie != 0 && state_is_active() &&
-           table_may_hold(state.table, cookie) && !sys_is_sandboxed() && !trace_on() &&
-           !(receive->flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
-           table_find(state.table, cookie, ret_found) == HELD_HERE &&
-           fd_has_cookie(receive->fd, cookie);
+    return table_may_hold(state.table, cookie) &&
+           table_find(state.table, cookie, ret_found) == HELD_HERE && fd_has_cookie(fd, cookie);
 }
 
 struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags,
@@ -393,7 +388,7 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
                                         struct receive_site site, bool fits_not)
 {
     /* In this frame, not in one of its own: see sys_getsockopt(). */
-    if (!table_idle(state.table)) {
+    if (!table_idle(state.table) && next_part_may_come(fd_class_cached(fd), flags)) {
         struct iovec one = {buf, len};
         struct receive receive;
         struct table_found found;
@@ -401,13 +396,13 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
         int *error, saved;
 
         user_memory_catch_up();
-        next = next_part_receive(fd, buf, len, flags, name);
+        next = next_part_receive(fd, buf, len, name);
         if (LIKELY(next.outcome != RECEIVE_AGAIN))
             return next;
         error = &errno;
         saved = *error;
         receive_init(&receive, CALL_PLAIN, fd, &one, flags, name, namelen, site);
-        if (is_next_part(&receive, &found)) {
+        if (is_next_part(fd, &found)) {
             struct receive_result result = hold_process_next(&receive, &found);
 
             if (result.outcome == RECEIVE_DONE)

@@ -140,8 +140,7 @@ bool table_take_next(struct table *table, const struct table_next *next)
             : !atomic_compare_exchange_strong(&slot_of(inside_of(table), next->at)->state, &state,
                                               state + next->size))
         return false;
-    atomic_fetch_add_explicit(&table->counters.parts, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&table->counters.bytes_saved, next->size, memory_order_relaxed);
+    table_count_saved(table, next->size);
     return true;
 }
 

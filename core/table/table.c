@@ -21,8 +21,7 @@ void table_count_part(struct table *table, const struct part *part, size_t remai
 {
     size_t dropped = remaining - part->given - part->left;
 
-    atomic_fetch_add_explicit(&table->counters.parts, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&table->counters.bytes_saved, part->given, memory_order_relaxed);
+    table_count_saved(table, part->given);
     if (dropped)
         table_count_lost(table, dropped);
 }

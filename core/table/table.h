@@ -214,6 +214,13 @@ void table_tidy(struct table *table);
 /* Counts a part that was taken when `remaining` bytes were left, and what it dropped. */
 void table_count_part(struct table *table, const struct part *part, size_t remaining);
 
+/* Counts a part of which nothing is lost. */
+static inline void table_count_saved(struct table *table, size_t bytes)
+{
+    atomic_fetch_add_explicit(&table->counters.parts, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&table->counters.bytes_saved, bytes, memory_order_relaxed);
+}
+
 /* Counts a message that lost bytes. */
 static inline void table_count_lost(struct table *table, size_t bytes)
 {
