@@ -45,11 +45,14 @@ def cases_by_program(path):
 
 
 def said_by_failures(program):
-    """The "not ok" lines of a program's output, each with the explanation below it."""
-    said, inside = [], False
+    """The "not ok" lines of a program's output, each with the comments above it and all below it."""
+    said, before, inside = [], [], False
     for line in (program.get("stdout") or "").splitlines():
         if re.match(r"(not )?ok\b", line):
             inside = line.startswith("not") and not re.search(r"# (TODO|SKIP)\b", line, re.I)
+            said += before if inside else []
+            before = []
+        before = [*before, line] if line.startswith("#") and not inside else []
         if inside:
             said.append(line)
     if not said:  # it has ended before it could tell

@@ -32,9 +32,11 @@ static const uint64_t SOCKET = 77;
 
 static struct table *table;
 
+/* As before a fork(2): table_forks(). */
 static void set_up(void)
 {
     table = tails_create(1 << 20);
+    table_share(table);
 }
 
 TestSuite(table_process, .init = set_up, .timeout = 240);
