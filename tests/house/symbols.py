@@ -21,8 +21,9 @@ CIRCLES = (
 )
 
 FORTIFIED = re.compile(r"^__(.*)_chk$")
-# Not names of libc: the linker's, and those that tools put in.
-NOBODYS = re.compile(r"^(_GLOBAL_OFFSET_TABLE_|__stack_chk_.*|__gcov_.*|llvm_gcda_.*|__tls_get_addr)$")
+# Not names of libc: the linker's, and those that tools put in (the last one: a fortified FD_SET()).
+NOBODYS = re.compile(r"^(_GLOBAL_OFFSET_TABLE_|__stack_chk_.*|__gcov_.*|llvm_gcda_.*|"
+                     r"__tls_get_addr|__fdelt_chk)$")
 
 
 class Objects:
