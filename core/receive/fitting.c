@@ -5,6 +5,7 @@
 #include "receive/context.h"
 #include "receive/fast_path.h"
 #include "receive/hold_process.h"
+#include "receive/passthrough.h"
 #include "receive/unlocked.h"
 #include "wait/sigio.h"
 
@@ -27,6 +28,12 @@ static inline int first_length(int fd)
     return LIKELY(sys_queued(fd, &length) == 0) ? length : 0;
 }
 
+static void leave(struct bounce_buffer *bounce, size_t touched)
+{
+    unlocked_end(bounce->owner);
+    bounce_release(bounce, touched);
+}
+
 /* A long one, or one into a buffer that is not known to be good. */
 static __attribute__((noinline)) struct receive_result
 take_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, socklen_t *namelen,
@@ -39,12 +46,18 @@ take_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, soc
     struct receive_result made;
     ssize_t result;
 
+    if (atomic_load_explicit(&receive_recvmsg_refused, memory_order_relaxed)) {
+        leave(bounce, 0);
+        return receive_again();
+    }
     receive_init(&receive, CALL_PLAIN, fd, &one, flags | MSG_DONTWAIT, name, namelen, site);
     receive.bounce = bounce;
     receive.stack = BOUNCE_CALL;
     user_memory_catch_up();
     result = hold_process_take(&receive, &taken);
     receive.flags = flags;
+    if (receive_finds_refused(result))
+        result = -EAGAIN;
     made = result == -EAGAIN ? receive_again() : hold_process_finish(&receive, result, &taken);
     unlocked_end(bounce->owner);
     if (made.outcome == RECEIVE_AGAIN && result != -EAGAIN)
@@ -54,12 +67,6 @@ take_slowly(int fd, void *buf, size_t len, int flags, struct sockaddr *name, soc
     bounce_release(bounce, receive.touched);
     errno = saved;
     return made;
-}
-
-static void leave(struct bounce_buffer *bounce, size_t touched)
-{
-    unlocked_end(bounce->owner);
-    bounce_release(bounce, touched);
 }
 
 /* By way of the bounce buffer, as receive_buffer(). */

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "receive/passthrough.h"
 
+#include "base/diag.h"
+#include "base/libc.h"
 #include "base/sys.h"
 #include "fd/fd_class.h"
 #include "trace/record.h"
@@ -62,4 +64,24 @@ struct receive_result receive_pass_in_sandbox(struct receive *receive)
 START_CODE size_t receive_cut_in_sandbox(void)
 {
     return atomic_load(&cut_in_sandbox);
+}
+
+FAST_PATH_DATA atomic_bool receive_recvmsg_refused;
+
+/* These errors a socket may have, too, but not of a descriptor that is none. */
+bool receive_finds_refused(ssize_t error)
+{
+    static atomic_int reported;
+    struct msghdr none = {0};
+    ssize_t answer;
+
+    if (LIKELY(error != -EPERM && error != -ENOSYS && error != -EACCES) || sys_is_sandboxed())
+        return false;
+    answer = sys_recvmsg(-1, &none, 0);
+    if (answer == -EBADF)
+        return false;
+    atomic_store(&receive_recvmsg_refused, true);
+    diag_once(reported, "recvmsg is forbidden: %s; receives are as without the library",
+              strerrordesc_np((int)-error));
+    return true;
 }

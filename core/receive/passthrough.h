@@ -18,4 +18,10 @@ struct receive_result receive_passthrough(struct receive *receive, int added);
 struct receive_result receive_pass_in_sandbox(struct receive *receive);
 size_t receive_cut_in_sandbox(void);
 
+/* Whether a filter that was there before the program refuses recvmsg(2), by which the library takes a
+ * message, with an error. From then on receives are the program's own calls: it may call recvfrom(2),
+ * read(2) and recvmmsg(2). `error`: a receive's, negative. */
+extern atomic_bool receive_recvmsg_refused;
+bool receive_finds_refused(ssize_t error);
+
 #endif

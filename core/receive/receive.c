@@ -30,7 +30,7 @@ bool receive_may_act(enum call_kind kind)
         return false;
     if (!table_idle(state.table))
         return true;
-    if (sys_is_sandboxed())
+    if (sys_is_sandboxed() || atomic_load_explicit(&receive_recvmsg_refused, memory_order_relaxed))
         return false;
     if (kind == CALL_COOPERATING || receive_peeks())
         return true;
@@ -219,6 +219,8 @@ struct receive_result receive_run(struct receive *receive)
     do
         result = run_once(receive);
     while (result.outcome == RECEIVE_AGAIN);
+    if (result.outcome == RECEIVE_DONE && result.value < 0 && receive_finds_refused(result.value))
+        return receive_pass();
     if (result.outcome == RECEIVE_DONE && result.value > 0 && !(receive->flags & MSG_PEEK))
         sigio_after_receive(receive->fd);
     return result;
@@ -315,6 +317,8 @@ finish_large(struct receive *receive, const struct msghdr *msg, ssize_t result)
     struct receive_result made;
     int saved = errno;
 
+    if (receive_finds_refused(result))
+        return receive_pass();
     if (result >= 0)
         taken.name_room = copy_out_name_room(receive);
     made = hold_process_finish(receive, result, &taken);

@@ -9,6 +9,7 @@
 #include "receive/fast_path.h"
 #include "receive/hold_peek.h"
 #include "receive/message.h"
+#include "receive/passthrough.h"
 #include "table/held.h"
 
 #include <errno.h>
@@ -103,6 +104,12 @@ static inline __attribute__((always_inline)) ssize_t receive_list(int fd, struct
     return (ssize_t)count;
 }
 
+/* Its own system call may be allowed where ours is not. */
+static struct receive_result list_failed(ssize_t error)
+{
+    return receive_finds_refused(error) ? receive_pass() : receive_done(error);
+}
+
 /* With a timeout. A function of its own, so that the other calls take less stack. */
 static __attribute__((noinline)) struct receive_result
 receive_within(int fd, struct mmsghdr *vec, unsigned vlen, int flags, struct receive_site site,
@@ -116,7 +123,7 @@ receive_within(int fd, struct mmsghdr *vec, unsigned vlen, int flags, struct rec
     deadline = clock_read(CLOCK_MONOTONIC) + limit;
     count = receive_list(fd, vec, vlen, flags, site, deadline);
     if (count < 0)
-        return receive_done(count);
+        return list_failed(count);
     rest = deadline - clock_read(CLOCK_MONOTONIC);
     return receive_done(write_timeout(timeout, rest > 0 ? rest : 0) != 0 ? -EFAULT : count);
 }
@@ -124,6 +131,8 @@ receive_within(int fd, struct mmsghdr *vec, unsigned vlen, int flags, struct rec
 struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vlen, int flags,
                                        struct receive_timeout timeout, struct receive_site site)
 {
+    ssize_t count;
+
     if (!receive_may_act_on(CALL_REPORTING, fd) || vlen == 0)
         return receive_pass();
     if (!state.settings.calls_all && !trace_on() && !receive_peeks() &&
@@ -133,5 +142,6 @@ struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vle
         vlen = BOUNCE_IOVECS;
     if (timeout.at || timeout.at64)
         return receive_within(fd, vec, vlen, flags, site, timeout);
-    return receive_done(receive_list(fd, vec, vlen, flags, site, NO_DEADLINE));
+    count = receive_list(fd, vec, vlen, flags, site, NO_DEADLINE);
+    return count < 0 ? list_failed(count) : receive_done(count);
 }

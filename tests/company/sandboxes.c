@@ -11,6 +11,8 @@
     .report = "no memory for a bounce buffer; receives are as without the library", \
     .without = CHECK_SAME
 
+#define RECVMSG "recvmsg is forbidden: Operation not permitted; receives are as without the library"
+
 #define SEEN .report = "or a thread had unshared its descriptors: 2", .without = CHECK_SAME
 
 /* Held in the kernel: peeked, and taken with the last part; as a native program, and as Wine. */
@@ -27,6 +29,9 @@ static const struct check rows[] = {
     {SANDBOX("fresh mmap", "lost"), NO_BOUNCE},
     {SANDBOX("used mmap", "kept")},
     {SANDBOX("thread mmap", "lost"), NO_BOUNCE},
+    {SANDBOX("fresh recvmsg", "lost"), .report = RECVMSG, .without = CHECK_SAME},
+    {SANDBOX("used recvmsg", "kept"), .report = RECVMSG},
+    {SANDBOX("thread recvmsg", "lost"), .report = RECVMSG, .without = CHECK_SAME},
     {SANDBOX("fresh futex", "kept")},
     {SANDBOX("used futex", "kept")},
     {SANDBOX("fresh eventfd2 epoll_ctl futex", "kept"), .report = EVENTFD},

@@ -31,10 +31,8 @@ static const struct {
     const char *name;
     int number;
 } calls[] = {
-    {"eventfd2", SYS_eventfd2},
-    {"epoll_ctl", SYS_epoll_ctl},
-    {"mmap", SYS_mmap},
-    {"futex", SYS_futex},
+    {"eventfd2", SYS_eventfd2}, {"epoll_ctl", SYS_epoll_ctl}, {"mmap", SYS_mmap},
+    {"futex", SYS_futex},       {"recvmsg", SYS_recvmsg},
 };
 
 static bool unseen;
