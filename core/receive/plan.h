@@ -78,8 +78,9 @@ static inline enum receive_plan receive_plan(const struct receive_facts *facts)
         return facts->mode == MODE_OFF ? PLAN_PASS : PLAN_PEEK_OFFSET;
 
     /* read(2) and recv(2) differ for a length that no memory can have, so such a call passes. */
-    in_kernel = (facts->peeks && facts->room <= INT_MAX) || facts->held == HELD_KERNEL ||
-                (holds && facts->most_buffers);
+    in_kernel =
+        (facts->peeks && facts->room <= INT_MAX) || facts->held == HELD_KERNEL ||
+        (facts->most_buffers && (holds || (plan_may_be_cut(facts) && plan_wants_length(facts))));
     if (in_kernel)
         return holds && plan_may_be_cut(facts) ? PLAN_PEEK : PLAN_PEEK_WHOLE;
     return plan_may_be_cut(facts) && plan_wants_length(facts) ? PLAN_TAKE : PLAN_PASS;

@@ -47,6 +47,8 @@ struct receive_result receive_message_noting(int fd, struct msghdr *msg, int fla
     user_memory_catch_up();
     if (user_memory_read(&copy, msg, sizeof copy) != 0)
         return receive_pass();
+    if (copy.msg_name && (int)copy.msg_namelen < 0) /* the kernel refuses it, and takes nothing */
+        return receive_pass();
     if (receive_copy_iov(&receive, copy.msg_iov, (size_t)copy.msg_iovlen, few))
         result = receive_run_traced(&receive);
     if (receive.bounce)

@@ -352,6 +352,34 @@ static const struct scenario rows[] = {
 SCENARIOS(bad_input, rows, rows, .kinds = KIND_ALL, .modes = MODE_NONBLOCK, .holds = HOLD_BOTH,
           .without = WITHOUT_DECIDES)
 
+/* As many buffers as a call can have leave no room for one of ours, and a negative length of the name is
+ * refused: whatever the settings. */
+#define LIMITS                                     \
+    "send 10\n"                                    \
+    "send 11\n"                                    \
+    "send 12\n"                                    \
+    "send 13\n"                                    \
+    "readv 1024 parts=1000 veclen=1024\n"          \
+    "recvmsg 1024 noname parts=1000 veclen=1024\n" \
+    "recvmsg 100 namelen=-1\n"                     \
+    "recvmmsg 100 n=1 namelen=-1\n"                \
+    "recv 100\n"                                   \
+    "recv 100\n"
+#define ALL "WSRX_CALLS=all"
+
+static const struct scenario limit_rows[] = {
+    {.name = "observe", .environment = {"WSRX_MODE=observe"}, .transcript = LIMITS},
+    {.name = "discard", .environment = {"WSRX_MODE=discard", ALL}, .transcript = LIMITS},
+    {.name = "error", .environment = {"WSRX_MODE=error", ALL}, .transcript = LIMITS},
+    {.name = "all calls", .environment = {ALL}, .transcript = LIMITS},
+    {.name = "a trace",
+     .environment = {"WSRX_TRACE=text", "WSRX_TRACE_FILE=/dev/null"},
+     .transcript = LIMITS},
+};
+
+SCENARIOS(bad_input, limits, limit_rows, .kinds = KIND_UDP4 | KIND_UNIX, .modes = MODE_NONBLOCK,
+          .holds = HOLD_BOTH, .without = WITHOUT_DECIDES)
+
 /* A fortified call that sees its buffer overflow ends the program, whatever the socket. */
 static const struct scenario overflows[] = {
     {.name = "__recv_chk", .transcript = "send 10\n__recv_chk 20 size=20\n__recv_chk 20 size=19\n"},

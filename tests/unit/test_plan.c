@@ -106,7 +106,7 @@ static int row_of(const struct receive_facts *facts)
     };
 
     is.in_kernel = (facts->peeks && facts->room <= INT_MAX) || facts->held == HELD_KERNEL ||
-                   (is.holds && facts->most_buffers);
+                   (facts->most_buffers && (is.holds || (is.cut && is.length)));
     for (int i = 0; i < ROWS; i++) {
         const struct row *row = &rows[i];
 
