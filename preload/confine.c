@@ -30,6 +30,27 @@ static bool forbids_us(int option, const unsigned long argument[4])
             (argument[0] == INCLUSIVE_ON && is_within));
 }
 
+/* Whether it gives up what others may still have: capabilities, or that its memory can be read or
+ * changed. */
+static bool gives_up(int option, unsigned long argument)
+{
+    enum { MDWE = 65 }; /* PR_SET_MDWE, Linux 6.3 */
+
+    switch (option) {
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_CAPBSET_DROP:
+    case PR_SET_SECUREBITS:
+    case MDWE:
+        return true;
+    case PR_CAP_AMBIENT:
+        return argument == PR_CAP_AMBIENT_LOWER || argument == PR_CAP_AMBIENT_CLEAR_ALL;
+    case PR_SET_DUMPABLE:
+        return argument == 0;
+    default:
+        return false;
+    }
+}
+
 /* prctl(2) has up to four more arguments, which are passed as longs. */
 static int control(int (*call)(int option, ...), int option, va_list list)
 {
@@ -47,7 +68,7 @@ static int control(int (*call)(int option, ...), int option, va_list list)
         lifecycle_confining(filters && argument[0] == SECCOMP_MODE_FILTER
                                 ? (const struct sock_fprog *)argument[1]
                                 : NULL);
-    else if (option == PR_SET_NO_NEW_PRIVS)
+    else if (gives_up(option, argument[0]))
         lifecycle_changes_identity();
     if (forbids)
         sys_only_by_libc();

@@ -5,6 +5,7 @@
 
 #include <sched.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -38,6 +39,22 @@ static void change(void)
         EXPECT(syscall(SYS_landlock_restrict_self, -1, 0) == -1);
         break;
 #endif
+    /* Refused, without the right to do so. */
+    case 8:
+        prctl(PR_CAPBSET_DROP, 0, 0, 0, 0);
+        break;
+    case 9:
+        prctl(PR_SET_SECUREBITS, prctl(PR_GET_SECUREBITS), 0, 0, 0);
+        break;
+    case 10:
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+        break;
+    case 11:
+        EXPECT(syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+        break;
+    case 12:
+        prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0);
+        break;
     default:
         EXPECT(setuid(getuid()) == 0);
         break;
