@@ -15,6 +15,8 @@
 
 #define SEEN .report = "or a thread had unshared its descriptors: 2", .without = CHECK_SAME
 
+#define ASLEEP(call, hold) "WSRX_HOLD=" hold " run $company/company-asleep " call
+
 /* Held in the kernel: peeked, and taken with the last part; as a native program, and as Wine. */
 #define REFUSED      "WSRX_HOLD=kernel WSRX_CALLS=all run $company/company-refused "
 #define REFUSED_WINE "ln -s $company/company-refused $dir/wine; run $dir/wine "
@@ -82,6 +84,27 @@ static const struct check rows[] = {
     {.name = "each take of a held message", .script = REFUSED, .out = REFUSED_OUT},
     {.name = "each look, Wine", .script = REFUSED_WINE "peek trunc", .out = REFUSED_OUT},
     {.name = "each take, Wine", .script = REFUSED_WINE "trunc", .out = REFUSED_OUT},
+    /* Another thread's filter is there when it wakes: each receive is the program's own call. */
+    {.name = "asleep in recv",
+     .script = ASLEEP("recv", "process"),
+     .out = "right\n",
+     .without = CHECK_SAME},
+    {.name = "asleep in read",
+     .script = ASLEEP("read", "process"),
+     .out = "right\n",
+     .without = CHECK_SAME},
+    {.name = "asleep in recv, held in the kernel",
+     .script = ASLEEP("recv", "kernel"),
+     .out = "right\n",
+     .without = CHECK_SAME},
+    {.name = "asleep in read, held in the kernel",
+     .script = ASLEEP("read", "kernel"),
+     .out = "right\n",
+     .without = CHECK_SAME},
+    {.name = "asleep in recvfrom, held in the kernel",
+     .script = ASLEEP("recvfrom", "kernel"),
+     .out = "right\n",
+     .without = CHECK_SAME},
     {
         .name = "few descriptors from the start",
         .script = "ulimit -n 9; run $victim usual-small",
