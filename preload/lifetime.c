@@ -238,7 +238,7 @@ INTERPOSED int __fcntl(int fd, int command, ...) __attribute__((alias("fcntl")))
 static void note_passing(const struct msghdr *msg)
 {
     if (msg->msg_controllen > 0)
-        passing_each(msg, fd_sent);
+        passing_each(msg, passing_note_sent);
 }
 
 INTERPOSED ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -282,7 +282,10 @@ INTERPOSED int __fcntl_time64(int fd, int command, ...)
 
 INTERPOSED ssize_t __sendmsg64(int fd, const struct msghdr *msg, int flags)
 {
-    ssize_t result = REAL(__sendmsg64)(fd, msg, flags);
+    ssize_t result;
+
+    receive_before_send(fd, __builtin_return_address(0));
+    result = REAL(__sendmsg64)(fd, msg, flags);
 
     if (result >= 0)
         note_passing(msg);
@@ -291,7 +294,10 @@ INTERPOSED ssize_t __sendmsg64(int fd, const struct msghdr *msg, int flags)
 
 INTERPOSED int __sendmmsg64(int fd, struct mmsghdr *vec, unsigned vlen, int flags)
 {
-    int result = REAL(__sendmmsg64)(fd, vec, vlen, flags);
+    int result;
+
+    receive_before_send(fd, __builtin_return_address(0));
+    result = REAL(__sendmmsg64)(fd, vec, vlen, flags);
 
     for (int i = 0; i < result; i++)
         note_passing(&vec[i].msg_hdr);

@@ -6,6 +6,9 @@
 #ifndef WSRX_PASSING_H
 #define WSRX_PASSING_H
 
+#include "fd/fd_class.h"
+#include "wait/epoll_passed.h"
+
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,5 +33,17 @@ static inline void passing_each(const struct msghdr *msg, void (*note)(int fd))
 }
 
 #pragma GCC diagnostic pop
+
+static inline void passing_note_sent(int fd)
+{
+    fd_sent(fd);
+    epoll_passed_sent(fd);
+}
+
+static inline void passing_note_received(int fd)
+{
+    fd_received(fd);
+    epoll_passed_received(fd);
+}
 
 #endif

@@ -59,7 +59,7 @@ static void note_descriptors(const struct msghdr *msg)
 {
     int saved = errno;
 
-    passing_each(msg, fd_received);
+    passing_each(msg, passing_note_received);
     errno = saved;
 }
 

@@ -93,14 +93,14 @@ static void note_received(const struct msghdr *msg)
     int saved = errno;
 
     if (msg->msg_controllen > 0)
-        passing_each(msg, fd_received);
+        passing_each(msg, passing_note_received);
     errno = saved;
 }
 
 static void note_sent(const struct msghdr *msg)
 {
     if (msg->msg_controllen > 0)
-        passing_each(msg, fd_sent);
+        passing_each(msg, passing_note_sent);
 }
 
 /* recvmsg(2) and recvmmsg(2) as they are; the descriptors that came are noted. */

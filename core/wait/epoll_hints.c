@@ -131,6 +131,16 @@ static void forget_copy(int fd)
     }
 }
 
+static void add_copy(int fd)
+{
+    for (int i = 0; i < COPIES; i++) {
+        int expected = 0;
+
+        if (atomic_compare_exchange_strong(&copies[i], &expected, fd + 1))
+            return;
+    }
+}
+
 void hints_set_duplicated(int old, int new)
 {
     if (!hints_may_be_set(old))
@@ -139,12 +149,19 @@ void hints_set_duplicated(int old, int new)
         set_bit(OWN, new);
     if (!has_bit(OWN, old)) /* by a fork meanwhile */
         clear_bit(OWN, new);
-    for (int i = 0; i < COPIES; i++) {
-        int expected = 0;
+    set_bit(USED, new); /* the other number may be closed before the sets are looked at */
+    add_copy(new);
+}
 
-        if (atomic_compare_exchange_strong(&copies[i], &expected, new + 1))
-            return;
-    }
+void hints_set_received(int fd)
+{
+    set_bit(USED, fd);
+    add_copy(fd);
+}
+
+void hints_set_sent(int fd)
+{
+    clear_bit(OWN, fd);
 }
 
 static void forget_remembered(uint64_t key, uint64_t mask)

@@ -22,6 +22,8 @@ uint64_t hints_forks(void);
  * a number that may be one. */
 void hints_set_made(int epfd, uint64_t forks_before);
 void hints_set_duplicated(int old, int new);
+void hints_set_received(int fd);
+void hints_set_sent(int fd);
 void hints_note_set(int epfd);
 void hints_number_closed(int fd);
 void hints_range_closed(unsigned first, unsigned last);

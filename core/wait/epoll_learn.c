@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 atomic_bool learn_is_following, learn_is_concerned, learn_is_family;
 atomic_uint learn_rounds;
@@ -36,6 +37,14 @@ void learn_note(int epfd, int fd)
 
     hints_note_set(epfd);
     if (!learn_concerned() && fd_kind(class) >= FD_SOCKET) {
+        atomic_store(&learn_is_concerned, true);
+        update_family();
+    }
+}
+
+void learn_note_received(void)
+{
+    if (!learn_concerned()) {
         atomic_store(&learn_is_concerned, true);
         update_family();
     }
@@ -167,6 +176,8 @@ static int fill_set(int epfd)
 
     if (error == -EBADF)
         return 0; /* it is closed */
+    if (!error && (file.mode & S_IFMT) != 0)
+        return 0; /* a file that came in a message */
     learned.anonymous = error ? 0 : file.inode;
     error = fill_from_proc(&learned);
     if (error == -ENOENT && sys_fstat(epfd, &file) == -EBADF)

@@ -80,17 +80,19 @@
     CASE(parent_closes_its_set, FAILS, ANYWHERE)              \
     CASE(quiet_time, PASSES, ANYWHERE)
 
-#define EPOLL_LEARNED_CASES(CASE)                \
-    CASE(number_of_another, FAILS, ANYWHERE)     \
-    CASE(number_of_two, FAILS, ANYWHERE)         \
-    CASE(among_others, FAILS, ANYWHERE)          \
-    CASE(long_after_a_tail, FAILS, ANYWHERE)     \
-    CASE(nested_after_a_child, FAILS, ANYWHERE)  \
-    CASE(one_shot_at_the_end, PASSES, PROCESS)   \
-    CASE(one_shot_then_the_end, FAILS, ANYWHERE) \
-    CASE(sleeps_after_a_fork, FAILS, ANYWHERE)   \
-    CASE(fork_wakes_nobody, PASSES, ANYWHERE)    \
-    CASE(set_without_a_descriptor, FAILS, ANYWHERE)
+#define EPOLL_LEARNED_CASES(CASE)                   \
+    CASE(number_of_another, FAILS, ANYWHERE)        \
+    CASE(number_of_two, FAILS, ANYWHERE)            \
+    CASE(among_others, FAILS, ANYWHERE)             \
+    CASE(long_after_a_tail, FAILS, ANYWHERE)        \
+    CASE(nested_after_a_child, FAILS, ANYWHERE)     \
+    CASE(one_shot_at_the_end, PASSES, PROCESS)      \
+    CASE(one_shot_then_the_end, FAILS, ANYWHERE)    \
+    CASE(sleeps_after_a_fork, FAILS, ANYWHERE)      \
+    CASE(fork_wakes_nobody, PASSES, ANYWHERE)       \
+    CASE(set_without_a_descriptor, FAILS, ANYWHERE) \
+    CASE(set_by_a_copy_alone, FAILS, ANYWHERE)      \
+    CASE(set_in_a_message, FAILS, ANYWHERE)
 
 #define EPOLL_LEFT_CASES(CASE)                            \
     CASE(shot_left_by_a_close, FAILS, ANYWHERE)           \

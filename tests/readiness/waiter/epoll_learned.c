@@ -300,3 +300,61 @@ void case_set_without_a_descriptor(void)
     NO_EVENT(later);
     NO_EVENT(set);
 }
+
+/* When the first tail comes, the number that the set was made with is closed. */
+void case_set_by_a_copy_alone(void)
+{
+    struct pair pair = pair_make();
+    int set = set_make(), copy = dup(set), second;
+    unsigned message;
+
+    set_add(set, pair.r, EPOLLIN, 1);
+    close(set);
+    message = tail_begin(pair);
+    EVENT(copy, EPOLLIN, 1);
+    second = dup(copy);
+    EVENT(second, EPOLLIN, 1);
+    tail_end(pair.r, message);
+    NO_EVENT(copy);
+    NO_EVENT(second);
+}
+
+/* A set comes in a message: `closed`, `tail`: of these steps, the last before which its number is
+ * closed and the tail is left. */
+static void pass_set(int closed, int tail)
+{
+    struct pair pair = pair_make();
+    int set = set_make(), came = -1, way[2];
+    unsigned message = 0;
+
+    set_add(set, pair.r, EPOLLIN, 1);
+    EQUAL(socketpair(AF_UNIX, SOCK_DGRAM, 0, way), 0);
+    for (int step = 0; step < 4; step++) {
+        if (step == tail)
+            message = tail_begin(pair);
+        if (step == closed)
+            close(set);
+        if (step == 0)
+            descriptor_send(way[1], set);
+        else if (step == 1)
+            came = descriptor_receive(way[0]);
+        else
+            EVENT(step == closed ? came : dup(came), EPOLLIN, 1);
+        if (step == 2 && closed > 2)
+            EVENT(set, EPOLLIN, 1);
+    }
+    TAKE(pair.r, PART, message, LONG, PART, 2 * PART);
+    EVENT(came, EPOLLIN, 1);
+    TAKE(pair.r, PART, message, LONG, 2 * PART, LONG);
+    NO_EVENT(came);
+    close(came);
+    close(way[0]);
+    close(way[1]);
+}
+
+void case_set_in_a_message(void)
+{
+    for (int closed = 1; closed <= 4; closed++)
+        for (int tail = 0; tail <= 2; tail++)
+            pass_set(closed, tail);
+}

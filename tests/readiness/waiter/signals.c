@@ -105,40 +105,21 @@ struct passing {
 static void switch_on_and_pass(void *context)
 {
     const struct passing *passing = context;
-    union {
-        struct cmsghdr head;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
-                          .cmsg_level = SOL_SOCKET,
-                          .cmsg_type = SCM_RIGHTS}};
-    struct iovec iov = {"", 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof(control)};
 
-    memcpy(CMSG_DATA(&control.head), &passing->fd, sizeof(int));
     EQUAL(fcntl(passing->fd, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
-    EQUAL(sendmsg(passing->way, &msg, 0), 1);
+    descriptor_send(passing->way, passing->fd);
 }
 
 /* Another process has switched it on, and has passed the socket to this one. */
 void case_signal_of_a_passed_socket(void)
 {
     struct pair pair = pair_make();
-    char control[CMSG_SPACE(sizeof(int))], byte;
-    struct iovec iov = {&byte, 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof(control)};
     struct passing passing = {.fd = pair.r};
     int way[2];
 
     EQUAL(socketpair(AF_UNIX, SOCK_DGRAM, 0, way), 0);
     passing.way = way[1];
     child_await(child_start(switch_on_and_pass, &passing));
-    EQUAL(recvmsg(way[0], &msg, 0), 1);
-    memcpy(&pair.r, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+    pair.r = descriptor_receive(way[0]);
     expect_each_part(SIGIO, pair, (struct f_owner_ex){F_OWNER_PID, getpid()});
 }

@@ -236,6 +236,39 @@ bool descriptors_same(const struct descriptors *a, const struct descriptors *b)
     return a->count == b->count && memcmp(a->fd, b->fd, (size_t)a->count * sizeof(*a->fd)) == 0;
 }
 
+void descriptor_send(int way, int fd)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
+    struct iovec iov = {"", 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+    EQUAL(sendmsg(way, &msg, 0), 1);
+}
+
+int descriptor_receive(int way)
+{
+    char control[CMSG_SPACE(sizeof(int))], byte;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    int fd;
+
+    EQUAL(recvmsg(way, &msg, 0), 1);
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+    return fd;
+}
+
 int descriptors_find_eventfd(void)
 {
     struct descriptors list;

@@ -92,6 +92,10 @@ void descriptors_list(struct descriptors *list);
 bool descriptors_same(const struct descriptors *a, const struct descriptors *b);
 int descriptors_find_eventfd(void); /* -1: none */
 
+/* In a message, by a socket. */
+void descriptor_send(int way, int fd);
+int descriptor_receive(int way);
+
 /* Threads and processes */
 void await_asleep(pid_t tid);
 pid_t child_start(void (*run)(void *context), void *context);
