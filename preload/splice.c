@@ -120,7 +120,9 @@ SLOW_PATH static bool move_tail(int fd, int pipe, size_t length, bool waits, ssi
 INTERPOSED ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t length,
                           unsigned flags)
 {
-    if (!in_at && !out_at)
+    enum { ALL = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT };
+
+    if (!in_at && !out_at && !(flags & ~(unsigned)ALL)) /* others are EINVAL */
         RETURN_IF_MOVED(in, out, length, !(flags & SPLICE_F_NONBLOCK));
     return REAL(splice)(in, in_at, out, out_at, length, flags);
 }

@@ -17,6 +17,7 @@
 FAST_PATH_DATA struct next_calls next_calls;
 FAST_PATH_DATA atomic_bool sys_libc_beneath;
 FAST_PATH_DATA atomic_bool sys_libc_cancels_at_once;
+FAST_PATH_DATA atomic_bool sys_cancels;
 FAST_PATH_DATA atomic_bool sys_sandboxed;
 __thread unsigned sys_critical_sections;
 

@@ -74,6 +74,8 @@ extern struct next_calls next_calls;
 extern atomic_bool sys_libc_beneath;
 /* Whether they are, and are cancelled as sys_is_cancellable() has it. */
 extern atomic_bool sys_libc_cancels_at_once;
+/* Whether a thread of this process has been cancelled, or is about to be. */
+extern atomic_bool sys_cancels;
 
 /* Whether this process has a single thread, for sure. */
 static inline bool sys_is_single_threaded(void)
@@ -101,6 +103,15 @@ static inline bool sys_is_direct_in_threads(void)
 static inline void sys_may_cancel(void)
 {
     atomic_store(&sys_libc_beneath, false);
+    atomic_store(&sys_cancels, true);
+}
+
+/* A receive may be served without a system call that is a cancellation point, so it is one by this.
+ * Nothing must have been taken yet. */
+static inline void sys_cancellation_point(void)
+{
+    if (!LIKELY(!atomic_load_explicit(&sys_cancels, memory_order_relaxed)))
+        pthread_testcancel();
 }
 
 /* The same in a process of several threads: libc's function would make the system call, with the
@@ -116,7 +127,7 @@ static inline bool sys_is_cancellable(void)
  * own calls are. */
 static inline void sys_only_by_libc(void)
 {
-    sys_may_cancel();
+    atomic_store(&sys_libc_beneath, false);
     atomic_store(&sys_libc_cancels_at_once, false);
 }
 

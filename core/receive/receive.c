@@ -399,6 +399,7 @@ struct receive_result receive_slow_path(int fd, void *buf, size_t len, int flags
         struct receive_result next;
         int *error, saved;
 
+        sys_cancellation_point();
         user_memory_catch_up();
         next = next_part_receive(fd, buf, len, name);
         if (LIKELY(next.outcome != RECEIVE_AGAIN))
@@ -477,6 +478,7 @@ struct receive_result receive_vector(int fd, const struct iovec *iov, int iovcnt
 
     if (iovcnt <= 0 || !receive_may_act_on(CALL_PLAIN, fd))
         return receive_pass();
+    sys_cancellation_point();
     user_memory_catch_up();
     /* readv(2) with no room consumes nothing, as read(2). */
     if (receive_copy_iov(&receive, iov, (size_t)iovcnt, few) && receive.room > 0)

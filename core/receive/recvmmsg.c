@@ -138,6 +138,7 @@ struct receive_result receive_messages(int fd, struct mmsghdr *vec, unsigned vle
     if (!state.settings.calls_all && !trace_on() && !receive_peeks() &&
         (table_nothing_held() || table_look(state.table, fd_cookie(fd), NULL) == HELD_NOT))
         return receive_pass();
+    sys_cancellation_point();
     if (vlen > BOUNCE_IOVECS) /* recvmmsg(2): at most UIO_MAXIOV */
         vlen = BOUNCE_IOVECS;
     if (timeout.at || timeout.at64)

@@ -81,6 +81,7 @@ struct receive_result receive_message(int fd, struct msghdr *msg, int flags,
         return receive_for_wine(fd, msg, flags, site);
     if (!receive_may_act_on(CALL_REPORTING, fd))
         return receive_pass();
+    sys_cancellation_point();
     return receive_message_noting(fd, msg, flags, site, &tail);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/single_threaded.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static struct link link_of;
@@ -44,9 +45,33 @@ static void call_epoll_wait(void)
     epoll_wait(set, &event, 1, -1);
 }
 
-static void (*const calls[])(void) = {call_recv, call_recvfrom, call_read, call_epoll_wait};
+static void call_readv(void)
+{
+    struct iovec iov = {buffer, sizeof buffer};
 
-enum { CALLS = sizeof calls / sizeof *calls, IN_A_THREAD = CALLS };
+    (void)!readv(link_of.r, &iov, 1);
+}
+
+static void call_recvmsg(void)
+{
+    struct iovec iov = {buffer, sizeof buffer};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    recvmsg(link_of.r, &msg, 0);
+}
+
+static void call_recvmmsg(void)
+{
+    struct iovec iov = {buffer, sizeof buffer};
+    struct mmsghdr vec = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
+
+    recvmmsg(link_of.r, &vec, 1, 0, NULL);
+}
+
+static void (*const calls[])(void) = {call_recv,  call_recvfrom, call_read,    call_epoll_wait,
+                                      call_readv, call_recvmsg,  call_recvmmsg};
+
+enum { CALLS = sizeof calls / sizeof *calls, WAITED = 4, IN_A_THREAD = WAITED, PENDING = 8 };
 
 static void say_so(void *unused)
 {
@@ -86,7 +111,7 @@ static void cancel_another(void)
     pthread_t thread;
     void *result;
 
-    EXPECT(scenario_number - IN_A_THREAD < CALLS);
+    EXPECT(scenario_number - IN_A_THREAD < WAITED);
     alarm(20);
     EXPECT(pthread_create(&thread, NULL, call_in_a_thread, NULL) == 0);
     usleep(50000); /* by then it waits, most often */
@@ -95,11 +120,39 @@ static void cancel_another(void)
     say_so(NULL);
 }
 
+static void *call_when_cancelled(void *unused)
+{
+    (void)unused;
+    EXPECT(pthread_cancel(pthread_self()) == 0);
+    calls[scenario_number - PENDING]();
+    fail("still here");
+    return NULL;
+}
+
+/* It has been cancelled, and there is a tail: the call ends it, and takes nothing. */
+static void cancel_at_a_tail(void)
+{
+    pthread_t thread;
+    void *result;
+
+    EXPECT(scenario_number - PENDING < CALLS);
+    link_of = link_make(LINK_UDP);
+    link_leave_tail(&link_of, 1);
+    EXPECT(pthread_create(&thread, NULL, call_when_cancelled, NULL) == 0);
+    EXPECT(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+    expect_tail(link_of.r, 1);
+    say_so(NULL);
+}
+
 static void cancel(void)
 {
     /* A program that looks at this has a copy of it, as C++ programs do, and glibc does not say in
      * the copy that a thread cancels itself. */
     EXPECT(__libc_single_threaded);
+    if (scenario_number >= PENDING) {
+        cancel_at_a_tail();
+        return;
+    }
     if (scenario_number >= IN_A_THREAD) {
         cancel_another();
         return;
