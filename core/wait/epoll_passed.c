@@ -23,7 +23,7 @@ void epoll_passed_received(int fd)
     struct critical_section section;
     bool asks = learn_following() || table_tails_here();
 
-    if (!registry_in_range(fd) || fd_kind(fd_class_cached(fd)) >= FD_SOCKET ||
+    if (!state_is_active() || !registry_in_range(fd) || fd_kind(fd_class_cached(fd)) >= FD_SOCKET ||
         !state_is_own_as_seen() || sys_is_sandboxed() || (asks && !may_be_set(fd)))
         return;
     hints_set_received(fd);
@@ -42,7 +42,7 @@ void epoll_passed_received(int fd)
 
 void epoll_passed_sent(int fd)
 {
-    if (!hints_may_be_set(fd) || !state_is_own_as_seen())
+    if (!state_is_active() || !hints_may_be_set(fd) || !state_is_own_as_seen())
         return;
     hints_set_sent(fd);
     if (learn_following() && !sys_is_sandboxed())
