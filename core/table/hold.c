@@ -3,11 +3,11 @@
  * A message is put into the table.
  */
 #define _GNU_SOURCE
-#include "base/sys.h"
 #include "table/counts.h"
 #include "table/fill.h"
 #include "table/links.h"
 #include "table/messages.h"
+#include "table/mutex.h"
 #include "table/page_alloc.h"
 #include "table/sweep.h"
 #include "table/table.h"
@@ -27,7 +27,7 @@ static __attribute__((noinline)) void write_message(struct inside *inside, uint3
 
     fill(inside, at, message, iov, iovlen, size);
     table_write(slot->orphan, false);
-    slot->holder = is_suspect(inside) ? sys_getpid() : 0;
+    slot->holder = is_suspect(inside) ? mutex_own_process() : 0;
     atomic_store(&slot->state, state_of((old >> 32) + 1, message->stored));
     if (is_suspect(inside))
         fill_seal(inside, at, message, iov, iovlen, size);

@@ -39,6 +39,7 @@ FAST_PATH_DATA static _Atomic uint32_t
 
 static __thread struct {
     uint32_t tid, process;
+    pid_t pid;
 } known_as;
 
 static _Atomic uint32_t *map_number(void)
@@ -73,19 +74,29 @@ static __attribute__((noinline)) uint32_t query_own_tid(_Atomic uint32_t *number
     if (new != 0 && atomic_compare_exchange_strong(number, &process, new))
         process = new;
     known_as.tid = tid;
+    known_as.pid = sys_getpid();
     known_as.process = process;
     return tid;
+}
+
+static inline bool is_known(const _Atomic uint32_t *number)
+{
+    return LIKELY(number) && LIKELY(known_as.process != 0) &&
+           LIKELY(known_as.process == atomic_load_explicit(number, memory_order_relaxed)) &&
+           LIKELY(state.sees_vfork) && LIKELY(state_vfork_depth == 0);
 }
 
 static inline uint32_t own_tid(void)
 {
     _Atomic uint32_t *number = atomic_load_explicit(&process_number, memory_order_acquire);
 
-    if (LIKELY(number) && LIKELY(known_as.process != 0) &&
-        LIKELY(known_as.process == atomic_load_explicit(number, memory_order_relaxed)) &&
-        LIKELY(state.sees_vfork) && LIKELY(state_vfork_depth == 0))
-        return known_as.tid;
-    return query_own_tid(number);
+    return is_known(number) ? known_as.tid : query_own_tid(number);
+}
+
+pid_t mutex_own_process(void)
+{
+    return is_known(atomic_load_explicit(&process_number, memory_order_acquire)) ? known_as.pid
+                                                                                 : sys_getpid();
 }
 
 void mutex_after_fork_in_child(void)

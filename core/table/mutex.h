@@ -18,6 +18,9 @@ bool mutex_lock(struct inside *inside, unsigned patience);
 
 void mutex_unlock(struct inside *inside);
 
+/* This process's id, for whoever has the mutex: mostly without a system call. */
+pid_t mutex_own_process(void);
+
 /* What the mutex knows of this process's threads is its parent's. */
 void mutex_after_fork_in_child(void);
 

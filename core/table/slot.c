@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "table/slot.h"
 
+#include "base/compiler.h"
+
 #include <string.h>
 
 /* --- sums -------------------------------------------------------------------------------- */
@@ -11,9 +13,11 @@
 #define FACTOR_1 UINT64_C(0x9e3779b185ebca87)
 #define FACTOR_2 UINT64_C(0xc2b2ae3d27d4eb4f)
 
-static uint64_t step(uint64_t sum, uint64_t word)
+static inline uint64_t step(uint64_t sum, uint64_t word)
 {
-    sum = (sum ^ word) * FACTOR_1;
+    /* In a register of its own: two side by side in one of SSE2, which multiplies no such numbers, take
+     * three times as long. */
+    sum = compiler_hide((sum ^ word) * FACTOR_1);
     return sum ^ sum >> 29;
 }
 
