@@ -105,7 +105,7 @@ logging {
     logfile: /tmp/corosync.log
 }
 END
-corosync
+corosync 2>/dev/null
 echo "corosync: $?"
 until_true corosync-quorumtool -s
 corosync-quorumtool -s | grep 'Quorate\|Nodes'
