@@ -184,7 +184,9 @@ def environment_of(root, build, directory):
                    if not key.startswith("WSRX_") and key not in ("LD_PRELOAD", "PYTHONPATH")}
     environment.update(LC_ALL="C.UTF-8", NO_COLOR="1", HOME=directory, TERM="dumb",
                        WINEDEBUG="-all", WINEPREFIX=os.path.join(directory, ".wine"),
-                       SOURCES=root)
+                       SOURCES=root, XDG_RUNTIME_DIR=os.path.join(directory, ".run"))
+    # As a login makes it: without one, Debian 13's Wine complains.
+    os.mkdir(environment["XDG_RUNTIME_DIR"], 0o700)
     if build:
         shared = [os.path.join(build, "preload"), os.path.join(build, "shim")]
         environment.update(PATH=os.path.join(build, "tools") + ":" + os.environ["PATH"],
