@@ -18,7 +18,6 @@ import time
 import house
 import kernel
 
-LIBRARY = "libwsrx.so.0.1.0"
 RECEIVES = ("recvfrom", "recvmsg", "recvmmsg", "read", "readv", "preadv2")
 
 ATTEMPTS = 3  # a program may do this or that by chance; what the library does, it does each time
@@ -138,7 +137,7 @@ def plain(trace, call, exact):
 
 def told(sign, text, call):
     """A line of the report, with the functions of the library that the call came through."""
-    through = " < ".join(call.within(LIBRARY)[:6])
+    through = " < ".join(call.within()[:6])
     return f"{sign} {text}" + (f"   ({through})" if through else "")
 
 
@@ -169,7 +168,7 @@ class StillMade:
 
     def allows(self, sign, call):
         through = [row for row in self.rows
-                   if row[0] == call.name and row[1] in call.within(LIBRARY)]
+                   if row[0] == call.name and row[1] in call.within()]
         for row in through:
             self.rows[row] = True
         return sign == "+" and bool(through)
@@ -185,7 +184,7 @@ MEMORY = ("mmap", "munmap", "brk", "madvise")
 
 
 def is_own_memory(each, call):
-    return each.own_memory and call.name in MEMORY and not call.within(LIBRARY)
+    return each.own_memory and call.name in MEMORY and not call.within()
 
 
 def describe(found):

@@ -15,7 +15,6 @@ import tempfile
 import house
 import kernel
 
-LIBRARY = "libwsrx.so.0.1.0"
 PHASES = ("START", "PARTS", "EPOLL", "TRACE", "END")
 PAGES = ("docs/architecture.md",)
 ROW = re.compile(r"^\| `(sys_\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
@@ -120,7 +119,7 @@ def seen(trace, started_only=False):
     found = {}
     for _, start, rest in trace.images():
         for call in start if started_only else rest:
-            through = [name for name in call.within(LIBRARY) if name not in HELPERS]
+            through = [name for name in call.within() if name not in HELPERS]
             if through:
                 found.setdefault((through[0], call.name), call)
     return found
@@ -129,8 +128,8 @@ def seen(trace, started_only=False):
 def unlisted(found, rows, phases):
     wrong = []
     for (function, name), call in sorted(found.items()):
-        through = " < ".join(call.within(LIBRARY))
-        direct = call.frames[0][0].endswith(LIBRARY)
+        through = " < ".join(call.within())
+        direct = kernel.is_ours(call.frames[0][0])
         if direct and function not in rows:
             function = INLINE.get(name, function)
         calls, when = rows.get(function, ((), ()))

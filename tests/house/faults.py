@@ -18,7 +18,6 @@ import tempfile
 import house
 import kernel
 
-LIBRARY = "libwsrx.so.0.1.0"
 ERRORS = ("EPERM", "ENOMEM", "ENOSYS", "EMFILE")
 
 # What is known to go wrong still: (system call, a function that it comes through), and why.
@@ -44,7 +43,7 @@ class Site:
 
     def __init__(self, calls, number):
         self.name, self.number = calls[0].name, number
-        self.through = [call.within(LIBRARY) for call in calls]
+        self.through = [call.within() for call in calls]
 
     def __str__(self):
         return f"{self.name} by {' and '.join(' < '.join(way[:6]) for way in self.through)}"
@@ -65,7 +64,7 @@ def sites(trace):
             numbered[pid, call.name, counts[call.name]] = call
 
     def is_ours(call):
-        function = (call.within(LIBRARY) or [""])[0]
+        function = (call.within() or [""])[0]
         return function.startswith("sys_") and not function.endswith("_by_libc")
 
     found = {}
@@ -73,7 +72,7 @@ def sites(trace):
         others = [numbered[other, name, number] for other in trace.calls
                   if other != pid and (other, name, number) in numbered]
         if all(map(is_ours, [call, *others])):
-            found.setdefault((name, *call.within(LIBRARY)), Site([call, *others], number))
+            found.setdefault((name, *call.within()), Site([call, *others], number))
     return list(found.values())
 
 

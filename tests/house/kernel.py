@@ -13,6 +13,7 @@ LIMIT = 60  # seconds that one program may take, however busy the machine is
 
 LINE = re.compile(r"^(\w+)\((.*)$")
 FRAME = re.compile(r"^ > (.*?)\((\w*)[^)]*\) \[")
+LIBRARY = re.compile(r"libwsrx\.so\.0\.[\d.]+")  # of whatever version
 MARK = "getpriority"
 NOBODY = "-7777"
 # Whoever shares memory with others makes these or not as it happens; and where the heap ends, at
@@ -27,6 +28,10 @@ ABOUT_PROCESSES = {
 }
 
 
+def is_ours(file):
+    return LIBRARY.fullmatch(file) is not None
+
+
 class Call:
     """A system call, and whence it came: (file, function), the innermost first, if asked for."""
 
@@ -38,10 +43,10 @@ class Call:
     def __str__(self):
         return f"{self.name}({self.rest}"
 
-    def within(self, library):
-        """The functions of the library that it came from, the innermost first."""
+    def within(self):
+        """The functions of libwsrx that it came from, the innermost first."""
         # gcc puts what is rarely executed apart, under names such as recv.cold.
-        return [function for file, function in self.frames if file.endswith(library)]
+        return [function for file, function in self.frames if is_ours(file)]
 
     def by_chance(self):
         """Made or not as it happens. The first malloc() of a process seeds itself."""

@@ -97,7 +97,7 @@ class Killed:
         for made in trace.calls.values():
             # Its result is the number of the call.
             if made and str(made[-1].result) == self.numbers.get(made[-1].name):
-                return f"{made[-1]} by {' < '.join(made[-1].within(calls.LIBRARY)[:6])}"
+                return f"{made[-1]} by {' < '.join(made[-1].within()[:6])}"
         return ""
 
     # --- the program's own filter ------------------------------------------------------------
