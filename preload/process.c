@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -170,11 +171,43 @@ INTERPOSED int __clone(int (*function)(void *), void *stack, int flags, void *ar
 
 /* --- exec -------------------------------------------------------------------------------- */
 
-/* `path`: of the program, or NULL if libc searches for it. A program that searches by itself tries
- * paths that do not exist. */
+/* What is held is lost only if there is a next program. One that searches for it by itself tries paths
+ * that do not exist. `path`: NULL if it is known by a descriptor. */
 static void before_exec(const char *path)
 {
     if (!table_nothing_held() && (!path || sys_is_executable(path)))
+        lifecycle_exec();
+}
+
+/* Whether execvp(3) finds it. A path that has no room here counts as one that does: it may be there,
+ * and a stack may be small. */
+SLOW_PATH static bool is_found(const char *file)
+{
+    enum { ROOM = 512 };
+    const char *path = getenv("PATH"), *end;
+    char name[ROOM];
+
+    if (strchr(file, '/'))
+        return sys_is_executable(file);
+    for (path = path ? path : "/bin:/usr/bin";; path = end + 1) {
+        size_t length = (size_t)((end = strchrnul(path, ':')) - path), more = strlen(file) + 1;
+
+        if (length + 1 + more > sizeof name)
+            return true;
+        memcpy(name, path, length);
+        name[length] = '/';
+        /* An empty one is the directory in which the process is. */
+        memcpy(name + (length > 0 ? length + 1 : 0), file, more);
+        if (sys_is_executable(name))
+            return true;
+        if (!*end)
+            return false;
+    }
+}
+
+static void before_search(const char *file)
+{
+    if (!table_nothing_held() && is_found(file))
         lifecycle_exec();
 }
 
@@ -192,13 +225,13 @@ INTERPOSED int execv(const char *path, char *const argv[])
 
 INTERPOSED int execvp(const char *file, char *const argv[])
 {
-    before_exec(NULL);
+    before_search(file);
     return REAL(execvp)(file, argv);
 }
 
 INTERPOSED int execvpe(const char *file, char *const argv[], char *const environment[])
 {
-    before_exec(NULL);
+    before_search(file);
     return REAL(execvpe)(file, argv, environment);
 }
 
@@ -266,6 +299,6 @@ INTERPOSED int execlp(const char *file, const char *argument, ...)
     va_start(list, argument);
     ARGV_OF_LIST(argv, argument, list);
     va_end(list);
-    before_exec(NULL);
+    before_search(file);
     return REAL(execvp)(file, argv);
 }

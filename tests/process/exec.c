@@ -38,6 +38,16 @@ static const struct check rows[] = {
                   "WSRX_TABLE=path keeps them\n",
         .without = CHECK_SAME,
     },
+    {
+        .name = "no program to exec: nothing is lost",
+        .script = "run $victim shell " DIGITS " -- perl -e '\n"
+                  "$SIG{__WARN__} = sub {};\n"
+                  "open(S, \"<&3\"); sysread(S, $a, 6); syswrite(STDOUT, $a);\n"
+                  "exec({\"no-such-program\"} \"it\"); exec({\"./no-such\"} \"it\");\n"
+                  "$ENV{PATH} = \"/nowhere:\"; exec({\"no-such-program\"} \"it\");\n"
+                  "sysread(S, $a, 30); syswrite(STDOUT, $a);'",
+        .out = "0123456789abcdefghij",
+    },
     {HEADS("bash")},
     {HEADS("dash")},
     {
