@@ -74,3 +74,16 @@ perl_tests() {
             done'
     ) 2>&1
 }
+
+# python_results FILE...: of what Python's unittest printed, each test with its result. Between the two
+# there may be what the test's program has printed, by chance.
+python_results() {
+    awk '
+        { result = $0 }
+        / \.\.\. / {
+            test = substr($0, 1, index($0, " ... ") + 4)
+            result = substr($0, length(test) + 1)
+        }
+        test && result ~ /^(ok|skipped .*|FAIL|ERROR)$/ { print test result; test = "" }
+        /^[a-z]*: [0-9]/' "$@"
+}

@@ -22,5 +22,4 @@ tests others test_asyncio.test_sendfile.EPollEventLoopTests \
     test_signal.SiginterruptTest.test_{without_siginterrupt,siginterrupt_on} \
     test_socketserver >others.log 2>&1
 wait'
-cat /home/user/events.log /home/user/others.log |
-    grep -E '\.\.\. (ok|skipped .*|FAIL|ERROR)$|^[a-z]*: [0-9]'
+python_results /home/user/events.log /home/user/others.log

@@ -4,4 +4,4 @@
 useradd -m user
 su - user -c 'timeout 320 python3 -m test --timeout 300 -v test_subprocess test_fork1; echo "all: $?"' \
     >/tmp/log 2>&1
-grep -E '\.\.\. (ok|skipped .*|FAIL|ERROR)$|^[a-z]*: [0-9]' /tmp/log
+python_results /tmp/log
