@@ -201,28 +201,58 @@ static bool is_ready(int count, int saved, long *ret_result)
     return count != 0;
 }
 
+enum { KERNEL_SIGSET = 8 };
+
 /* The last argument of pselect6(2). */
 struct mask_argument {
     const sigset_t *mask;
     size_t size;
 };
 
+/* After a filter it is the program's own number; it is another one than that of libc's function. */
+static int select_by_number(const struct select_call *own, int nfds, fd_set *reading,
+                            fd_set *writing, fd_set *except)
+{
+    long none[4] = {0}; /* a timeval or timespec of either size */
+    struct mask_argument with = {own->mask, KERNEL_SIGSET};
+
+    return (int)REAL(syscall)(own->number, (long)nfds, reading, writing, except, none, &with);
+}
+
 static bool select_is_ready(const struct call *call, const struct mask_argument *with,
                             long *ret_result)
 {
+    const struct select_call own = {sys_is_sandboxed() ? select_by_number : NULL,
+                                    with ? with->mask : NULL, call->number};
     const long *a = call->a;
 
-    return is_ready(select_with_tails((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3],
-                                      with ? with->mask : NULL),
-                    errno, ret_result);
+    return is_ready(
+        select_with_tails((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3], &own), errno,
+        ret_result);
 }
 
-enum { KERNEL_SIGSET = 8 };
+/* poll(2) or ppoll(2). After a filter it is the program's own number, which on 32 bits libc's
+ * function has not. */
+static bool poll_is_ready(const struct call *call, long timeout, const sigset_t *mask,
+                          long *ret_result)
+{
+    struct pollfd *fds = (struct pollfd *)call->a[0];
+    nfds_t nfds = (nfds_t)call->a[1];
+    int saved = errno, count;
+
+    count = sys_is_sandboxed()
+                ? poll_add_tails(fds, nfds,
+                                 (int)REAL(syscall)(call->number, call->a[0], call->a[1], timeout,
+                                                    (long)mask, (long)KERNEL_SIGSET))
+                : poll_with_tails(fds, nfds, mask);
+    return is_ready(count, saved, ret_result);
+}
 
 /* A timeout of another size than libc's timespec is not checked: the kernel reads it if no tail
  * ends the wait. */
 static bool redirect_wait(const struct call *call, long *ret_result)
 {
+    static const long at_once[4]; /* of either size; the kernel writes nothing back to it */
     struct mask_argument with = {NULL, KERNEL_SIGSET};
     const long *a = call->a;
 
@@ -231,8 +261,7 @@ static bool redirect_wait(const struct call *call, long *ret_result)
     switch (call->number) {
 #ifdef SYS_poll
     case SYS_poll:
-        return is_ready(poll_with_tails((struct pollfd *)a[0], (nfds_t)a[1], NULL), errno,
-                        ret_result);
+        return poll_is_ready(call, 0, NULL, ret_result);
 #endif
     case SYS_ppoll:
         if (!poll_is_timespec((const struct timespec *)a[2]))
@@ -243,9 +272,7 @@ static bool redirect_wait(const struct call *call, long *ret_result)
 #endif
         if (a[3] && a[4] != KERNEL_SIGSET)
             return false;
-        return is_ready(
-            poll_with_tails((struct pollfd *)a[0], (nfds_t)a[1], (const sigset_t *)a[3]), errno,
-            ret_result);
+        return poll_is_ready(call, (long)at_once, (const sigset_t *)a[3], ret_result);
 #if defined SYS__newselect || defined SYS_select
 #ifdef SYS__newselect
     case SYS__newselect:

@@ -29,11 +29,11 @@ static bool ends(int result, int saved)
     return result != 0;
 }
 
-#define RETURN_IF_READY(valid, call)               \
+#define RETURN_IF_READY(valid, ...)                \
     do {                                           \
         if (table_tails_here() && (valid)) {       \
             int saved_ = errno;                    \
-            int result_ = (call);                  \
+            int result_ = (__VA_ARGS__);           \
                                                    \
             if (ends(result_, saved_))             \
                 return result_ < 0 ? -1 : result_; \
@@ -42,7 +42,8 @@ static bool ends(int result, int saved)
 
 INTERPOSED int poll(struct pollfd *fds, nfds_t nfds, int timeout)
 {
-    RETURN_IF_READY(true, poll_with_tails(fds, nfds, NULL));
+    RETURN_IF_READY(true, sys_is_sandboxed() ? poll_add_tails(fds, nfds, REAL(poll)(fds, nfds, 0))
+                                             : poll_with_tails(fds, nfds, NULL));
     return REAL(poll)(fds, nfds, timeout);
 }
 
@@ -73,11 +74,23 @@ INTERPOSED int __ppoll_chk(struct pollfd *fds, nfds_t nfds, const struct timespe
     return ppoll(fds, nfds, timeout, mask);
 }
 
+/* In some libcs it is another number than pselect(2). */
+static int select_at_once(const struct select_call *own, int nfds, fd_set *reading, fd_set *writing,
+                          fd_set *except)
+{
+    struct timeval none = {0, 0};
+
+    (void)own;
+    return REAL(select)(nfds, reading, writing, except, &none);
+}
+
 INTERPOSED int select(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                       struct timeval *timeout)
 {
     RETURN_IF_READY(poll_is_timeval(timeout),
-                    select_with_tails(nfds, reading, writing, except, NULL));
+                    select_with_tails(
+                        nfds, reading, writing, except,
+                        &(struct select_call){.make = sys_is_sandboxed() ? select_at_once : NULL}));
     return REAL(select)(nfds, reading, writing, except, timeout);
 }
 
@@ -90,8 +103,9 @@ INTERPOSED int __select(int nfds, fd_set *reading, fd_set *writing, fd_set *exce
 INTERPOSED int pselect(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                        const struct timespec *timeout, const sigset_t *mask)
 {
-    RETURN_IF_READY(poll_is_timespec(timeout),
-                    select_with_tails(nfds, reading, writing, except, mask));
+    RETURN_IF_READY(
+        poll_is_timespec(timeout),
+        select_with_tails(nfds, reading, writing, except, &(struct select_call){.mask = mask}));
     return REAL(pselect)(nfds, reading, writing, except, timeout, mask);
 }
 
@@ -131,15 +145,16 @@ INTERPOSED int __ppoll64_chk(struct pollfd *fds, nfds_t nfds, const struct times
 INTERPOSED int __select64(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                           struct timeval64 *timeout)
 {
-    RETURN_IF_READY(is_timeval64(timeout), select_with_tails(nfds, reading, writing, except, NULL));
+    RETURN_IF_READY(is_timeval64(timeout), select_with_tails(nfds, reading, writing, except,
+                                                             &(struct select_call){.mask = NULL}));
     return REAL(__select64)(nfds, reading, writing, except, timeout);
 }
 
 INTERPOSED int __pselect64(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
                            const struct timespec64 *timeout, const sigset_t *mask)
 {
-    RETURN_IF_READY(is_timespec64(timeout),
-                    select_with_tails(nfds, reading, writing, except, mask));
+    RETURN_IF_READY(is_timespec64(timeout), select_with_tails(nfds, reading, writing, except,
+                                                              &(struct select_call){.mask = mask}));
     return REAL(__pselect64)(nfds, reading, writing, except, timeout, mask);
 }
 

@@ -63,37 +63,34 @@ bool poll_is_timeval(const struct timeval *timeout)
                         time.tv_usec >= 0);
 }
 
-/* After a filter, which may kill for any number but that of the program's own call: what the kernel
- * knows is left for the next wait. */
-static int poll_tails_only(struct pollfd *fds, nfds_t nfds)
+int poll_add_tails(struct pollfd *fds, nfds_t nfds, int count)
 {
-    for (unsigned i = 0; i < (unsigned)nfds; i++)
-        fds[i].revents = 0;
-    return 0;
-}
-
-int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
-{
-    /* The kernel first: so it checks the caller's memory. */
-    int count = sys_is_sandboxed() ? poll_tails_only(fds, nfds)
-                                   : next_calls.ppoll(fds, nfds, &at_once, mask);
-    bool exposed = false;
-
-    for (unsigned i = 0; count >= 0 && i < (unsigned)nfds; i++)
-        exposed |= epoll_ctl_expose(fds[i].fd);
-    if (exposed)
-        count = next_calls.ppoll(fds, nfds, &at_once, mask);
     if (count < 0)
         return -errno;
     for (unsigned i = 0; i < (unsigned)nfds; i++) { /* the kernel takes an unsigned, too */
         short readable = fds[i].events & (POLLIN | POLLRDNORM);
 
+        if (sys_is_sandboxed())
+            epoll_ctl_expose(fds[i].fd); /* for the program's own call, which follows */
         if (fds[i].fd < 0 || !readable || (fds[i].revents & POLLNVAL) || !has_tail(fds[i].fd))
             continue;
         count += fds[i].revents == 0;
         fds[i].revents |= readable;
     }
     return count;
+}
+
+int poll_with_tails(struct pollfd *fds, nfds_t nfds, const sigset_t *mask)
+{
+    /* The kernel first: so it checks the caller's memory. */
+    int count = next_calls.ppoll(fds, nfds, &at_once, mask);
+    bool exposed = false;
+
+    for (unsigned i = 0; count >= 0 && i < (unsigned)nfds; i++)
+        exposed |= epoll_ctl_expose(fds[i].fd);
+    if (exposed)
+        count = next_calls.ppoll(fds, nfds, &at_once, mask);
+    return poll_add_tails(fds, nfds, count);
 }
 
 /* fd_set has 1,024 bits, but select(2) takes as many as nfds says. */
@@ -135,16 +132,34 @@ static int add_tails(unsigned long *set, const unsigned long *tails, int most)
     return count;
 }
 
-static int select_tails_only(fd_set *const sets[3], size_t longs)
+static int call_select(const struct select_call *own, int nfds, fd_set *reading, fd_set *writing,
+                       fd_set *except)
 {
-    for (unsigned i = 0; i < 3; i++)
-        if (sets[i])
-            memset(sets[i], 0, longs * sizeof(long));
-    return 0;
+    return own->make ? own->make(own, nfds, reading, writing, except)
+                     : next_calls.pselect(nfds, reading, writing, except, &at_once, own->mask);
+}
+
+#define EIGHT(value) value, value, value, value, value, value, value, value
+
+/* After a filter only the program's own call may ask whether its set can be read; but that writes to
+ * the set. So it fails: the kernel reads all sets, and then sees that of the descriptors whose bits
+ * are in the set's last long, too, not all are open. If they all are, it cannot write to ours, and
+ * what it says of that is no answer. */
+static bool is_set(const struct select_call *own, fd_set *set, size_t longs)
+{
+    static const unsigned long all[FEW_LONGS] = {
+        EIGHT(~0ul), EIGHT(~0ul), EIGHT(~0ul), EIGHT(~0ul),
+        EIGHT(~0ul), EIGHT(~0ul), EIGHT(~0ul), EIGHT(~0ul),
+    };
+    fd_set *every = (fd_set *)(uintptr_t)all;
+    int nfds = (int)(longs * LONG_BITS);
+
+    return call_select(own, nfds, every, set, NULL) >= 0 || errno != EFAULT ||
+           call_select(own, nfds, every, NULL, NULL) >= 0 || errno == EFAULT;
 }
 
 int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except,
-                      const sigset_t *mask)
+                      const struct select_call *own)
 {
     /* A handler's stack may be small. */
     unsigned long few[FEW_LONGS], *tails = few;
@@ -158,11 +173,11 @@ int select_with_tails(int nfds, fd_set *reading, fd_set *writing, fd_set *except
     if (longs > FEW_LONGS &&
         (sys_is_sandboxed() || !(tails = sys_map_private(longs * sizeof *tails))))
         return 0;
+    if (sys_is_sandboxed() && !is_set(own, reading, longs))
+        return -EFAULT;
     if (user_memory_read(tails, reading, longs * sizeof *tails) == 0 &&
         keep_tails(tails, most) > 0) {
-        count = sys_is_sandboxed()
-                    ? select_tails_only((fd_set *const[]){reading, writing, except}, longs)
-                    : next_calls.pselect(nfds, reading, writing, except, &at_once, mask);
+        count = call_select(own, nfds, reading, writing, except);
         count = count < 0 ? -errno : count + add_tails((unsigned long *)reading, tails, most);
     }
     if (tails != few)

@@ -38,7 +38,7 @@ SETTINGS = (
     {"TRACE": "jsonl", "TRACE_FILE": "@/%p.jsonl"},
     {"TRACE": "ring", "TRACE_FILE": "@/%p.ring"},
 )
-LOSSY = ("recv", "poll", "select", "epoll", "nested", "thread", "fork", "close", "held",
+LOSSY = ("recv", "poll", "select", "epoll", "nested", "thread", "fork", "close", "held", "held-ppoll",
          "held-select", "held-epoll", "held-fork")
 # What the library makes beside the program's own calls where a filter was there before it: for a
 # datagram into a buffer that is new; for a fork; for a tail.

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,11 +99,35 @@ static void run(bool (*ready)(void))
 
 /* --- readiness --------------------------------------------------------------------------- */
 
+static char **filter; /* WAY NUMBERS, or nothing */
+
+/* Memory that is not there, and memory that cannot be written to. */
+static const long constant[] = {-1, -1};
+static void *const volatile bad[] = {(void *)64, (void *)(uintptr_t)constant};
+
 static bool by_poll(void)
 {
     struct pollfd polled = {.fd = receiver, .events = POLLIN};
     int count = poll(&polled, 1, 0);
 
+    for (int i = 0; i < 2 && filter[0]; i++) {
+        MUST(poll(bad[i], 1, 0) == -1 && errno == EFAULT);
+#ifdef SYS_poll
+        MUST(syscall(SYS_poll, bad[i], 1, 0) == -1 && errno == EFAULT);
+#endif
+    }
+    MUST(count == 0 || (count == 1 && polled.revents == POLLIN));
+    return count == 1;
+}
+
+static bool by_ppoll(void)
+{
+    struct pollfd polled = {.fd = receiver, .events = POLLIN};
+    struct timespec none = {0, 0};
+    int count = ppoll(&polled, 1, &none, NULL);
+
+    for (int i = 0; i < 2 && filter[0]; i++)
+        MUST(ppoll(bad[i], 1, &none, NULL) == -1 && errno == EFAULT);
     MUST(count == 0 || (count == 1 && polled.revents == POLLIN));
     return count == 1;
 }
@@ -115,6 +141,14 @@ static bool by_select(void)
     FD_ZERO(&set);
     FD_SET(receiver, &set);
     count = select(receiver + 1, &set, NULL, NULL, &none);
+    for (int i = 0; i < 2 && filter[0]; i++) {
+        struct timeval at_once = {0, 0};
+        int nfds = receiver + 1;
+
+        MUST(select(nfds, bad[i], NULL, NULL, &at_once) == -1 && errno == EFAULT);
+        MUST(pselect(nfds, bad[i], NULL, NULL, &(struct timespec){0, 0}, NULL) == -1 &&
+             errno == EFAULT);
+    }
     MUST(count == 0 || (count == 1 && FD_ISSET(receiver, &set)));
     MUST(ioctl(receiver, FIONREAD, &waiting) == 0 && (waiting > 0) == (count == 1));
     return count == 1;
@@ -230,8 +264,6 @@ static void case_close(void)
     run(by_poll);
 }
 
-static char **filter; /* WAY NUMBERS, or nothing */
-
 static void confine_if_asked(void)
 {
     if (filter[0])
@@ -254,6 +286,11 @@ static void held(bool (*ready)(void))
 static void case_held(void)
 {
     held(by_poll);
+}
+
+static void case_held_ppoll(void)
+{
+    held(by_ppoll);
 }
 
 static void case_held_select(void)
@@ -295,6 +332,7 @@ static const struct {
     {"fork", case_fork, false},
     {"close", case_close, false},
     {"held", case_held, true},
+    {"held-ppoll", case_held_ppoll, true},
     {"held-select", case_held_select, true},
     {"held-epoll", case_held_epoll, true},
     {"held-fork", case_held_fork, true},
