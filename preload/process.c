@@ -10,6 +10,7 @@
 #include <alloca.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -172,10 +173,18 @@ INTERPOSED int __clone(int (*function)(void *), void *stack, int flags, void *ar
 /* --- exec -------------------------------------------------------------------------------- */
 
 /* What is held is lost only if there is a next program. One that searches for it by itself tries paths
- * that do not exist. `path`: NULL if it is known by a descriptor. */
+ * that do not exist. */
 static void before_exec(const char *path)
 {
-    if (!table_nothing_held() && (!path || sys_is_executable(path)))
+    if (!table_nothing_held() && sys_is_executable(AT_FDCWD, path))
+        lifecycle_exec();
+}
+
+/* `path`: NULL or empty where it is the descriptor itself. */
+static void before_exec_at(int at, const char *path)
+{
+    if (!table_nothing_held() &&
+        (path && *path ? sys_is_executable(at, path) : sys_fcntl(at, F_GETFD, 0) >= 0))
         lifecycle_exec();
 }
 
@@ -188,7 +197,7 @@ SLOW_PATH static bool is_found(const char *file)
     char name[ROOM];
 
     if (strchr(file, '/'))
-        return sys_is_executable(file);
+        return sys_is_executable(AT_FDCWD, file);
     for (path = path ? path : "/bin:/usr/bin";; path = end + 1) {
         size_t length = (size_t)((end = strchrnul(path, ':')) - path), more = strlen(file) + 1;
 
@@ -198,7 +207,7 @@ SLOW_PATH static bool is_found(const char *file)
         name[length] = '/';
         /* An empty one is the directory in which the process is. */
         memcpy(name + (length > 0 ? length + 1 : 0), file, more);
-        if (sys_is_executable(name))
+        if (sys_is_executable(AT_FDCWD, name))
             return true;
         if (!*end)
             return false;
@@ -237,14 +246,14 @@ INTERPOSED int execvpe(const char *file, char *const argv[], char *const environ
 
 INTERPOSED int fexecve(int fd, char *const argv[], char *const environment[])
 {
-    before_exec(NULL);
+    before_exec_at(fd, NULL);
     return REAL(fexecve)(fd, argv, environment);
 }
 
 INTERPOSED int execveat(int at, const char *path, char *const argv[], char *const environment[],
                         int flags)
 {
-    before_exec(NULL);
+    before_exec_at(at, path);
     return REAL(execveat)(at, path, argv, environment, flags);
 }
 

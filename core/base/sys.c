@@ -352,9 +352,9 @@ ssize_t sys_readlink(const char *path, char *to, size_t size)
     return CALL6(SYS_readlinkat, AT_FDCWD, path, to, size, 0, 0);
 }
 
-bool sys_is_executable(const char *path)
+bool sys_is_executable(int at, const char *path)
 {
-    return CALL3(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
+    return CALL3(SYS_faccessat, at, path, X_OK) == 0;
 }
 
 ssize_t sys_getcwd(char *to, size_t size)

@@ -252,7 +252,7 @@ int sys_flock(int fd, int operation);
 int sys_unlink(const char *path);
 ssize_t sys_readlink(const char *path, char *to, size_t size);
 /* Whether the program could execute it. PARTS: before an exec that ends tails. */
-bool sys_is_executable(const char *path);
+bool sys_is_executable(int at, const char *path);
 /* Terminated. Its length, or a negative errno. */
 ssize_t sys_getcwd(char *to, size_t size);
 

@@ -48,6 +48,21 @@ static const struct check rows[] = {
                   "sysread(S, $a, 30); syswrite(STDOUT, $a);'",
         .out = "0123456789abcdefghij",
     },
+    {
+        .name = "by a directory or a descriptor that has no program: nothing is lost",
+        .script = "run $victim shell " DIGITS " -- /usr/bin/python3 -c '\n"
+                  "import ctypes, os\n"
+                  "libc = ctypes.CDLL(None)\n"
+                  "none = (ctypes.c_char_p * 1)()\n"
+                  "at = os.open(\"/\", os.O_RDONLY)\n"
+                  "os.write(1, os.read(3, 6))\n"
+                  "libc.fexecve(99, none, none)\n"
+                  "libc.execveat(at, b\"no-such-program\", none, none, 0)\n"
+                  "libc.execveat(at, b\"/no-such-program\", none, none, 0)\n"
+                  "libc.execveat(-100, b\"no-such-program\", none, none, 0)\n"
+                  "os.write(1, os.read(3, 30))'",
+        .out = "0123456789abcdefghij",
+    },
     {HEADS("bash")},
     {HEADS("dash")},
     {
