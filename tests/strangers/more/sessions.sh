@@ -46,8 +46,8 @@ echo text >/tmp/text
 gpg -q --batch --sign /tmp/text
 gpg -q --verify /tmp/text.gpg 2>&1 | grep -c Good
 gpgconf --kill all
-git init -q /tmp/work
-cd /tmp/work || exit
+git init -q /tmp/sources
+cd /tmp/sources || exit
 for number in $(seq 30); do
     echo "int f$number(void) { return $number; }" >"f$number.c"
 done
@@ -59,10 +59,10 @@ git add ./*.c
 git -c user.name=here -c user.email=here@example commit -q -m sources
 git daemon --base-path=/tmp --export-all --detach --listen=127.0.0.1
 wait_port 9418
-git clone -q git://127.0.0.1/work /tmp/cloned
+git clone -q git://127.0.0.1/sources /tmp/cloned
 find /tmp/cloned -name '*.c' | wc -l
-rsync -a /tmp/work/ /tmp/copy/
-diff -r /tmp/work /tmp/copy && echo same
+rsync -a /tmp/sources/ /tmp/copy/
+diff -r /tmp/sources /tmp/copy && echo same
 
 mkdir /tmp/served /tmp/got
 head -c 3000000 /dev/urandom >/tmp/served/file
