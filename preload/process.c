@@ -173,19 +173,17 @@ INTERPOSED int __clone(int (*function)(void *), void *stack, int flags, void *ar
 /* --- exec -------------------------------------------------------------------------------- */
 
 /* What is held is lost only if there is a next program. One that searches for it by itself tries paths
- * that do not exist. */
-static void before_exec(const char *path)
-{
-    if (!table_nothing_held() && sys_is_executable(AT_FDCWD, path))
-        lifecycle_exec();
-}
-
-/* `path`: NULL or empty where it is the descriptor itself. */
+ * that do not exist. `path`: NULL or empty where it is the descriptor itself. */
 static void before_exec_at(int at, const char *path)
 {
     if (!table_nothing_held() &&
         (path && *path ? sys_is_executable(at, path) : sys_fcntl(at, F_GETFD, 0) >= 0))
         lifecycle_exec();
+}
+
+static void before_exec(const char *path)
+{
+    before_exec_at(AT_FDCWD, path);
 }
 
 /* Whether execvp(3) finds it. A path that has no room here counts as one that does: it may be there,

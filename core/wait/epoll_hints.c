@@ -131,8 +131,9 @@ static void forget_copy(int fd)
     }
 }
 
-static void add_copy(int fd)
+void hints_set_received(int fd)
 {
+    set_bit(USED, fd);
     for (int i = 0; i < COPIES; i++) {
         int expected = 0;
 
@@ -149,14 +150,7 @@ void hints_set_duplicated(int old, int new)
         set_bit(OWN, new);
     if (!has_bit(OWN, old)) /* by a fork meanwhile */
         clear_bit(OWN, new);
-    set_bit(USED, new); /* the other number may be closed before the sets are looked at */
-    add_copy(new);
-}
-
-void hints_set_received(int fd)
-{
-    set_bit(USED, fd);
-    add_copy(fd);
+    hints_set_received(new); /* the other number may be closed before the sets are looked at */
 }
 
 void hints_set_sent(int fd)

@@ -31,23 +31,21 @@ static void update_family(void)
         atomic_fetch_add(&registry_watched, 1);
 }
 
-void learn_note(int epfd, int fd)
-{
-    fd_class class = fd_class_cached(fd);
-
-    hints_note_set(epfd);
-    if (!learn_concerned() && fd_kind(class) >= FD_SOCKET) {
-        atomic_store(&learn_is_concerned, true);
-        update_family();
-    }
-}
-
-void learn_note_received(void)
+void learn_note_concerned(void)
 {
     if (!learn_concerned()) {
         atomic_store(&learn_is_concerned, true);
         update_family();
     }
+}
+
+void learn_note(int epfd, int fd)
+{
+    fd_class class = fd_class_cached(fd);
+
+    hints_note_set(epfd);
+    if (fd_kind(class) >= FD_SOCKET)
+        learn_note_concerned();
 }
 
 /* --- what a registration is -------------------------------------------------------------- */

@@ -51,8 +51,8 @@ static inline bool learn_from_family(void)
 
 /* The program is about to register `fd`. Needs no lock. */
 void learn_note(int epfd, int fd);
-/* A descriptor that may be a set has come in a message: what it has is not known. */
-void learn_note_received(void);
+/* A set may have a message socket: one that has come in a message, of which nothing is known. */
+void learn_note_concerned(void);
 
 /* --- the registry ------------------------------------------------------------------------ */
 

@@ -27,7 +27,7 @@ void epoll_passed_received(int fd)
         !state_is_own_as_seen() || sys_is_sandboxed() || (asks && !may_be_set(fd)))
         return;
     hints_set_received(fd);
-    learn_note_received();
+    learn_note_concerned();
     if (!asks)
         return;
     if (!learn_following()) {
